@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one door. mutual_admit() is the only function that decides whether data may flow, and the
+ * only one that can make a mutual_pass, without which no relay and no application data can be
+ * opened. It is pure: no I/O and no clock of its own. It runs for full and resumed handshakes, for
+ * the inbound and the outbound side, again on open connections when the rules change, and offline
+ * for "would it work?".
+ */
+#ifndef MUTUAL_ADMISSION_H
+#define MUTUAL_ADMISSION_H
+
+#include <mutual/error.h>
+#include <mutual/identity.h>
+#include <mutual/policy.h>
+#include <mutual/trust.h>
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum mutual_side {
+    MUTUAL_SIDE_SERVER, /* we accept; the peer is a client   */
+    MUTUAL_SIDE_CLIENT, /* we connect; the peer is a server  */
+};
+
+/* What is asked of the peer's certificate. */
+enum mutual_mode {
+    MUTUAL_MODE_REQUIRE, /* mutual TLS: no certificate, no admission                             */
+    MUTUAL_MODE_REQUEST, /* asked for; a peer without one is judged as anonymous                 */
+    MUTUAL_MODE_NONE,    /* plain TLS: not asked for, everybody is anonymous                     */
+};
+
+/* The rules that hold for one listener or one target: an immutable snapshot, built aside and
+ * swapped whole. What it points to is borrowed and must outlive it. */
+struct mutual_rules {
+    enum mutual_side side;
+    enum mutual_mode mode;
+    const char *service;                  /* the name that grants are given to                    */
+    const struct mutual_trust *trust;     /* NULL only with MUTUAL_MODE_NONE                      */
+    const struct mutual_policy *policy;   /* server side with certificates: required              */
+    struct mutual_pattern *const *expect; /* client side: any of them; at least one               */
+    size_t expect_count;
+    uint64_t trust_generation; /* what changes when the anchors do                     */
+    uint64_t revocation_generation;
+    uint64_t policy_generation;
+};
+
+/* The facts of one connection. */
+struct mutual_evidence {
+    enum mutual_side side;
+    const struct mutual_chain *chain; /* NULL: the peer presented no certificate                  */
+    bool proved;                      /* the peer proved that it holds the leaf's key: in this
+                                         handshake, or in the one that a resumed session continues */
+    bool resumed;
+    int64_t proved_at_s;       /* when                                                     */
+    uint64_t trust_generation; /* under which the chain was validated                      */
+    const char *service;       /* the listener or target it was made for                   */
+};
+
+/* The key to the relay. Opaque; only mutual_admit makes one. */
+struct mutual_pass;
+
+struct mutual_verdict {
+    bool allowed;
+    struct mutual_error why;          /* not allowed: the check that decided, in words            */
+    const struct mutual_grant *grant; /* the grant that decided, if one did; the policy's         */
+    const struct mutual_name *name;   /* the name that it matched; the chain's                    */
+    int64_t until_s;                  /* the earliest moment at which it stops being true         */
+    struct mutual_pass *pass;         /* only when allowed; owned by the caller                   */
+};
+
+/* Judges the evidence by the rules at the time now_s. The verdict's `pass` must be given to
+ * mutual_pass_free. Never fails: what cannot be judged is not allowed. */
+MUTUAL_API struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
+                                              const struct mutual_rules *rules, int64_t now_s);
+
+MUTUAL_API void mutual_pass_free(struct mutual_pass *pass);
+/* Does the pass still hold at now_s? Ends when until_s does, or when it was withdrawn. */
+MUTUAL_API bool mutual_pass_holds(const struct mutual_pass *pass, int64_t now_s);
+MUTUAL_API int64_t mutual_pass_until_s(const struct mutual_pass *pass);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One TLS session as a non-blocking machine over bytes. It owns no socket and no thread: the
+ * caller moves ciphertext between the wire and the session, and plaintext between the session and
+ * the application. TLS 1.3 and 1.2 with AEAD and forward secrecy only; no renegotiation, no 0-RTT,
+ * no compression, no fallback.
+ *
+ * A context is made from rules and an identity, then immutable and shared by the sessions of one
+ * thread. A session is used by one thread at a time.
+ */
+#ifndef MUTUAL_SESSION_H
+#define MUTUAL_SESSION_H
+
+#include <mutual/admission.h>
+#include <mutual/error.h>
+#include <mutual/identity.h>
+#include <mutual/trust.h>
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The outcome of each of the seven steps; filled on the way, told by mutual_explain. */
+enum mutual_outcome {
+    MUTUAL_OUTCOME_PENDING, /* not reached                                                      */
+    MUTUAL_OUTCOME_DONE,
+    MUTUAL_OUTCOME_SKIPPED, /* does not apply: plain TLS has no step 4 and 5; a resumed session
+                               proves by the earlier handshake                                  */
+    MUTUAL_OUTCOME_FAILED,
+};
+struct mutual_journey {
+    int64_t started_ns; /* monotonic */
+    struct {
+        int64_t reached_ns; /* since started_ns */
+        enum mutual_outcome outcome;
+    } steps[MUTUAL_STEP_COUNT_];
+};
+
+/* What the two ends said and chose; texts are constant or owned by the session. */
+struct mutual_session_info {
+    const char *version;        /* "TLS 1.3", or NULL before it is chosen                */
+    const char *cipher;         /* "TLS_AES_256_GCM_SHA384"                              */
+    const char *group;          /* "X25519"                                              */
+    const char *sni;            /* the host name asked for, or NULL                      */
+    const char *alpn;           /* the protocol chosen, or NULL                          */
+    const char *peer_signature; /* the scheme the peer proved its key with, or NULL */
+    bool mutual;                /* both ends presented a certificate                     */
+    bool resumed;
+    bool cert_requested; /* the server asked for a client certificate             */
+};
+
+struct mutual_context;
+
+struct mutual_context_options {
+    const struct mutual_rules *rules; /* borrowed; must outlive the context                */
+    struct mutual_identity *const *identities; /* server: at least one, the leaf's key type and the
+                                               SNI choose; client: none or one. References are
+                                               taken.                                            */
+    size_t identity_count;
+    const char *const *alpn; /* NULL-terminated, in order of preference, or NULL  */
+    const char *server_name; /* client: the name sent as SNI, or NULL             */
+    bool send_ca_names;      /* server: name the authorities, within the budget   */
+    bool strict_sni;         /* server: a name that no identity has is refused    */
+    bool resumption;         /* re-admitted on every use                          */
+};
+MUTUAL_API bool mutual_context_new(const struct mutual_context_options *options,
+                                   struct mutual_context **ret_context,
+                                   struct mutual_error *err) MUTUAL_MUST_CHECK;
+MUTUAL_API struct mutual_context *mutual_context_ref(struct mutual_context *context);
+MUTUAL_API void mutual_context_unref(struct mutual_context *context);
+
+struct mutual_session;
+/* NULL: out of memory (err says so). */
+MUTUAL_API struct mutual_session *mutual_session_new(struct mutual_context *context,
+                                                     struct mutual_error *err);
+MUTUAL_API void mutual_session_free(struct mutual_session *session);
+
+/* What a step came to. */
+enum mutual_io {
+    MUTUAL_IO_DONE,       /* it is done                                                          */
+    MUTUAL_IO_WANT_READ,  /* give it ciphertext from the wire, then call again                   */
+    MUTUAL_IO_WANT_WRITE, /* take ciphertext from it, then call again                            */
+    MUTUAL_IO_WANT_KEY,   /* a signature is being made elsewhere: wait for mutual_session_key_fd */
+    MUTUAL_IO_END,        /* the peer closed in the TLS way (close_notify)                       */
+    MUTUAL_IO_FAILED,     /* the error object says why; the session is of no more use, but
+                             ciphertext (the alert) may still be taken from it                   */
+};
+
+/* Ciphertext in and out, valid for one call. `in` is consumed from the front and `out` filled
+ * from out_len on; what a call leaves in `in` must be offered again. A session keeps no borrowed
+ * pointer after the call returns. */
+struct mutual_wire {
+    const uint8_t *in;
+    size_t in_len;
+    bool in_end; /* the wire is at its end: nothing will follow `in` */
+    uint8_t *out;
+    size_t out_len;
+    size_t out_cap;
+};
+
+/* Goes on with the handshake. DONE means that both ends are proved and mutual_session_evidence is
+ * complete; nothing may be read or written before mutual_session_admit. */
+MUTUAL_API enum mutual_io mutual_session_handshake(struct mutual_session *session,
+                                                   struct mutual_wire *wire,
+                                                   struct mutual_error *err);
+/* The facts for admission. Owned by the session; complete after the handshake. */
+MUTUAL_API const struct mutual_evidence *
+mutual_session_evidence(const struct mutual_session *session);
+/* Judges the evidence by the context's rules at now_s and opens the session for data when the
+ * verdict allows it. The verdict lives in the session. */
+MUTUAL_API const struct mutual_verdict *mutual_session_admit(struct mutual_session *session,
+                                                             int64_t now_s);
+
+/* Decrypts up to `cap` bytes into `data`. DONE: *ret_len bytes (>0). Needs an allowing verdict:
+ * without it the call fails with POLICY_DENIED. On the client side the server's refusal of our
+ * certificate arrives here in TLS 1.3, and is named as PEER_REFUSED_US or PEER_WANTS_CERT. */
+MUTUAL_API enum mutual_io mutual_session_read(struct mutual_session *session,
+                                              struct mutual_wire *wire, uint8_t *data, size_t cap,
+                                              size_t *ret_len, struct mutual_error *err);
+/* Encrypts from `data`; *ret_len says how much was taken. */
+MUTUAL_API enum mutual_io mutual_session_write(struct mutual_session *session,
+                                               struct mutual_wire *wire, const uint8_t *data,
+                                               size_t len, size_t *ret_len,
+                                               struct mutual_error *err);
+/* Sends close_notify; our direction is closed, the other may go on (half-close). */
+MUTUAL_API enum mutual_io mutual_session_close(struct mutual_session *session,
+                                               struct mutual_wire *wire, struct mutual_error *err);
+
+MUTUAL_API void mutual_session_info(const struct mutual_session *session,
+                                    struct mutual_session_info *ret_info);
+MUTUAL_API const struct mutual_journey *
+mutual_session_journey(const struct mutual_session *session);
+/* For a caller that knows of steps before and after the session's own (accept, relay). */
+MUTUAL_API void mutual_session_mark(struct mutual_session *session, enum mutual_step step,
+                                    enum mutual_outcome outcome);
+/* After WANT_KEY: the descriptor that becomes readable when the signature is there, or -1. */
+MUTUAL_API int mutual_session_key_fd(const struct mutual_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

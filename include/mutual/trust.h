@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whom we believe: trust bundles, and the validation of a peer's chain against one (RFC 5280
+ * section 6). Path building is our own and bounded; signatures and parsing are the library's.
+ *
+ * There is no fallback: an empty bundle is an error, the system's roots are never consulted, and
+ * nothing is fetched. A bundle is built, then frozen; a frozen bundle is immutable, safe to share
+ * among threads and reference-counted.
+ */
+#ifndef MUTUAL_TRUST_H
+#define MUTUAL_TRUST_H
+
+#include <mutual/error.h>
+#include <mutual/identity.h>
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mutual_trust;
+
+/* An empty bundle under construction; `name` is for messages and copied. NULL: out of memory. */
+MUTUAL_API struct mutual_trust *mutual_trust_new(const char *name);
+/* Adds every certificate of the PEM text as an anchor. A certificate that is no CA is refused
+ * (BUNDLE_UNUSABLE); one that is no root too, unless mutual_trust_allow_intermediates. */
+MUTUAL_API bool mutual_trust_add_pem(struct mutual_trust *trust, const char *pem, size_t len,
+                                     struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Lets certificates that are not self-issued serve as anchors; call it before adding. */
+MUTUAL_API void mutual_trust_allow_intermediates(struct mutual_trust *trust);
+/* Adds certificates that may complete a path but are no anchors. */
+MUTUAL_API bool mutual_trust_add_intermediates_pem(struct mutual_trust *trust, const char *pem,
+                                                   size_t len,
+                                                   struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Adds revocation lists: every PEM block (or one DER list) must be signed by a certificate of the
+ * bundle. From then on every certificate of a path whose issuer has a list is checked. */
+MUTUAL_API bool mutual_trust_add_crl(struct mutual_trust *trust, const char *pem_or_der, size_t len,
+                                     struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+enum mutual_crl_stale {
+    MUTUAL_CRL_STALE_REFUSE, /* past its next update, a list judges nobody: all are refused    */
+    MUTUAL_CRL_STALE_GRACE,  /* it is used for `grace_s` seconds more                          */
+    MUTUAL_CRL_STALE_ACCEPT, /* it is used for ever                                            */
+};
+/* `required`: an issuer on the path without a list is CRL_MISSING. `leaf_only`: intermediates are
+ * not looked up. The default: not required, whole chain, refuse when stale. */
+MUTUAL_API void mutual_trust_set_revocation(struct mutual_trust *trust, bool required,
+                                            bool leaf_only, enum mutual_crl_stale stale,
+                                            int64_t grace_s);
+/* Ends construction. Fails with BUNDLE_EMPTY when there is no anchor. */
+MUTUAL_API bool mutual_trust_freeze(struct mutual_trust *trust,
+                                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* new, add_pem from the file, freeze. */
+MUTUAL_API bool mutual_trust_load(const char *path, struct mutual_trust **ret_trust,
+                                  struct mutual_error *err) MUTUAL_MUST_CHECK;
+MUTUAL_API struct mutual_trust *mutual_trust_ref(struct mutual_trust *trust);
+MUTUAL_API void mutual_trust_unref(struct mutual_trust *trust);
+MUTUAL_API const char *mutual_trust_name(const struct mutual_trust *trust);
+MUTUAL_API size_t mutual_trust_anchor_count(const struct mutual_trust *trust);
+
+enum mutual_purpose {
+    MUTUAL_PURPOSE_SERVER, /* the certificate is to prove a server (serverAuth) */
+    MUTUAL_PURPOSE_CLIENT, /* ... a client (clientAuth) */
+};
+
+/* One certificate of a validated path, as far as later decisions need it. */
+struct mutual_link {
+    uint8_t fingerprint[32]; /* SHA-256 of the certificate                                   */
+    uint8_t key_hash[32];    /* SHA-256 of its SubjectPublicKeyInfo                          */
+    uint8_t issuer_hash[32]; /* key_hash of the issuer (the anchor's: its own)               */
+    uint8_t serial[20];      /* big-endian, serial_len bytes                                 */
+    uint8_t serial_len;
+    int64_t not_before_s;
+    int64_t not_after_s;
+};
+
+/* What is known about a peer once its chain was validated: the facts that admission judges again
+ * and again. Owns what it points to; reference-counted and immutable. */
+struct mutual_chain;
+MUTUAL_API struct mutual_chain *mutual_chain_ref(struct mutual_chain *chain);
+MUTUAL_API void mutual_chain_unref(struct mutual_chain *chain);
+/* The path, leaf first, anchor last; *ret_count links. */
+MUTUAL_API const struct mutual_link *mutual_chain_links(const struct mutual_chain *chain,
+                                                        size_t *ret_count);
+/* The leaf's names in the order of the certificate; the common name, if any, comes last. */
+MUTUAL_API const struct mutual_name *mutual_chain_names(const struct mutual_chain *chain,
+                                                        size_t *ret_count);
+/* Escaped one-line texts (RFC 4514 order) of the leaf's subject and its issuer. */
+MUTUAL_API const char *mutual_chain_subject(const struct mutual_chain *chain);
+MUTUAL_API const char *mutual_chain_issuer(const struct mutual_chain *chain);
+/* The first moment at which some link of the path is no longer valid. */
+MUTUAL_API int64_t mutual_chain_not_after_s(const struct mutual_chain *chain);
+
+/* Validates what a peer sent: `certs` are DER, leaf first, in the order sent. On success *ret_chain
+ * holds the facts; on failure the error names the certificate and the check. `now_s` is the time
+ * to judge by. Cost is bounded whatever is sent (CHAIN_TOO_COSTLY). Does not look at names beyond
+ * name constraints: whom to expect is admission's. */
+struct mutual_der {
+    const uint8_t *data;
+    size_t len;
+};
+MUTUAL_API bool mutual_trust_validate(const struct mutual_trust *trust,
+                                      const struct mutual_der *certs, size_t count,
+                                      enum mutual_purpose purpose, int64_t now_s,
+                                      struct mutual_chain **ret_chain,
+                                      struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading whole files with a limit, and writing them so that a crash leaves the old or the new.
+ */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool fail_read(struct mutual_error *err, int sys, const char *path)
+{
+    enum mutual_code code = sys == ENOENT ? MUTUAL_E_FILE_MISSING : MUTUAL_E_FILE_UNREADABLE;
+    return mu_fail_errno(err, code, sys, "could not read file \"%s\"", path);
+}
+
+static bool fail_write(struct mutual_error *err, int sys, const char *path)
+{
+    enum mutual_code code = sys == ENOSPC || sys == EDQUOT ? MUTUAL_E_DISK_FULL
+                            : sys == EEXIST                ? MUTUAL_E_FILE_EXISTS
+                                                           : MUTUAL_E_FILE_UNWRITABLE;
+    return mu_fail_errno(err, code, sys, "could not write file \"%s\"", path);
+}
+
+static void fd_auto(int *fd)
+{
+    if (*fd != -1) {
+        (void)close(*fd);
+    }
+}
+
+bool mu_fd_read(int fd, const char *name, size_t max, struct mu_buf *ret_buf,
+                struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf buf;
+    mu_buf_init(&buf, max + 1); /* one more byte tells a file that is too large */
+    for (;;) {
+        size_t step = buf.max - buf.len < 65536 ? buf.max - buf.len : 65536;
+        if (step == 0) {
+            return mu_fail(err, MUTUAL_E_FILE_TOO_LARGE,
+                           "file \"%s\" is larger than the limit of %zu bytes", name, max);
+        }
+        uint8_t *room = mu_buf_reserve(&buf, step);
+        if (room == NULL) {
+            return mu_fail_memory(err);
+        }
+        ssize_t n = read(fd, room, step);
+        if (n == -1 && errno == EINTR) {
+            continue;
+        }
+        if (n == -1) {
+            return fail_read(err, errno, name);
+        }
+        if (n == 0) {
+            break;
+        }
+        buf.len += (size_t)n;
+    }
+    *ret_buf = buf;
+    buf = (struct mu_buf){0};
+    return true;
+}
+
+bool mu_file_read(const char *path, size_t max, struct mu_buf *ret_buf, struct mutual_error *err)
+{
+    __attribute__((cleanup(fd_auto))) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd == -1) {
+        return fail_read(err, errno, path);
+    }
+    struct stat info;
+    if (fstat(fd, &info) == -1) {
+        return fail_read(err, errno, path);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return mu_fail(err, MUTUAL_E_FILE_UNREADABLE, "\"%s\" is not a regular file", path);
+    }
+    return mu_fd_read(fd, path, max, ret_buf, err);
+}
+
+bool mu_fd_write(int fd, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    while (len > 0) {
+        ssize_t n = write(fd, p, len);
+        if (n == -1 && errno == EINTR) {
+            continue;
+        }
+        if (n == -1) {
+            return false;
+        }
+        p += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static bool sync_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    MU_AUTO(free)
+    char *directory = slash == NULL   ? mu_strdup(".")
+                      : slash == path ? mu_strdup("/")
+                                      : mu_strndup(path, (size_t)(slash - path));
+    if (directory == NULL) {
+        return false;
+    }
+    __attribute__((cleanup(fd_auto))) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd != -1 && fsync(fd) == 0;
+}
+
+static bool write_new(const char *path, struct mu_slice bytes, mode_t mode)
+{
+    __attribute__((cleanup(fd_auto))) int fd =
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    return fd != -1 && fchmod(fd, mode) == 0 && mu_fd_write(fd, bytes.data, bytes.len) &&
+           fsync(fd) == 0;
+}
+
+/* Both writers make the whole file under a name of its own first; they differ in how the name
+ * becomes the wanted one: rename replaces, link refuses. */
+static bool write_aside(const char *path, struct mu_slice bytes, mode_t mode, bool replace,
+                        struct mutual_error *err)
+{
+    uint32_t salt;
+    if (!mu_random(&salt, sizeof salt, err)) {
+        return false;
+    }
+    MU_AUTO(buf) struct mu_buf name;
+    mu_buf_init(&name, 4096);
+    mu_buf_printf(&name, "%s.%08x.new", path, salt);
+    if (name.failed) {
+        return fail_write(err, ENAMETOOLONG, path);
+    }
+    const char *aside = mu_buf_str(&name);
+    bool done = write_new(aside, bytes, mode);
+    int sys = errno;
+    if (done) {
+        done = (replace ? rename(aside, path) : link(aside, path)) == 0;
+        sys = errno;
+    }
+    if (!done || !replace) {
+        (void)unlink(aside);
+    }
+    if (!done) {
+        return fail_write(err, sys, path);
+    }
+    return sync_directory(path) ? true : fail_write(err, errno, path);
+}
+
+bool mu_file_write(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err)
+{
+    return write_aside(path, bytes, mode, true, err);
+}
+
+bool mu_file_create(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err)
+{
+    return write_aside(path, bytes, mode, false, err);
+}

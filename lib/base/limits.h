@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every limit on something that another party can make grow, with its reason.
+ */
+#ifndef MU_BASE_LIMITS_H
+#define MU_BASE_LIMITS_H
+
+/* Files that people write. */
+#define MU_LIMIT_CONFIG_BYTES (4u << 20)   /* a hundred thousand grants fit                     */
+#define MU_LIMIT_CONFIG_DEPTH 16u          /* the schema is six deep                            */
+#define MU_LIMIT_PEM_BYTES    (16u << 20)  /* a bundle of all public roots is 0.3 MiB           */
+#define MU_LIMIT_KEY_BYTES    (64u << 10)  /* an RSA-4096 PKCS#8 is 3.2 KiB                     */
+#define MU_LIMIT_CRL_BYTES    (256u << 20) /* a million entries take about 40 MiB              */
+#define MU_LIMIT_BUNDLE_CERTS 10000u
+
+/* What a peer may send before it is known. */
+#define MU_LIMIT_HELLO_BYTES     16384u /* one record; hybrid key shares take about 1.5 KiB      */
+#define MU_LIMIT_CERT_MESSAGE    65536u /* the whole Certificate message                         */
+#define MU_LIMIT_CERT_BYTES      32768u /* one certificate                                       */
+#define MU_LIMIT_CHAIN_SENT      16u    /* certificates looked at in a message                   */
+#define MU_LIMIT_CHAIN_DEPTH     8u     /* certificates in a path, leaf and anchor included      */
+#define MU_LIMIT_CERT_NAMES      128u   /* subject alternative names per certificate             */
+#define MU_LIMIT_CONSTRAINTS     1024u  /* names times constraints compared along a path         */
+#define MU_LIMIT_PATH_SIGNATURES 32u    /* signatures verified while one path is built           */
+#define MU_LIMIT_RSA_BITS        8192u  /* a verification costs with the square                  */
+#define MU_LIMIT_NAME_BYTES      2048u  /* a SPIFFE ID's own limit, the longest of our names      */
+#define MU_LIMIT_CA_NAMES_BYTES  16384u /* CA names sent in a CertificateRequest                 */
+
+/* Between processes. */
+#define MU_LIMIT_MESSAGE_BYTES (128u << 10) /* TLS 1.2 client authentication signs a transcript */
+#define MU_LIMIT_MESSAGE_FDS   64u
+
+#endif
