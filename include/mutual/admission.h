@@ -25,11 +25,16 @@ enum mutual_side {
     MUTUAL_SIDE_CLIENT, /* we connect; the peer is a server  */
 };
 
-/* What is asked of the peer's certificate. */
+/* What is asked of the client's certificate. On the client side it has no meaning: a server always
+ * has to present one.
+ *
+ * Peers without a certificate: under REQUIRE there is no admission. Under REQUEST a grant must say
+ * `anonymous` to let them in. Under NONE the listener itself is the grant: whoever reaches it is
+ * admitted, and the pass tells nobody's name. */
 enum mutual_mode {
-    MUTUAL_MODE_REQUIRE, /* mutual TLS: no certificate, no admission                             */
+    MUTUAL_MODE_REQUIRE, /* mutual TLS                                                           */
     MUTUAL_MODE_REQUEST, /* asked for; a peer without one is judged as anonymous                 */
-    MUTUAL_MODE_NONE,    /* plain TLS: not asked for, everybody is anonymous                     */
+    MUTUAL_MODE_NONE,    /* plain TLS: not asked for                                             */
 };
 
 /* The rules that hold for one listener or one target: an immutable snapshot, built aside and
@@ -72,14 +77,23 @@ struct mutual_verdict {
 };
 
 /* Judges the evidence by the rules at the time now_s. The verdict's `pass` must be given to
- * mutual_pass_free. Never fails: what cannot be judged is not allowed. */
+ * mutual_pass_free. Never fails: what cannot be judged is not allowed. `why` is then one of
+ * USAGE (rules and evidence do not fit together: our caller's mistake), NO_CLIENT_CERT,
+ * NO_SERVER_CERT, PROTOCOL_VIOLATION (not proved), RULES_CHANGED (a full handshake may mend it),
+ * CERT_EXPIRED, CERT_NOT_YET_VALID, CERT_REVOKED, CRL_STALE, CRL_MISSING, NAME_MISMATCH,
+ * NO_IDENTITY, POLICY_DENIED, GRANT_ENDED, GRANT_NOT_BEGUN, NO_MEMORY. */
 MUTUAL_API struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
                                               const struct mutual_rules *rules, int64_t now_s);
 
+/* NULL is accepted. */
 MUTUAL_API void mutual_pass_free(struct mutual_pass *pass);
-/* Does the pass still hold at now_s? Ends when until_s does, or when it was withdrawn. */
+/* Does the pass still hold at now_s? No once until_s is reached, or after it was withdrawn. NULL
+ * is no pass and never holds. */
 MUTUAL_API bool mutual_pass_holds(const struct mutual_pass *pass, int64_t now_s);
+/* The first second at which it no longer holds; INT64_MAX: nothing ends it by itself. */
 MUTUAL_API int64_t mutual_pass_until_s(const struct mutual_pass *pass);
+/* Ends the pass at once, for everybody who looks at it: what admitted the peer is gone. */
+MUTUAL_API void mutual_pass_withdraw(struct mutual_pass *pass);
 
 #ifdef __cplusplus
 }

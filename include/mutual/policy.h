@@ -17,47 +17,62 @@ extern "C" {
 
 struct mutual_policy;
 
-/* One grant: `from` (any of the patterns) may reach `to` until `until_s`. All texts are copied. */
+/* One grant: whoever has a name that one of the patterns in `from` matches may reach `to`, from
+ * `since_s` until `until_s`. All texts are copied. */
 struct mutual_grant {
-    const char *name;                   /* unique in the policy                        */
-    const char *to;                     /* a service (listener) name, or "*"           */
-    struct mutual_pattern *const *from; /* taken over by mutual_policy_add             */
+    const char *name;                   /* unique in the policy; required                    */
+    const char *to;                     /* a service (listener) name, or "*" for every one   */
+    struct mutual_pattern *const *from; /* taken over by mutual_policy_add                   */
     size_t from_count;
+    bool anonymous;    /* also peers that present no certificate; it means something only where
+                          a certificate is asked for and not required (MUTUAL_MODE_REQUEST) */
     int64_t since_s;   /* 0: from ever                                */
     int64_t until_s;   /* the first second without; INT64_MAX: none   */
     const char *owner; /* who answers for it; required                */
     const char *why;   /* the reason it was given; required           */
-    const char *file;  /* where it is written, for the decision       */
+    const char *file;  /* where it is written, for the decision; NULL: nowhere */
     int line;
 };
 
+/* NULL: out of memory. */
 MUTUAL_API struct mutual_policy *mutual_policy_new(void);
-/* Adds a grant; the patterns are taken even on failure. POLICY_INVALID names what is wrong. */
+/* Adds a grant to a policy that is not frozen; the patterns are taken even on failure.
+ * POLICY_INVALID names what is wrong: no or a taken name, nobody in `from`, an end that does not
+ * come after the begin, no owner, no reason. LIMIT, NO_MEMORY. */
 MUTUAL_API bool mutual_policy_add(struct mutual_policy *policy, const struct mutual_grant *grant,
                                   struct mutual_error *err) MUTUAL_MUST_CHECK;
-/* Builds the index; after it the policy is immutable. */
+/* Builds the index; after it the policy is immutable and can be asked. NO_MEMORY. */
 MUTUAL_API bool mutual_policy_freeze(struct mutual_policy *policy,
                                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 MUTUAL_API struct mutual_policy *mutual_policy_ref(struct mutual_policy *policy);
+/* NULL is accepted. */
 MUTUAL_API void mutual_policy_unref(struct mutual_policy *policy);
 MUTUAL_API size_t mutual_policy_count(const struct mutual_policy *policy);
+/* The grants in the order in which they were added; index < count. Borrowed from the policy, and
+ * before the freeze only until the next add. */
 MUTUAL_API const struct mutual_grant *mutual_policy_get(const struct mutual_policy *policy,
                                                         size_t index);
 
 struct mutual_decision {
     bool allowed;
-    const struct mutual_grant *grant; /* the grant that allows, or one that would if it had not
-                                         ended or had begun (allowed false); NULL when none fits */
-    const struct mutual_name *name;   /* the name that matched, or NULL                          */
+    const struct mutual_grant *grant; /* the grant that allows; or, when none does, the one that
+                                         would if it had begun or had not ended; NULL: none fits */
+    const struct mutual_name *name;   /* the caller's name that matched, or NULL                 */
     int64_t until_s;                  /* allowed: when the decision stops being true             */
 };
 
 /* Decides for somebody with these names. Of several grants that allow, the one that holds longest
- * is named; ties go to the first written. A common name counts only for patterns of type cn. */
+ * is named; ties go to the first written. A common name counts only for patterns of type cn.
+ * Nobody without a name is ever allowed. */
 MUTUAL_API struct mutual_decision mutual_policy_decide(const struct mutual_policy *policy,
                                                        const char *service,
                                                        const struct mutual_name *names,
                                                        size_t count, int64_t now_s);
+/* Decides for a peer that presented no certificate at all: only grants that say `anonymous` count.
+ * A separate function, so that an empty list of names can never be taken for it. */
+MUTUAL_API struct mutual_decision mutual_policy_decide_anonymous(const struct mutual_policy *policy,
+                                                                 const char *service,
+                                                                 int64_t now_s);
 
 #ifdef __cplusplus
 }

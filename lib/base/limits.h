@@ -6,12 +6,15 @@
 #define MU_BASE_LIMITS_H
 
 /* Files that people write. */
-#define MU_LIMIT_CONFIG_BYTES (4u << 20)   /* a hundred thousand grants fit                     */
-#define MU_LIMIT_CONFIG_DEPTH 16u          /* the schema is six deep                            */
-#define MU_LIMIT_PEM_BYTES    (16u << 20)  /* a bundle of all public roots is 0.3 MiB           */
-#define MU_LIMIT_KEY_BYTES    (64u << 10)  /* an RSA-4096 PKCS#8 is 3.2 KiB                     */
-#define MU_LIMIT_CRL_BYTES    (256u << 20) /* a million entries take about 40 MiB              */
-#define MU_LIMIT_BUNDLE_CERTS 10000u
+#define MU_LIMIT_CONFIG_BYTES   (4u << 20)   /* a hundred thousand grants fit                     */
+#define MU_LIMIT_CONFIG_DEPTH   16u          /* the schema is six deep                            */
+#define MU_LIMIT_PEM_BYTES      (16u << 20)  /* a bundle of all public roots is 0.3 MiB           */
+#define MU_LIMIT_KEY_BYTES      (64u << 10)  /* an RSA-4096 PKCS#8 is 3.2 KiB                     */
+#define MU_LIMIT_CRL_BYTES      (256u << 20) /* a million entries take about 40 MiB              */
+#define MU_LIMIT_BUNDLE_CERTS   10000u
+#define MU_LIMIT_GRANTS         1000000u /* ten times the largest policy we were told of     */
+#define MU_LIMIT_GRANT_PATTERNS 10000u   /* identities that one grant may name               */
+#define MU_LIMIT_POLICY_BYTES   ((size_t)1 << 30) /* a million grants of a thousand bytes        */
 
 /* What a peer may send before it is known. */
 #define MU_LIMIT_HELLO_BYTES     16384u /* one record; hybrid key shares take about 1.5 KiB      */
