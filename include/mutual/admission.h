@@ -57,7 +57,7 @@ struct mutual_evidence {
     enum mutual_side side;
     const struct mutual_chain *chain; /* NULL: the peer presented no certificate                  */
     bool proved;                      /* the peer proved that it holds the leaf's key: in this
-                                         handshake, or in the one that a resumed session continues */
+                                         handshake, or in the one that a resumed session follows  */
     bool resumed;
     int64_t proved_at_s;       /* when                                                     */
     uint64_t trust_generation; /* under which the chain was validated                      */

@@ -1,5 +1,87 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files: limits, kinds, atomic writing.
+ */
 #include "base/base.h"
 #include "unit.h"
-static void t(void **s){(void)s;}
-UNIT_MAIN(UNIT_CASE(t))
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char directory[64];
+static char path[128];
+
+static int make_directory(void **state)
+{
+    (void)state;
+    snprintf(directory, sizeof directory, "/tmp/mutual-file-XXXXXX");
+    if (mkdtemp(directory) == NULL) {
+        return -1;
+    }
+    snprintf(path, sizeof path, "%s/file", directory);
+    return 0;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    (void)unlink(path);
+    return rmdir(directory); /* fails, and so does the test, when anything was left behind */
+}
+
+static void what_is_written_is_read(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    assert_ok(mu_file_write(path, MU_SLICE_LIT("one"), 0600, &err), &err);
+    assert_ok(mu_file_write(path, MU_SLICE_LIT("two"), 0640, &err), &err);
+    MU_AUTO(buf) struct mu_buf buf = {0};
+    assert_ok(mu_file_read(path, 3, &buf, &err), &err);
+    assert_string_equal(mu_buf_str(&buf), "two");
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0640);
+}
+
+static void creating_never_replaces(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    assert_ok(mu_file_create(path, MU_SLICE_LIT("first"), 0600, &err), &err);
+    assert_fails(mu_file_create(path, MU_SLICE_LIT("second"), 0600, &err), &err,
+                 MUTUAL_E_FILE_EXISTS);
+    MU_AUTO(buf) struct mu_buf buf = {0};
+    assert_ok(mu_file_read(path, 100, &buf, &err), &err);
+    assert_string_equal(mu_buf_str(&buf), "first");
+}
+
+static void limits_and_kinds_are_kept(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct mu_buf buf;
+    assert_fails(mu_file_read(path, 10, &buf, &err), &err, MUTUAL_E_FILE_MISSING);
+    assert_fails(mu_file_read(directory, 10, &buf, &err), &err, MUTUAL_E_FILE_UNREADABLE);
+    assert_fails(mu_file_read("/dev/zero", 10, &buf, &err), &err, MUTUAL_E_FILE_UNREADABLE);
+    assert_ok(mu_file_write(path, MU_SLICE_LIT("12345678901"), 0600, &err), &err);
+    assert_fails(mu_file_read(path, 10, &buf, &err), &err, MUTUAL_E_FILE_TOO_LARGE);
+    assert_non_null(strstr(err.reason, "10 bytes"));
+}
+
+static void what_cannot_be_written_is_said(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    assert_fails(mu_file_write("/nonexistent/file", MU_SLICE_LIT("x"), 0600, &err), &err,
+                 MUTUAL_E_FILE_UNWRITABLE);
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(full != -1);
+    assert_false(mu_fd_write(full, "x", 1));
+    assert_int_equal(close(full), 0);
+}
+
+#define FILE_CASE(name_) cmocka_unit_test_setup_teardown(name_, make_directory, remove_directory)
+UNIT_MAIN(FILE_CASE(what_is_written_is_read), FILE_CASE(creating_never_replaces),
+          FILE_CASE(limits_and_kinds_are_kept), FILE_CASE(what_cannot_be_written_is_said))
