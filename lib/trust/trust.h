@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The door of trust to the other rooms of the library: the anchors to announce, the facts of a
+ * validated chain to carry through a session ticket, and the checks that are made again and again.
+ */
+#ifndef MU_TRUST_TRUST_H
+#define MU_TRUST_TRUST_H
+
+#include <mutual/trust.h>
+
+#include "base/base.h"
+#include "identity/identity.h"
+
+/* The anchors in the order they were added; owned by the bundle. NULL past the end. */
+const struct mu_cert *mu_trust_anchor(const struct mutual_trust *trust, size_t index);
+void mu_trust_auto(struct mutual_trust **trust);
+
+/* Judges a chain that was validated before, of this bundle or an older generation of it, by what
+ * may have changed: every link's time (CERT_EXPIRED, CERT_NOT_YET_VALID), the anchor (still in the
+ * bundle, else UNKNOWN_ISSUER) and revocation (CERT_REVOKED, CRL_STALE, CRL_MISSING). Signatures,
+ * purposes and constraints are facts that do not change. On success *ret_until_s (may be NULL) is
+ * the first second at which the answer may become another one without any change to the bundle:
+ * a link ends, or a list goes stale. */
+bool mu_trust_recheck(const struct mutual_trust *trust, const struct mutual_chain *chain,
+                      int64_t now_s, int64_t *ret_until_s,
+                      struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* Makes a chain from its parts, which are copied: for what comes out of a session ticket, and for
+ * tests. `links` leaf first; `subject` and `issuer` are the leaf's. Fails with LIMIT,
+ * NAME_MALFORMED, SPIFFE_MALFORMED or NO_MEMORY. */
+bool mu_chain_new(const struct mutual_link *links, size_t link_count,
+                  const struct mutual_name *names, size_t name_count, const char *subject,
+                  const char *issuer, struct mutual_chain **ret_chain,
+                  struct mutual_error *err) MUTUAL_MUST_CHECK;
+void mu_chain_auto(struct mutual_chain **chain);
+
+/* The chain as bytes for a session ticket, and back. The form is ours and versioned; parsing is
+ * strict (MESSAGE_MALFORMED) and authenticates nothing: the ticket does that. Writing fails with
+ * LIMIT when the buffer is too small. */
+bool mu_chain_serialise(const struct mutual_chain *chain, struct mu_buf *out,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
+bool mu_chain_parse(struct mu_slice bytes, struct mutual_chain **ret_chain,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+#endif
