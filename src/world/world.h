@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The world: everything the configuration says, made real and judged. Certificates parsed, trust
+ * bundles and the policy frozen, rules made for every service. Built aside from a snapshot by a
+ * pure function, then immutable, reference-counted and swapped whole; parent, workers and
+ * `mutual check` build the very same one. It holds no private key: keys live in their own process.
+ */
+#ifndef WORLD_WORLD_H
+#define WORLD_WORLD_H
+
+#include <mutual/admission.h>
+#include <mutual/policy.h>
+#include <mutual/trust.h>
+
+#include "base/base.h"
+#include "config/config.h"
+#include "x509/x509.h"
+
+/* A certificate that we present, with what completes its path. */
+struct world_chain {
+    const struct config_certificate *config; /* where its files are */
+    struct mu_cert **certs;                  /* leaf first */
+    size_t count;
+    uint8_t key_hash[32]; /* SHA-256 of the leaf's SubjectPublicKeyInfo: which key signs for it */
+};
+
+/* One trust block. */
+struct world_trust {
+    const struct config_trust *config;
+    struct mutual_trust *trust;     /* frozen */
+    uint64_t trust_generation;      /* of the anchors and intermediates   */
+    uint64_t revocation_generation; /* of the lists and how they are used */
+};
+
+/* An inbound listener or an outbound target. */
+struct world_service {
+    const char *name;
+    const struct config_inbound *inbound; /* one of the two is NULL */
+    const struct config_outbound *outbound;
+    struct world_trust *trust; /* NULL: nobody's certificate is asked for */
+    struct world_chain *chains;
+    size_t chain_count;
+    struct mutual_pattern **expect; /* outbound */
+    size_t expect_count;
+    struct mutual_rules rules; /* complete, ready for mutual_admit; borrows from the world */
+};
+
+struct world {
+    const struct config *config;
+    struct mutual_policy *policy; /* frozen */
+    uint64_t policy_generation;
+    struct world_trust *trusts; /* config->trust_count of them, in the same order */
+    size_t trust_count;
+    struct world_service *services; /* every inbound in order, then every outbound */
+    size_t service_count;
+};
+
+/* Builds the world of a snapshot as it is at now_s: expiry is judged by it, generations are not.
+ * Adds everything wrong to `findings` (so does config_build, which it calls); true when no finding
+ * is an error, and only then *ret_world is written. Pure, and the same in every process: equal
+ * snapshots have equal generations. The snapshot is not needed afterwards. */
+bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
+                 struct config_findings *findings, const struct world **ret_world);
+const struct world *world_ref(const struct world *world);
+void world_unref(const struct world *world); /* NULL is accepted */
+void world_auto(const struct world **world);
+
+/* NULL when there is none of that name. */
+const struct world_service *world_service_find(const struct world *world, const char *name);
+const struct world_trust *world_trust_find(const struct world *world, const char *name);
+
+/* Does the private key of every certificate belong to it? Reads the key files, so it is for
+ * `mutual check`, and for nobody who talks to strangers. A key with a passphrase that is not at
+ * hand is not judged. True when it added no error. */
+bool world_check_keys(const struct world *world, struct config_findings *findings);
+
+/* The secret a reference names, in secret memory with its length (mu_secret_free): the file's
+ * bytes without a final newline, the variable or the credential. Fails with FILE_MISSING,
+ * FILE_UNREADABLE or FILE_EXPOSED. */
+bool world_secret_read(const struct config_secret *secret, char **ret_text, size_t *ret_len,
+                       struct mutual_error *err);
+
+#endif
