@@ -27,11 +27,6 @@ struct mutual_story {
 /* Write at most `size` bytes with the final NUL; return the length it would have had. */
 MUTUAL_API size_t mutual_explain_text(const struct mutual_story *story, char *text, size_t size);
 MUTUAL_API size_t mutual_explain_json(const struct mutual_story *story, char *text, size_t size);
-/* What an alert of RFC 8446 section 6 means when the other end sends it: "certificate_expired",
- * and a sentence; NULL for an unknown number. */
-MUTUAL_API const char *mutual_alert_name(int alert);
-MUTUAL_API const char *mutual_alert_meaning(int alert);
-
 #ifdef __cplusplus
 }
 #endif

@@ -39,6 +39,9 @@ struct mutual_journey {
     } steps[MUTUAL_STEP_COUNT_];
 };
 
+/* The step that is under way: the first that is still pending, or that failed. */
+MUTUAL_API enum mutual_step mutual_journey_step(const struct mutual_journey *journey);
+
 /* What the two ends said and chose; texts are constant or owned by the session. */
 struct mutual_session_info {
     const char *version;        /* "TLS 1.3", or NULL before it is chosen                */
@@ -50,7 +53,27 @@ struct mutual_session_info {
     bool mutual;                /* both ends presented a certificate                     */
     bool resumed;
     bool cert_requested; /* the server asked for a client certificate             */
+    int alert_sent;      /* the fatal alert that ended it, ours or the peer's: a number of */
+    int alert_received;  /* RFC 8446 section 6, or -1                                      */
 };
+
+/* The stable name of an alert, "certificate_expired", and a sentence saying what the end that sends
+ * it means. Constant; NULL for a number that is no alert. */
+MUTUAL_API const char *mutual_alert_name(int alert);
+MUTUAL_API const char *mutual_alert_meaning(int alert);
+
+/* Sessions that may be resumed, kept in memory by us and not by tickets: at most `max` of them, the
+ * least recently used is dropped first. Each is stored with the evidence of its full handshake, and
+ * is offered or taken only after mutual_admit allowed that evidence by the rules of the moment.
+ * Shared by the contexts of one thread, and outlives them, so that a reload that changes nothing
+ * for a client costs it nothing; one made under another generation of trust is never resumed. */
+struct mutual_cache;
+/* NULL: out of memory. */
+MUTUAL_API struct mutual_cache *mutual_cache_new(size_t max);
+MUTUAL_API struct mutual_cache *mutual_cache_ref(struct mutual_cache *cache);
+MUTUAL_API void mutual_cache_unref(struct mutual_cache *cache);
+/* How many sessions it holds. */
+MUTUAL_API size_t mutual_cache_count(const struct mutual_cache *cache);
 
 struct mutual_context;
 
@@ -60,12 +83,17 @@ struct mutual_context_options {
                                                SNI choose; client: none or one. References are
                                                taken.                                            */
     size_t identity_count;
-    const char *const *alpn; /* NULL-terminated, in order of preference, or NULL  */
-    const char *server_name; /* client: the name sent as SNI, or NULL             */
-    bool send_ca_names;      /* server: name the authorities, within the budget   */
-    bool strict_sni;         /* server: a name that no identity has is refused    */
-    bool resumption;         /* re-admitted on every use                          */
+    const char *const *alpn;    /* NULL-terminated, in order of preference, or NULL  */
+    const char *server_name;    /* client: the name sent as SNI, or NULL             */
+    bool send_ca_names;         /* server: name the authorities, within the budget   */
+    bool strict_sni;            /* server: a name that no identity has is refused    */
+    struct mutual_cache *cache; /* where sessions to resume are kept; NULL: none are. A reference
+                                   is taken                                                   */
+    int64_t (*clock_s)(void *context); /* seconds since 1970; NULL: the machine's clock       */
+    void *clock_context;
 };
+/* Fails with CONFIG_INVALID when the options cannot be: no trust, a server without identity, a
+ * client that does not verify its server; with LIBRARY when the library refuses. */
 MUTUAL_API bool mutual_context_new(const struct mutual_context_options *options,
                                    struct mutual_context **ret_context,
                                    struct mutual_error *err) MUTUAL_MUST_CHECK;
@@ -89,20 +117,26 @@ enum mutual_io {
                              ciphertext (the alert) may still be taken from it                   */
 };
 
+/* Enough room in `out` for one whole record; less works, more saves calls. */
+#define MUTUAL_WIRE_RECORD 16709
+
 /* Ciphertext in and out, valid for one call. `in` is consumed from the front and `out` filled
  * from out_len on; what a call leaves in `in` must be offered again. A session keeps no borrowed
  * pointer after the call returns. */
 struct mutual_wire {
     const uint8_t *in;
     size_t in_len;
-    bool in_end; /* the wire is at its end: nothing will follow `in` */
+    bool in_end;  /* the wire is at its end: nothing will follow `in`            */
+    int in_error; /* with in_end: the errno that broke the wire, such as ECONNRESET, or 0 */
     uint8_t *out;
     size_t out_len;
     size_t out_cap;
 };
 
 /* Goes on with the handshake. DONE means that both ends are proved and mutual_session_evidence is
- * complete; nothing may be read or written before mutual_session_admit. */
+ * complete; nothing may be read or written before mutual_session_admit. Whatever is in `out` after
+ * any answer is to be sent, an alert after FAILED too. A client refuses a server whose certificate
+ * its rules do not expect before it presents its own. */
 MUTUAL_API enum mutual_io mutual_session_handshake(struct mutual_session *session,
                                                    struct mutual_wire *wire,
                                                    struct mutual_error *err);
@@ -110,17 +144,20 @@ MUTUAL_API enum mutual_io mutual_session_handshake(struct mutual_session *sessio
 MUTUAL_API const struct mutual_evidence *
 mutual_session_evidence(const struct mutual_session *session);
 /* Judges the evidence by the context's rules at now_s and opens the session for data when the
- * verdict allows it. The verdict lives in the session. */
+ * verdict allows it. The verdict lives in the session, its pass too; judging again replaces them.
+ * Before the handshake is done nobody is allowed. */
 MUTUAL_API const struct mutual_verdict *mutual_session_admit(struct mutual_session *session,
                                                              int64_t now_s);
 
 /* Decrypts up to `cap` bytes into `data`. DONE: *ret_len bytes (>0). Needs an allowing verdict:
- * without it the call fails with POLICY_DENIED. On the client side the server's refusal of our
+ * without it the call fails with POLICY_DENIED, with one whose time is over with PASS_EXPIRED. An
+ * end of the wire without close_notify is TRUNCATED. On the client side the server's refusal of our
  * certificate arrives here in TLS 1.3, and is named as PEER_REFUSED_US or PEER_WANTS_CERT. */
 MUTUAL_API enum mutual_io mutual_session_read(struct mutual_session *session,
                                               struct mutual_wire *wire, uint8_t *data, size_t cap,
                                               size_t *ret_len, struct mutual_error *err);
-/* Encrypts from `data`; *ret_len says how much was taken. */
+/* Encrypts from `data` as much as `out` has room for; DONE: *ret_len bytes (>0) were taken. After
+ * WANT_WRITE the same bytes must be offered again, more may follow them. */
 MUTUAL_API enum mutual_io mutual_session_write(struct mutual_session *session,
                                                struct mutual_wire *wire, const uint8_t *data,
                                                size_t len, size_t *ret_len,

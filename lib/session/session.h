@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The door of the session to the program: what the gateway, the key process and the probe need
+ * beyond the public header. No OpenSSL header is needed to use it.
+ */
+#ifndef MU_SESSION_SESSION_H
+#define MU_SESSION_SESSION_H
+
+#include <mutual/session.h>
+
+#include "base/base.h"
+
+struct ossl_lib_ctx_st;
+
+void mu_context_auto(struct mutual_context **context);
+void mu_session_auto(struct mutual_session **session);
+void mu_cache_auto(struct mutual_cache **cache);
+
+/* ---- contexts -------------------------------------------------------------------------------- */
+
+/* What the program may ask for beyond the public options. All-zero is the default. */
+struct mu_context_extras {
+    struct ossl_lib_ctx_st *libctx; /* borrowed, outlives the context; NULL: the default one */
+    const char *target;             /* client: where it connects, such as "db:8443": sessions are
+                                       never resumed at another target; copied; may be NULL        */
+};
+/* As mutual_context_new. `extras` may be NULL. */
+bool mu_context_new(const struct mutual_context_options *options,
+                    const struct mu_context_extras *extras, struct mutual_context **ret_context,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* What the names of the authorities would take in a CertificateRequest, and whether they are sent:
+ * not asked for, or beyond MU_LIMIT_CA_NAMES_BYTES, none are. For `mutual check`, which warns. */
+struct mu_ca_names {
+    size_t count;
+    size_t bytes;
+    bool sent;
+};
+struct mu_ca_names mu_context_ca_names(const struct mutual_context *context);
+
+/* ---- signatures that are made elsewhere ------------------------------------------------------ */
+
+/* Sets who is told when the signature that a session waits for (MUTUAL_IO_WANT_KEY) is there. Call
+ * it after mutual_session_new. `wake` may be called from within the code that reads the answers; it
+ * must not call into the session but queue the connection for its next step.
+ *
+ * The signer's side of it: a signer that runs inside an OpenSSL job finds its waiter with
+ * ASYNC_get_wait_ctx(ASYNC_get_current_job()) and ASYNC_WAIT_CTX_get_callback, files its request
+ * with both, and pauses the job. When the answer is there it calls callback(arg) once. A job that
+ * is resumed without an answer belongs to a session that was given up: the request is to be
+ * forgotten and the signature to fail; the session never resumes one otherwise. */
+void mu_session_set_key_waiter(struct mutual_session *session, void (*wake)(void *context),
+                               void *context);
+
+/* ---- after admission ------------------------------------------------------------------------- */
+
+/* As mutual_session_admit, but by other rules than those of the context: for connections that are
+ * open when the rules change. */
+const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
+                                                 const struct mutual_rules *rules, int64_t now_s);
+
+/* ---- what `mutual explain` wants to see ------------------------------------------------------ */
+
+/* One list of code points of RFC 8446 (versions, suites, groups, signature schemes). */
+#define MU_OBSERVED_MAX 64u
+struct mu_observed_list {
+    uint16_t items[MU_OBSERVED_MAX];
+    size_t count; /* at most MU_OBSERVED_MAX are kept */
+};
+
+/* What crossed the wire in the handshake. Slices point into the record. */
+struct mu_observed {
+    /* The hello that the client sent: on the server side the peer's, on the client side our own. */
+    struct mu_observed_list versions;
+    struct mu_observed_list ciphers;
+    struct mu_observed_list groups;
+    struct mu_observed_list signatures;
+    /* What the peer presented, leaf first, in DER, whether it was believed or not. */
+    struct mutual_der certs[MU_LIMIT_CHAIN_SENT];
+    size_t cert_count;
+    /* Client side: the authorities that the server names, as DER of the Name. */
+    struct mu_slice *ca_names;
+    size_t ca_name_count;
+    bool cert_requested; /* the server asked for a client certificate             */
+    bool cert_sent;      /* we presented one                                      */
+};
+
+/* Starts a record; call it before the handshake. False: out of memory. */
+bool mu_session_observe(struct mutual_session *session);
+/* The record so far, or NULL when none is kept. Owned by the session. */
+const struct mu_observed *mu_session_observed(const struct mutual_session *session);
+
+/* The names of code points: "TLS 1.3", "TLS_AES_128_GCM_SHA256" (of the suites that we know),
+ * "X25519", "ecdsa_secp256r1_sha256". Constant; NULL when it is not known. */
+const char *mu_version_name(uint16_t version);
+const char *mu_cipher_name(uint16_t cipher);
+const char *mu_group_name(uint16_t group);
+const char *mu_signature_name(uint16_t scheme);
+
+#endif
