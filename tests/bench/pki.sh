@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# pki.sh DIR: root -> intermediate -> server and client leaf, for P-256 (ec) and RSA-2048 (rsa).
+# By openssl rather than by us, so that every proxy is measured with certificates none of them made.
+set -eu
+dir=${1:?usage: pki.sh DIR}
+mkdir -p "$dir"
+cd "$dir"
+key() {
+    case $1 in
+    ec) openssl ecparam -name prime256v1 -genkey -noout ;;
+    rsa) openssl genrsa 2048 2>/dev/null ;;
+    esac
+}
+for alg in ec rsa; do
+    for who in root inter server client; do
+        (umask 077 && key $alg | openssl pkcs8 -topk8 -nocrypt >"$alg-$who.key")
+    done
+    openssl req -x509 -new -key $alg-root.key -subj "/CN=bench $alg root" -days 3650 \
+        -out $alg-root.crt -addext keyUsage=critical,keyCertSign,cRLSign
+    openssl req -new -key $alg-inter.key -subj "/CN=bench $alg intermediate" |
+        openssl x509 -req -CA $alg-root.crt -CAkey $alg-root.key -CAcreateserial -days 3650 \
+            -out $alg-inter.crt -extfile <(
+                printf 'basicConstraints=critical,CA:TRUE,pathlen:0\n'
+                printf 'keyUsage=critical,keyCertSign,cRLSign\n'
+                printf 'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n'
+            ) 2>/dev/null
+    for who in server client; do
+        openssl req -new -key $alg-$who.key -subj "/CN=bench $who" |
+            openssl x509 -req -CA $alg-inter.crt -CAkey $alg-inter.key -CAcreateserial -days 365 \
+                -out $alg-$who.crt -extfile <(
+                    printf 'basicConstraints=critical,CA:FALSE\n'
+                    printf 'keyUsage=critical,digitalSignature\nextendedKeyUsage=%sAuth\n' $who
+                    printf 'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n'
+                    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1,URI:spiffe://bench.test/%s\n' $who
+                ) 2>/dev/null
+        cat $alg-$who.crt $alg-inter.crt >$alg-$who.chain
+        (umask 077 && cat $alg-$who.chain $alg-$who.key >$alg-$who.pem)
+        mkdir -p $alg-$who
+        cp $alg-$who.chain $alg-$who/tls.crt
+        cp -p $alg-$who.key $alg-$who/tls.key
+        cp $alg-root.crt $alg-$who/ca.crt
+    done
+done
