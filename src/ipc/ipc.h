@@ -27,11 +27,11 @@ const char *ipc_party_name(enum ipc_party party); /* "worker"; constant */
 #define IPC_LARGE (512u << 20)
 
 enum ipc_type {
-    IPC_NO_MESSAGE = 0,
-#define X(name, from, to, least, most, fds) IPC_##name,
+    IPC_MSG_NONE = 0,
+#define X(name, from, to, least, most, fds) IPC_MSG_##name,
 #include "ipc/messages.def"
 #undef X
-    IPC_TYPE_COUNT_
+    IPC_MSG_COUNT_
 };
 const char *ipc_type_name(enum ipc_type type); /* "KEY_SIGN"; constant, never NULL */
 
