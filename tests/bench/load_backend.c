@@ -15,7 +15,6 @@
  *
  * SIGTERM/SIGINT or max_seconds end it.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

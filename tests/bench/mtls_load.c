@@ -21,7 +21,6 @@
  * barrier before the first measured operation, so warm-up is not counted.
  * One JSON object is printed.  Exit status 0 when no operation failed.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
