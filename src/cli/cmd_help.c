@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mutual help [VERB [SUB-VERB]]: the overview and the page of a verb, from the tables.
+ */
+#include "cli/cli_internal.h"
+
+#include <string.h>
+
+static void help_group(const char *group, struct mu_buf *out)
+{
+    bool begun = false;
+    for (size_t i = 0; cli_verbs[i] != NULL; i++) {
+        const struct cli_verb *verb = cli_verbs[i];
+        if (verb->group == NULL || strcmp(verb->group, group) != 0) {
+            continue;
+        }
+        if (!begun) {
+            mu_buf_printf(out, "\n%s\n", group);
+            begun = true;
+        }
+        mu_buf_printf(out, "  %-12s%s\n", verb->name, verb->help);
+    }
+}
+
+void help_overview(struct mu_buf *out)
+{
+    mu_buf_text(out,
+                "mutual: mutual TLS made real. Both ends of every connection prove who they are,\n"
+                "policy says what each may reach, and a refusal says why.\n\n"
+                "usage: mutual VERB [OPTIONS] [ARGUMENTS]\n");
+    static const char *const groups[] = {CLI_GROUP_START, CLI_GROUP_CERT, CLI_GROUP_SERVE,
+                                         CLI_GROUP_KNOW, CLI_GROUP_MORE};
+    for (size_t i = 0; i < MU_COUNT(groups); i++) {
+        help_group(groups[i], out);
+    }
+    mu_buf_text(out, "\nOptions of every verb\n");
+    option_help(cli_global_options, out);
+    mu_buf_text(out, "\nOne verb: mutual help VERB. One error: mutual explain CODE.\n");
+}
+
+static void help_subs(const struct cli_verb *verb, struct mu_buf *out)
+{
+    mu_buf_text(out, "\nVerbs\n");
+    for (const struct cli_verb *sub = verb->subs; sub->name != NULL; sub++) {
+        mu_buf_printf(out, "  %-12s%s\n", sub->name, sub->help);
+    }
+}
+
+void help_verb(const struct cli_verb *verb, const struct cli_verb *sub, struct mu_buf *out)
+{
+    const struct cli_verb *told = sub != NULL ? sub : verb;
+    mu_buf_printf(out, "usage: mutual %s%s%s", verb->name, sub != NULL ? " " : "",
+                  sub != NULL ? sub->name : "");
+    if (told->subs != NULL) {
+        mu_buf_text(out, told->run != NULL ? " [VERB]" : " VERB");
+    }
+    mu_buf_printf(out, "%s%s%s\n\n%s\n", told->options != NULL ? " [OPTIONS]" : "",
+                  told->arguments != NULL ? " " : "",
+                  told->arguments != NULL ? told->arguments : "", told->help);
+    if (told->details != NULL) {
+        mu_buf_printf(out, "\n%s\n", told->details);
+    }
+    if (told->subs != NULL) {
+        help_subs(told, out);
+    }
+    if (told->options != NULL && told->options->name != NULL) {
+        mu_buf_text(out, "\nOptions\n");
+        option_help(told->options, out);
+    }
+}
+
+static int run_help(struct cli *cli, const void *options)
+{
+    (void)options;
+    struct mutual_error err = {0};
+    MU_AUTO(buf) struct mu_buf out;
+    mu_buf_init(&out, 64u << 10);
+    if (cli->arg_count == 0) {
+        help_overview(&out);
+        return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
+    }
+    const struct cli_verb *verb = verb_find(cli->args[0]);
+    if (verb == NULL) {
+        verb_fail_unknown(NULL, cli->args[0], &err);
+        return cli_fail(cli, &err);
+    }
+    const struct cli_verb *sub = NULL;
+    if (cli->arg_count > 1) {
+        sub = verb->subs != NULL ? verb_find_sub(verb, cli->args[1]) : NULL;
+        if (sub == NULL) {
+            (void)mu_fail(&err, MUTUAL_E_VERB_UNKNOWN, "\"%s\" has no verb \"%s\"", verb->name,
+                          cli->args[1]);
+            return cli_fail(cli, &err);
+        }
+    }
+    help_verb(verb, sub, &out);
+    return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
+}
+
+const struct cli_verb cli_verb_help = {
+    .name = "help",
+    .group = CLI_GROUP_MORE,
+    .arguments = "[VERB [VERB]]",
+    .help = "tell what there is, or all about one verb",
+    .max_args = 2,
+    .run = run_help,
+};
