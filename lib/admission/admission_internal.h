@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the admission room share: the words in which it says no.
+ */
+#ifndef MU_ADMISSION_ADMISSION_INTERNAL_H
+#define MU_ADMISSION_ADMISSION_INTERNAL_H
+
+#include "base/base.h"
+
+#include <mutual/admission.h>
+
+/* Each fills the error and yields false, as mu_fail does. */
+
+/* No grant fits: POLICY_DENIED with the line to add, NO_IDENTITY when there is no name to give a
+ * grant to. A grant fits but not now: GRANT_ENDED, GRANT_NOT_BEGUN. `names` may be empty. */
+bool mu_say_denied(const struct mutual_rules *rules, const struct mutual_chain *chain,
+                   const struct mutual_decision *decision, int64_t now_s, struct mutual_error *err);
+/* The same for a peer without a certificate. */
+bool mu_say_denied_anonymous(const struct mutual_rules *rules,
+                             const struct mutual_decision *decision, int64_t now_s,
+                             struct mutual_error *err);
+/* The server is not whom we expected: NAME_MISMATCH, NO_IDENTITY. */
+bool mu_say_mismatch(const struct mutual_rules *rules, const struct mutual_chain *chain,
+                     struct mutual_error *err);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mutual_admit(): a fixed list of checks, each of which can only say no. The one place where a
+ * pass is made is at the end of that list.
+ */
+#include "admission/admission_internal.h"
+
+#include "identity/identity.h"
+#include "policy/policy.h"
+#include "trust/trust.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define PASS_MAGIC 0x70a55edu
+
+struct mutual_pass {
+    uint32_t magic;
+    atomic_bool withdrawn;
+    int64_t until_s;
+};
+
+/* One judgement under way. */
+struct judge {
+    const struct mutual_evidence *evidence;
+    const struct mutual_rules *rules;
+    int64_t now_s;
+    struct mutual_verdict *verdict;
+};
+
+static struct mutual_error *why(const struct judge *judge)
+{
+    return &judge->verdict->why;
+}
+
+static void hold_until(const struct judge *judge, int64_t until_s)
+{
+    if (until_s < judge->verdict->until_s) {
+        judge->verdict->until_s = until_s;
+    }
+}
+
+static bool is_server(const struct judge *judge)
+{
+    return judge->rules->side == MUTUAL_SIDE_SERVER;
+}
+
+/* Evidence and rules must be about the same thing, and the rules must be able to judge. Whoever
+ * trips over this made a mistake in the program, and the answer is no. */
+static bool check_question(const struct judge *judge)
+{
+    const struct mutual_rules *rules = judge->rules;
+    const struct mutual_evidence *evidence = judge->evidence;
+    const char *wrong = NULL;
+    if (rules->side != evidence->side ||
+        (rules->side != MUTUAL_SIDE_SERVER && rules->side != MUTUAL_SIDE_CLIENT)) {
+        wrong = "the evidence is of the other side than the rules";
+    } else if (rules->service == NULL || evidence->service == NULL) {
+        wrong = "rules or evidence name no service";
+    } else if (is_server(judge) && rules->mode == MUTUAL_MODE_NONE) {
+        return true;
+    } else if (rules->trust == NULL) {
+        wrong = "the rules hold no trust bundle";
+    } else if (is_server(judge) && rules->policy == NULL) {
+        wrong = "the rules hold no policy";
+    } else if (!is_server(judge) && rules->expect_count == 0) {
+        wrong = "the rules expect no name of the server";
+    } else if (is_server(judge) && rules->mode != MUTUAL_MODE_REQUIRE &&
+               rules->mode != MUTUAL_MODE_REQUEST) {
+        wrong = "the rules' mode is none that there is";
+    }
+    return wrong == NULL ||
+           mu_fail(why(judge), MUTUAL_E_USAGE, "could not judge the connection: %s", wrong);
+}
+
+/* A session is good for the listener or target that it was made for, and for no other, however
+ * alike they are: tickets that crossed virtual hosts are a whole family of CVEs. */
+static bool check_service(const struct judge *judge)
+{
+    if (strcmp(judge->evidence->service, judge->rules->service) == 0) {
+        return true;
+    }
+    return mu_fail(why(judge), MUTUAL_E_RULES_CHANGED,
+                   "the session was made for \"%s\" and is used for \"%s\"",
+                   judge->evidence->service, judge->rules->service);
+}
+
+/* Is there a certificate where one has to be, and none where none is asked for? */
+static bool check_presence(const struct judge *judge)
+{
+    const struct mutual_evidence *evidence = judge->evidence;
+    const struct mutual_rules *rules = judge->rules;
+    if (evidence->chain == NULL && !is_server(judge)) {
+        return mu_fail(why(judge), MUTUAL_E_NO_SERVER_CERT,
+                       "the server of \"%s\" presented no certificate", rules->service);
+    }
+    if (evidence->chain == NULL && rules->mode == MUTUAL_MODE_REQUIRE) {
+        if (evidence->resumed) {
+            return mu_fail(why(judge), MUTUAL_E_RULES_CHANGED,
+                           "the session was made without a client certificate, which \"%s\" now "
+                           "requires",
+                           rules->service);
+        }
+        return mu_fail(why(judge), MUTUAL_E_NO_CLIENT_CERT,
+                       "the client presented no certificate, which \"%s\" requires",
+                       rules->service);
+    }
+    if (evidence->chain != NULL && is_server(judge) && rules->mode == MUTUAL_MODE_NONE) {
+        return mu_fail(why(judge), MUTUAL_E_RULES_CHANGED,
+                       "the session was made with a client certificate, for which \"%s\" does not "
+                       "ask any more",
+                       rules->service);
+    }
+    return true;
+}
+
+/* A certificate is public: only the proof that its key is held makes it somebody's (RFC 8446
+ * section 4.4.3). */
+static bool check_proof(const struct judge *judge)
+{
+    const struct mutual_evidence *evidence = judge->evidence;
+    if (evidence->chain == NULL || evidence->proved) {
+        return true;
+    }
+    return mu_fail(why(judge), MUTUAL_E_PROTOCOL_VIOLATION,
+                   "the peer did not prove that it holds the key of certificate \"%s\"",
+                   mutual_chain_subject(evidence->chain));
+}
+
+/* A chain is a fact of the anchors it was built with. Under others it has to be built again. */
+static bool check_generation(const struct judge *judge)
+{
+    const struct mutual_evidence *evidence = judge->evidence;
+    if (evidence->chain == NULL || evidence->trust_generation == judge->rules->trust_generation) {
+        return true;
+    }
+    return mu_fail(why(judge), MUTUAL_E_RULES_CHANGED,
+                   "the trust bundle of \"%s\" changed after certificate \"%s\" was validated",
+                   judge->rules->service, mutual_chain_subject(evidence->chain));
+}
+
+/* Time and revocation of every certificate of the chain, each time anew. */
+static bool check_chain(const struct judge *judge)
+{
+    const struct mutual_chain *chain = judge->evidence->chain;
+    if (chain == NULL) {
+        return true;
+    }
+    int64_t until_s = 0;
+    if (!mu_trust_recheck(judge->rules->trust, chain, judge->now_s, &until_s, why(judge))) {
+        return false;
+    }
+    mu_assert(until_s > judge->now_s);
+    hold_until(judge, until_s);
+    return true;
+}
+
+static bool take_decision(const struct judge *judge, const struct mutual_decision *decision)
+{
+    judge->verdict->grant = decision->grant;
+    judge->verdict->name = decision->name;
+    if (decision->allowed) {
+        hold_until(judge, decision->until_s);
+    }
+    return decision->allowed;
+}
+
+static bool check_policy(const struct judge *judge)
+{
+    const struct mutual_rules *rules = judge->rules;
+    const struct mutual_chain *chain = judge->evidence->chain;
+    size_t count = 0;
+    const struct mutual_name *names = mutual_chain_names(chain, &count);
+    struct mutual_decision decision =
+        mutual_policy_decide(rules->policy, rules->service, names, count, judge->now_s);
+    return take_decision(judge, &decision) ||
+           mu_say_denied(rules, chain, &decision, judge->now_s, why(judge));
+}
+
+static bool check_anonymous(const struct judge *judge)
+{
+    const struct mutual_rules *rules = judge->rules;
+    if (rules->mode == MUTUAL_MODE_NONE) {
+        return true;
+    }
+    struct mutual_decision decision =
+        mutual_policy_decide_anonymous(rules->policy, rules->service, judge->now_s);
+    return take_decision(judge, &decision) ||
+           mu_say_denied_anonymous(rules, &decision, judge->now_s, why(judge));
+}
+
+static bool check_expected(const struct judge *judge)
+{
+    const struct mutual_rules *rules = judge->rules;
+    size_t count = 0;
+    const struct mutual_name *names = mutual_chain_names(judge->evidence->chain, &count);
+    for (size_t i = 0; i < rules->expect_count && judge->verdict->name == NULL; i++) {
+        judge->verdict->name = mu_names_match_pattern(names, count, rules->expect[i]);
+    }
+    return judge->verdict->name != NULL ||
+           mu_say_mismatch(rules, judge->evidence->chain, why(judge));
+}
+
+/* Who is it, and may they? */
+static bool check_access(const struct judge *judge)
+{
+    if (!is_server(judge)) {
+        return check_expected(judge);
+    }
+    return judge->evidence->chain == NULL ? check_anonymous(judge) : check_policy(judge);
+}
+
+static struct mutual_pass *make_pass(int64_t until_s)
+{
+    struct mutual_pass *pass = mu_alloc(1, sizeof *pass);
+    if (pass != NULL) {
+        pass->magic = PASS_MAGIC;
+        pass->until_s = until_s;
+        atomic_init(&pass->withdrawn, false);
+    }
+    return pass;
+}
+
+/* The order is the order of the seven steps, and of what can be told to whom: nothing about grants
+ * is said before the peer is proved. */
+static bool (*const checks[])(const struct judge *judge) = {
+    check_question,   check_service, check_presence, check_proof,
+    check_generation, check_chain,   check_access,
+};
+
+/* Validation of the peer's certificate is another step on each side; the error table cannot know.
+ */
+static void place_error(struct mutual_verdict *verdict, enum mutual_side side)
+{
+    if (verdict->why.step == MUTUAL_STEP_NONE) {
+        verdict->why.step =
+            side == MUTUAL_SIDE_SERVER ? MUTUAL_STEP_CLIENT_CHECK : MUTUAL_STEP_SERVER_CHECK;
+    }
+}
+
+struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
+                                   const struct mutual_rules *rules, int64_t now_s)
+{
+    struct mutual_verdict verdict = {.until_s = MU_TIME_NEVER_S};
+    if (evidence == NULL || rules == NULL) {
+        (void)mu_fail(&verdict.why, MUTUAL_E_USAGE,
+                      "could not judge the connection: evidence or rules are missing");
+        verdict.until_s = now_s;
+        return verdict;
+    }
+    const struct judge judge = {evidence, rules, now_s, &verdict};
+    bool good = true;
+    for (size_t i = 0; good && i < MU_COUNT(checks); i++) {
+        good = checks[i](&judge);
+    }
+    if (good) {
+        verdict.pass = make_pass(verdict.until_s);
+        good = verdict.pass != NULL || mu_fail_memory(&verdict.why);
+    }
+    verdict.allowed = good;
+    if (!good) {
+        verdict.until_s = now_s;
+        place_error(&verdict, rules->side);
+    }
+    return verdict;
+}
+
+void mutual_pass_free(struct mutual_pass *pass)
+{
+    if (pass != NULL) {
+        mu_assert(pass->magic == PASS_MAGIC);
+        pass->magic = 0;
+        mu_free(pass);
+    }
+}
+
+bool mutual_pass_holds(const struct mutual_pass *pass, int64_t now_s)
+{
+    if (pass == NULL) {
+        return false;
+    }
+    mu_assert(pass->magic == PASS_MAGIC);
+    return now_s < pass->until_s && !atomic_load_explicit(&pass->withdrawn, memory_order_acquire);
+}
+
+int64_t mutual_pass_until_s(const struct mutual_pass *pass)
+{
+    mu_assert(pass->magic == PASS_MAGIC);
+    return pass->until_s;
+}
+
+void mutual_pass_withdraw(struct mutual_pass *pass)
+{
+    mu_assert(pass->magic == PASS_MAGIC);
+    atomic_store_explicit(&pass->withdrawn, true, memory_order_release);
+}
