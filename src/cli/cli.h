@@ -128,7 +128,7 @@ const char *cli_ink(const struct cli *cli, enum cli_ink ink);
 struct cli_table;
 struct cli_table *cli_table_new(const char *const *heads); /* NULL-terminated; NULL: no memory */
 void cli_table_free(struct cli_table *table);
-void cli_table_auto(struct cli_table **table);
+void mu_cli_table_auto(struct cli_table **table);
 /* Adds a cell; after the last column the next row begins. */
 void cli_table_cell(struct cli_table *table, enum cli_ink ink, const char *format, ...)
     MUTUAL_PRINTF(3, 4);

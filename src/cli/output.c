@@ -150,7 +150,7 @@ void cli_table_free(struct cli_table *table)
     mu_free(table);
 }
 
-void cli_table_auto(struct cli_table **table)
+void mu_cli_table_auto(struct cli_table **table)
 {
     cli_table_free(*table);
 }

@@ -19,7 +19,7 @@
 struct config_snapshot;
 struct config_snapshot *config_snapshot_new(void); /* NULL: out of memory */
 void config_snapshot_free(struct config_snapshot *snapshot);
-void config_snapshot_auto(struct config_snapshot **snapshot); /* for MU_AUTO(config_snapshot) */
+void mu_config_snapshot_auto(struct config_snapshot **snapshot); /* for MU_AUTO(config_snapshot) */
 /* Adds a copy of the bytes under a name; a name is a path as the configuration resolves it. Adding
  * a name again changes nothing. Fails with LIMIT or NO_MEMORY. */
 bool config_snapshot_add(struct config_snapshot *snapshot, const char *name, struct mu_slice bytes,
@@ -85,7 +85,7 @@ struct config_findings {
 };
 void config_findings_init(struct config_findings *findings);
 void config_findings_done(struct config_findings *findings);
-void config_findings_auto(struct config_findings *findings);
+void mu_config_findings_auto(struct config_findings *findings);
 /* Adds one. `snapshot` (may be NULL) gives the excerpt, `place` (may be NULL) the position, `hint`
  * (may be NULL) what to do. A place in an unnamed file counts as none. */
 void config_finding_add(struct config_findings *findings, const struct config_snapshot *snapshot,
@@ -338,7 +338,7 @@ struct config {
 bool config_build(const struct config_snapshot *snapshot, const char *main_name,
                   struct config_findings *findings, struct config **ret_config);
 void config_free(struct config *config);
-void config_auto(struct config **config);
+void mu_config_auto(struct config **config);
 /* Frees what only places need, which is most of the memory; marks keep their file and line. */
 void config_trim(struct config *config);
 const struct config_trust *config_trust_find(const struct config *config, const char *name);

@@ -63,7 +63,7 @@ bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world);
 const struct world *world_ref(const struct world *world);
 void world_unref(const struct world *world); /* NULL is accepted */
-void world_auto(const struct world **world);
+void mu_world_auto(const struct world **world);
 
 /* NULL when there is none of that name. */
 const struct world_service *world_service_find(const struct world *world, const char *name);
