@@ -97,6 +97,11 @@ void store_rollback(struct store *store)
     }
 }
 
+bool store_in_transaction(const struct store *store)
+{
+    return store->backend->open_transaction(store);
+}
+
 bool store_exec(struct store *store, const char *sql, struct mutual_error *err)
 {
     return store->backend->exec(store, sql, err);

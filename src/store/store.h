@@ -62,6 +62,7 @@ bool store_begin(struct store *store, struct mutual_error *err);
 bool store_commit(struct store *store, struct mutual_error *err);
 /* Undoes an open transaction; without one it does nothing. */
 void store_rollback(struct store *store);
+bool store_in_transaction(const struct store *store);
 
 /* Runs SQL without parameters and results, one or more statements. */
 bool store_exec(struct store *store, const char *sql, struct mutual_error *err);

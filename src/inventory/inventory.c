@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The schema, step by step, and opening. A step that was released is never edited: add the next.
+ */
+#include "inventory/inventory_internal.h"
+
+/* Serials are unique over all issuers, which RFC 5280 does not ask for: it lets a serial alone name
+ * a certificate. Reserved and abandoned rows stay, so that no serial is ever taken twice. */
+static const char first_step[] =
+    "CREATE TABLE issuer ("
+    " id {id},"
+    " name TEXT NOT NULL UNIQUE,"
+    " root {int} NOT NULL,"
+    " parent_id {int} REFERENCES issuer(id),"
+    " certificate {bytes} NOT NULL,"
+    " key_place TEXT NOT NULL,"
+    " crl_number {int} NOT NULL DEFAULT 0,"
+    " crl_this_update_s {int} NOT NULL DEFAULT 0,"
+    " crl_next_update_s {int} NOT NULL DEFAULT 0,"
+    " crl_due {int} NOT NULL DEFAULT 0,"
+    " made_s {int} NOT NULL"
+    ") {strict};"
+    "CREATE TABLE certificate ("
+    " id {id},"
+    " issuer_id {int} NOT NULL REFERENCES issuer(id),"
+    " serial {bytes} NOT NULL UNIQUE,"
+    " state TEXT NOT NULL CHECK (state IN ('reserved', 'signed', 'delivered', 'abandoned')),"
+    " form TEXT NOT NULL CHECK (form IN ('directory', 'request', 'p12', 'none')),"
+    " profile TEXT NOT NULL,"
+    " name TEXT NOT NULL,"
+    " owner TEXT NOT NULL CHECK (owner <> ''),"
+    " place TEXT NOT NULL CHECK (place <> ''),"
+    " purpose TEXT NOT NULL CHECK (purpose <> ''),"
+    " path TEXT NOT NULL,"
+    " aside TEXT NOT NULL,"
+    " key_text TEXT NOT NULL,"
+    " key_hash {bytes} NOT NULL,"
+    " requested_s {int} NOT NULL,"
+    " not_before_s {int} NOT NULL,"
+    " not_after_s {int} NOT NULL,"
+    " der {bytes},"
+    " fingerprint {bytes} UNIQUE,"
+    " replaces_id {int} REFERENCES certificate(id),"
+    " revoked_s {int},"
+    " reason {int},"
+    " CHECK ((state IN ('signed', 'delivered')) = (der IS NOT NULL)),"
+    " CHECK ((revoked_s IS NULL) = (reason IS NULL))"
+    ") {strict};"
+    "CREATE INDEX certificate_name ON certificate (name);"
+    "CREATE INDEX certificate_end ON certificate (not_after_s);"
+    "CREATE INDEX certificate_replaces ON certificate (replaces_id);"
+    "CREATE INDEX certificate_revoked ON certificate (issuer_id, not_after_s)"
+    " WHERE revoked_s IS NOT NULL;"
+    "CREATE INDEX certificate_interrupted ON certificate (id)"
+    " WHERE state IN ('reserved', 'signed');"
+    "CREATE TABLE certified_name ("
+    " certificate_id {int} NOT NULL REFERENCES certificate(id),"
+    " position {int} NOT NULL,"
+    " type TEXT NOT NULL,"
+    " value TEXT NOT NULL,"
+    " PRIMARY KEY (certificate_id, position)"
+    ") {strict};"
+    "CREATE INDEX certified_name_value ON certified_name (value);"
+    "CREATE TABLE event ("
+    " id {id},"
+    " at_s {int} NOT NULL,"
+    " who TEXT NOT NULL,"
+    " action TEXT NOT NULL,"
+    " certificate_id {int} REFERENCES certificate(id),"
+    " detail TEXT NOT NULL"
+    ") {strict};";
+
+static const struct store_migration steps[] = {
+    {1, "issuers, certificates, names, events", first_step},
+};
+
+bool inventory_open(const char *where, enum store_access access, int wait_ms,
+                    struct inventory **ret_inventory, struct mutual_error *err)
+{
+    INVENTORY_AUTO struct inventory *inventory = mu_alloc(1, sizeof *inventory);
+    if (inventory == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (!store_open(where, access, wait_ms, &inventory->store, err) ||
+        !store_migrate(inventory->store, steps, MU_COUNT(steps), err)) {
+        return false;
+    }
+    *ret_inventory = MU_TAKE(inventory);
+    return true;
+}
+
+void inventory_close(struct inventory *inventory)
+{
+    if (inventory != NULL) {
+        store_close(inventory->store);
+        mu_free(inventory);
+    }
+}
+
+void inventory_auto(struct inventory **inventory)
+{
+    inventory_close(*inventory);
+}
+
+struct store *inventory_store(struct inventory *inventory)
+{
+    return inventory->store;
+}
+
+bool inventory_begin(struct inventory *inventory, bool *ret_own, struct mutual_error *err)
+{
+    if (store_in_transaction(inventory->store)) {
+        *ret_own = false;
+        return true;
+    }
+    *ret_own = true;
+    return store_begin(inventory->store, err);
+}
+
+bool inventory_end(struct inventory *inventory, bool own, bool good, struct mutual_error *err)
+{
+    if (own && good) {
+        return store_commit(inventory->store, err);
+    }
+    if (own) {
+        store_rollback(inventory->store);
+    }
+    return good;
+}

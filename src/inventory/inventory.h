@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What certificates there are: issued by whom, for whom, where they live, who answers for them,
+ * what for, until when, and which are revoked. Also the audit events. The authority writes here;
+ * nothing in this room signs anything.
+ *
+ * Every change is one transaction, of its own unless the caller has opened one; what returned true
+ * (or, in the caller's, what was committed) is on disk.
+ * A certificate's life: RESERVED (its serial is taken, nothing is signed) -> SIGNED (it exists and
+ * must be accounted for, its files may be missing) -> DELIVERED (whoever asked has it). RESERVED
+ * may end as ABANDONED; its serial stays taken for ever. Errors are those of store.h.
+ */
+#ifndef INVENTORY_INVENTORY_H
+#define INVENTORY_INVENTORY_H
+
+#include "base/base.h"
+#include "store/store.h"
+#include "x509/x509.h"
+
+#include <mutual/identity.h>
+
+struct inventory;
+/* Opens the store and brings its schema up to date. */
+bool inventory_open(const char *where, enum store_access access, int wait_ms,
+                    struct inventory **ret_inventory, struct mutual_error *err);
+void inventory_close(struct inventory *inventory);
+void inventory_auto(struct inventory **inventory);
+#define INVENTORY_AUTO __attribute__((cleanup(inventory_auto)))
+/* The store below: for its lock, and for transactions around several calls. Owned. */
+struct store *inventory_store(struct inventory *inventory);
+
+/* ---- issuers --------------------------------------------------------------------------------- */
+
+/* One authority of ours. Texts and bytes belong to the list they came with. */
+struct inventory_issuer {
+    int64_t id;
+    const char *name;
+    bool root;
+    int64_t parent_id;           /* 0: none */
+    struct mu_slice certificate; /* DER */
+    const char *key_place;       /* where its key is kept, relative to the store's directory */
+    uint64_t crl_number;         /* of the last list begun */
+    int64_t crl_this_update_s, crl_next_update_s; /* of the last list published; 0: none */
+    bool crl_due;                                 /* a revocation is not published yet */
+    int64_t made_s;
+};
+struct inventory_issuers {
+    struct inventory_issuer *items;
+    size_t count;
+    struct mu_arena *arena;
+};
+void inventory_issuers_done(struct inventory_issuers *issuers);
+void inventory_issuers_auto(struct inventory_issuers *issuers);
+#define INVENTORY_ISSUERS_AUTO __attribute__((cleanup(inventory_issuers_auto)))
+/* All of them, parents before children. */
+bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers *ret_issuers,
+                           struct mutual_error *err);
+/* Only name, root, parent_id, certificate, key_place and made_s are used. */
+bool inventory_issuer_add(struct inventory *inventory, const struct inventory_issuer *issuer,
+                          int64_t *ret_id, struct mutual_error *err);
+
+/* ---- certificates ---------------------------------------------------------------------------- */
+
+enum inventory_state {
+    INVENTORY_RESERVED,
+    INVENTORY_SIGNED,
+    INVENTORY_DELIVERED,
+    INVENTORY_ABANDONED,
+    INVENTORY_STATE_COUNT_
+};
+/* "reserved", "signed", "delivered", "abandoned". */
+const char *inventory_state_word(enum inventory_state state);
+
+/* What a certificate is delivered as; decides how an interrupted delivery is finished. */
+enum inventory_form {
+    INVENTORY_FORM_DIRECTORY, /* path/{tls.crt,tls.key,ca.crt}, our key   */
+    INVENTORY_FORM_REQUEST,   /* path/{tls.crt,ca.crt}: the key is theirs */
+    INVENTORY_FORM_P12,       /* path/NAME.p12, its password shown once   */
+    INVENTORY_FORM_NONE,      /* nowhere: it was printed                  */
+    INVENTORY_FORM_COUNT_
+};
+const char *inventory_form_word(enum inventory_form form);
+
+/* One certificate. Optional texts are "" when there are none. */
+struct inventory_record {
+    int64_t id;
+    int64_t issuer_id;
+    const char *issuer_name;
+    enum inventory_state state;
+    enum inventory_form form;
+    struct mu_slice serial; /* as mu_cert_facts.serial */
+    const char *profile;
+    const char *name; /* what people call it; not unique */
+    const char *owner, *place, *purpose;
+    const char *path;  /* the directory it was written to, absolute */
+    const char *aside; /* where that directory is being built      */
+    const struct mutual_name *names;
+    size_t name_count;
+    const char *key_text;     /* "EC P-256" */
+    struct mu_slice key_hash; /* SHA-256 of the SPKI */
+    int64_t requested_s, not_before_s, not_after_s;
+    struct mu_slice der, fingerprint; /* empty while RESERVED */
+    int64_t replaces_id;              /* its predecessor; 0: none  */
+    int64_t replaced_by_id;           /* its newest successor; 0: none; read only */
+    bool revoked;
+    int64_t revoked_s;
+    enum mu_reason reason;
+};
+
+/* Takes the serial and writes down what is about to be signed. All fields but id, state, der,
+ * fingerprint, replaced_by_id and the revocation are used. *ret_taken: that serial is in use
+ * already, nothing was written; draw another. */
+bool inventory_reserve(struct inventory *inventory, const struct inventory_record *record,
+                       bool *ret_taken, int64_t *ret_id, struct mutual_error *err);
+/* RESERVED -> SIGNED: the certificate as it was made. */
+bool inventory_signed(struct inventory *inventory, int64_t id, const struct mu_cert *cert,
+                      struct mutual_error *err);
+bool inventory_delivered(struct inventory *inventory, int64_t id, struct mutual_error *err);
+bool inventory_abandoned(struct inventory *inventory, int64_t id, struct mutual_error *err);
+/* Also marks the issuer's list as due. ALREADY_REVOKED; NOT_FOUND when nothing was signed. */
+bool inventory_revoke(struct inventory *inventory, int64_t id, enum mu_reason reason, int64_t now_s,
+                      struct mutual_error *err);
+
+/* Which certificates to look at; all-zero: all of them, by expiry. */
+struct inventory_filter {
+    int64_t id;             /* 0: any */
+    const char *who;        /* a name, one of the certified names; NULL: any */
+    struct mu_slice serial; /* empty: any */
+    struct mu_slice fingerprint;
+    const char *owner, *place, *purpose, *profile, *issuer; /* exact; NULL: any */
+    int64_t expires_before_s;                               /* 0: any; the expired are included */
+    int64_t valid_at_s; /* 0: any; else valid at that time, not revoked, delivered */
+    bool revoked;       /* only those */
+    bool interrupted;   /* only RESERVED and SIGNED; otherwise RESERVED and ABANDONED are
+                           never shown */
+    int64_t limit;      /* 0: none */
+};
+struct inventory_cursor;
+/* Walks them. A cursor must be freed before the store is written to. */
+bool inventory_select(struct inventory *inventory, const struct inventory_filter *filter,
+                      struct inventory_cursor **ret_cursor, struct mutual_error *err);
+/* *ret_record: the next one, valid until the next call; NULL at the end. */
+bool inventory_next(struct inventory_cursor *cursor, const struct inventory_record **ret_record,
+                    struct mutual_error *err);
+void inventory_cursor_free(struct inventory_cursor *cursor);
+void inventory_cursor_auto(struct inventory_cursor **cursor);
+#define INVENTORY_CURSOR_AUTO __attribute__((cleanup(inventory_cursor_auto)))
+
+/* Copies of all that match, at most `max` (LIMIT when there are more). */
+struct inventory_records {
+    struct inventory_record *items;
+    size_t count;
+    struct mu_arena *arena;
+};
+bool inventory_records_get(struct inventory *inventory, const struct inventory_filter *filter,
+                           size_t max, struct inventory_records *ret_records,
+                           struct mutual_error *err);
+void inventory_records_done(struct inventory_records *records);
+void inventory_records_auto(struct inventory_records *records);
+#define INVENTORY_RECORDS_AUTO __attribute__((cleanup(inventory_records_auto)))
+
+/* How things stand. */
+struct inventory_counts {
+    int64_t total;   /* signed or delivered, authorities included */
+    int64_t valid;   /* of these: begun, not over, not revoked    */
+    int64_t expired; /* over, not revoked                         */
+    int64_t revoked;
+    int64_t interrupted;   /* RESERVED or SIGNED                        */
+    int64_t next_expiry_s; /* the first of the valid to end; 0: none  */
+};
+bool inventory_count(struct inventory *inventory, int64_t now_s,
+                     struct inventory_counts *ret_counts, struct mutual_error *err);
+
+/* ---- revocation lists ------------------------------------------------------------------------ */
+
+/* What an issuer's next list must hold. */
+struct inventory_revoked {
+    struct mu_revoked *items;
+    size_t count, cap;
+    struct mu_buf serials; /* what the items point into */
+};
+void inventory_revoked_done(struct inventory_revoked *revoked);
+void inventory_revoked_auto(struct inventory_revoked *revoked);
+#define INVENTORY_REVOKED_AUTO __attribute__((cleanup(inventory_revoked_auto)))
+/* Takes the next number for good and reads what is revoked, in one transaction. An entry leaves the
+ * list only after its certificate has ended and it was on a list made after that end (RFC 5280
+ * section 3.3). */
+bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, uint64_t *ret_number,
+                         struct inventory_revoked *ret_revoked, struct mutual_error *err);
+/* The list of that number is where it belongs. */
+bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,
+                             int64_t this_update_s, int64_t next_update_s,
+                             struct mutual_error *err);
+
+/* ---- audit ----------------------------------------------------------------------------------- */
+
+bool inventory_event(struct inventory *inventory, int64_t now_s, const char *who,
+                     const char *action, int64_t certificate_id, const char *detail,
+                     struct mutual_error *err);
+struct inventory_event {
+    int64_t id, at_s, certificate_id;
+    const char *who, *action, *detail;
+};
+/* Oldest first; each gets texts that hold until it returns, and ends the walk by false. */
+bool inventory_events(struct inventory *inventory,
+                      bool (*each)(void *context, const struct inventory_event *event),
+                      void *context, struct mutual_error *err);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Our own authorities: the rows of issuers, and the numbers and contents of their lists.
+ */
+#include "inventory/inventory_internal.h"
+
+#include <string.h>
+
+/* Texts and certificates of a handful of authorities. */
+#define ISSUERS_BYTES (1u << 20)
+#define ISSUERS_MAX   64u
+
+void inventory_issuers_done(struct inventory_issuers *issuers)
+{
+    mu_arena_free(issuers->arena);
+    *issuers = (struct inventory_issuers){0};
+}
+
+void inventory_issuers_auto(struct inventory_issuers *issuers)
+{
+    inventory_issuers_done(issuers);
+}
+
+static bool read_issuer(struct store_statement *row, struct mu_arena *arena,
+                        struct inventory_issuer *ret_issuer)
+{
+    struct mu_slice certificate = store_bytes(row, 4);
+    struct inventory_issuer issuer = {
+        .id = store_int(row, 0),
+        .name = mu_arena_strndup(arena, store_text(row, 1), strlen(store_text(row, 1))),
+        .root = store_int(row, 2) != 0,
+        .parent_id = store_int(row, 3),
+        .key_place = mu_arena_strndup(arena, store_text(row, 5), strlen(store_text(row, 5))),
+        .crl_number = (uint64_t)store_int(row, 6),
+        .crl_this_update_s = store_int(row, 7),
+        .crl_next_update_s = store_int(row, 8),
+        .crl_due = store_int(row, 9) != 0,
+        .made_s = store_int(row, 10),
+    };
+    char *der = mu_arena_strndup(arena, certificate.data, certificate.len);
+    if (issuer.name == NULL || issuer.key_place == NULL || der == NULL) {
+        return false;
+    }
+    issuer.certificate = mu_slice_of(der, certificate.len);
+    *ret_issuer = issuer;
+    return true;
+}
+
+bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers *ret_issuers,
+                           struct mutual_error *err)
+{
+    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    if (!store_prepare(inventory->store,
+                       "SELECT id, name, root, parent_id, certificate, key_place, crl_number,"
+                       " crl_this_update_s, crl_next_update_s, crl_due, made_s"
+                       " FROM issuer ORDER BY id",
+                       &read, err)) {
+        return false;
+    }
+    INVENTORY_ISSUERS_AUTO struct inventory_issuers issuers = {.arena =
+                                                                   mu_arena_new(ISSUERS_BYTES)};
+    if (issuers.arena == NULL) {
+        return mu_fail_memory(err);
+    }
+    issuers.items = mu_arena_alloc(issuers.arena, ISSUERS_MAX * sizeof *issuers.items);
+    for (bool row = true; row;) {
+        if (!store_step(read, &row, err)) {
+            return false;
+        }
+        if (!row) {
+            break;
+        }
+        if (issuers.items == NULL || issuers.count == ISSUERS_MAX ||
+            !read_issuer(read, issuers.arena, &issuers.items[issuers.count])) {
+            return mu_fail(err, MUTUAL_E_LIMIT, "store \"%s\" holds more than %u authorities",
+                           store_name(inventory->store), ISSUERS_MAX);
+        }
+        issuers.count++;
+    }
+    *ret_issuers = issuers;
+    issuers = (struct inventory_issuers){0};
+    return true;
+}
+
+bool inventory_issuer_add(struct inventory *inventory, const struct inventory_issuer *issuer,
+                          int64_t *ret_id, struct mutual_error *err)
+{
+    STORE_STATEMENT_AUTO struct store_statement *add = NULL;
+    if (!store_prepare(inventory->store,
+                       "INSERT INTO issuer (name, root, parent_id, certificate, key_place, made_s)"
+                       " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+                       &add, err)) {
+        return false;
+    }
+    store_bind_text(add, 1, issuer->name);
+    store_bind_int(add, 2, issuer->root);
+    if (issuer->parent_id == 0) {
+        store_bind_null(add, 3);
+    } else {
+        store_bind_int(add, 3, issuer->parent_id);
+    }
+    store_bind_bytes(add, 4, issuer->certificate);
+    store_bind_text(add, 5, issuer->key_place);
+    store_bind_int(add, 6, issuer->made_s);
+    bool row = false;
+    if (!store_step(add, &row, err)) {
+        return false;
+    }
+    int64_t id = store_int(add, 0);
+    if (!store_step(add, &row, err)) {
+        return false;
+    }
+    *ret_id = id;
+    return true;
+}
+
+/* ---- revocation lists ------------------------------------------------------------------------ */
+
+void inventory_revoked_done(struct inventory_revoked *revoked)
+{
+    mu_free(revoked->items);
+    mu_buf_done(&revoked->serials);
+    *revoked = (struct inventory_revoked){0};
+}
+
+void inventory_revoked_auto(struct inventory_revoked *revoked)
+{
+    inventory_revoked_done(revoked);
+}
+
+static bool next_number(struct inventory *inventory, int64_t issuer_id, uint64_t *ret_number,
+                        struct mutual_error *err)
+{
+    STORE_STATEMENT_AUTO struct store_statement *take = NULL;
+    bool row = false;
+    if (!store_prepare(inventory->store,
+                       "UPDATE issuer SET crl_number = crl_number + 1 WHERE id = $1"
+                       " RETURNING crl_number",
+                       &take, err)) {
+        return false;
+    }
+    store_bind_int(take, 1, issuer_id);
+    if (!store_step(take, &row, err)) {
+        return false;
+    }
+    if (!row) {
+        return mu_fail(err, MUTUAL_E_NOT_FOUND, "store \"%s\" knows no issuer number %lld",
+                       store_name(inventory->store), (long long)issuer_id);
+    }
+    *ret_number = (uint64_t)store_int(take, 0);
+    return store_step(take, &row, err);
+}
+
+/* Serials go into one buffer, which moves while it grows; so the slices are set at the end. */
+static bool read_revoked(struct inventory *inventory, int64_t issuer_id,
+                         struct inventory_revoked *revoked, struct mutual_error *err)
+{
+    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    if (!store_prepare(inventory->store,
+                       "SELECT c.serial, c.revoked_s, c.reason FROM certificate c"
+                       " JOIN issuer i ON i.id = c.issuer_id"
+                       " WHERE c.issuer_id = $1 AND c.revoked_s IS NOT NULL"
+                       " AND c.not_after_s >= i.crl_this_update_s",
+                       &read, err)) {
+        return false;
+    }
+    store_bind_int(read, 1, issuer_id);
+    mu_buf_init(&revoked->serials, MU_LIMIT_CRL_BYTES);
+    for (bool row = true;;) {
+        if (!store_step(read, &row, err)) {
+            return false;
+        }
+        if (!row) {
+            break;
+        }
+        struct mu_slice serial = store_bytes(read, 0);
+        if (!mu_grow((void **)&revoked->items, &revoked->cap, revoked->count,
+                     sizeof *revoked->items, SIZE_MAX / sizeof *revoked->items) ||
+            !mu_buf_append(&revoked->serials, serial.data, serial.len)) {
+            return mu_fail_memory(err);
+        }
+        revoked->items[revoked->count++] = (struct mu_revoked){
+            .serial = mu_slice_of(NULL, serial.len),
+            .time_s = store_int(read, 1),
+            .reason = (enum mu_reason)store_int(read, 2),
+        };
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < revoked->count; i++) {
+        struct mu_slice *serial = &revoked->items[i].serial;
+        serial->data = revoked->serials.data + at;
+        at += serial->len;
+    }
+    return true;
+}
+
+bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, uint64_t *ret_number,
+                         struct inventory_revoked *ret_revoked, struct mutual_error *err)
+{
+    INVENTORY_REVOKED_AUTO struct inventory_revoked revoked = {0};
+    uint64_t number = 0;
+    bool own = false;
+    if (!inventory_begin(inventory, &own, err)) {
+        return false;
+    }
+    bool good = next_number(inventory, issuer_id, &number, err) &&
+                read_revoked(inventory, issuer_id, &revoked, err);
+    if (!inventory_end(inventory, own, good, err)) {
+        return false;
+    }
+    *ret_number = number;
+    *ret_revoked = revoked;
+    revoked = (struct inventory_revoked){0};
+    return true;
+}
+
+bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,
+                             int64_t this_update_s, int64_t next_update_s, struct mutual_error *err)
+{
+    STORE_STATEMENT_AUTO struct store_statement *set = NULL;
+    /* A list that was overtaken says nothing about what is due. */
+    if (!store_prepare(inventory->store,
+                       "UPDATE issuer SET crl_this_update_s = $3, crl_next_update_s = $4,"
+                       " crl_due = 0 WHERE id = $1 AND crl_number = $2",
+                       &set, err)) {
+        return false;
+    }
+    store_bind_int(set, 1, issuer_id);
+    store_bind_int(set, 2, (int64_t)number);
+    store_bind_int(set, 3, this_update_s);
+    store_bind_int(set, 4, next_update_s);
+    return store_run(set, err);
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading: walking the certificates that a filter lets through, copying them, counting them.
+ */
+#include "inventory/inventory_internal.h"
+
+#include <string.h>
+
+struct inventory_cursor {
+    struct store_statement *rows;
+    struct store_statement *names;
+    struct inventory_record record;
+    struct mutual_name list[MU_LIMIT_CERT_NAMES];
+    struct mu_buf texts; /* of the record's names */
+};
+
+#define RECORD_COLUMNS                                                                \
+    "SELECT c.id, c.issuer_id, i.name, c.state, c.form, c.serial, c.profile, c.name," \
+    " c.owner, c.place, c.purpose, c.path, c.aside, c.key_text, c.key_hash,"          \
+    " c.requested_s, c.not_before_s, c.not_after_s, c.der, c.fingerprint,"            \
+    " c.replaces_id, c.revoked_s, c.reason,"                                          \
+    " (SELECT max(s.id) FROM certificate s WHERE s.replaces_id = c.id"                \
+    "  AND s.state IN ('signed', 'delivered'))"                                       \
+    " FROM certificate c JOIN issuer i ON i.id = c.issuer_id WHERE "
+
+void inventory_cursor_free(struct inventory_cursor *cursor)
+{
+    if (cursor == NULL) {
+        return;
+    }
+    store_finish(cursor->rows);
+    store_finish(cursor->names);
+    mu_buf_done(&cursor->texts);
+    mu_free(cursor);
+}
+
+void inventory_cursor_auto(struct inventory_cursor **cursor)
+{
+    inventory_cursor_free(*cursor);
+}
+
+/* ---- the filter as SQL ----------------------------------------------------------------------- */
+
+/* One condition: its SQL has %d where the parameter's number goes. */
+struct condition {
+    bool wanted;
+    const char *sql;
+    const char *text;      /* bound when not NULL */
+    struct mu_slice bytes; /* else bound when not empty */
+    int64_t number;        /* else bound */
+};
+#define CONDITIONS_MAX 16
+
+static size_t list_conditions(const struct inventory_filter *f,
+                              struct condition out[CONDITIONS_MAX])
+{
+    const struct condition all[] = {
+        {f->id != 0, "c.id = $%d", .number = f->id},
+        {f->who != NULL,
+         "(c.name = $%1$d OR c.id IN"
+         " (SELECT certificate_id FROM certified_name WHERE value = $%1$d))",
+         .text = f->who},
+        {f->serial.len != 0, "c.serial = $%d", .bytes = f->serial},
+        {f->fingerprint.len != 0, "c.fingerprint = $%d", .bytes = f->fingerprint},
+        {f->owner != NULL, "c.owner = $%d", .text = f->owner},
+        {f->place != NULL, "c.place = $%d", .text = f->place},
+        {f->purpose != NULL, "c.purpose = $%d", .text = f->purpose},
+        {f->profile != NULL, "c.profile = $%d", .text = f->profile},
+        {f->issuer != NULL, "i.name = $%d", .text = f->issuer},
+        {f->expires_before_s != 0, "c.not_after_s < $%d", .number = f->expires_before_s},
+        {f->valid_at_s != 0,
+         "(c.state = 'delivered' AND c.revoked_s IS NULL AND c.not_before_s <= $%1$d"
+         " AND c.not_after_s >= $%1$d)",
+         .number = f->valid_at_s},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < MU_COUNT(all); i++) {
+        if (all[i].wanted) {
+            out[count++] = all[i];
+        }
+    }
+    return count;
+}
+
+static void bind_condition(struct store_statement *rows, int parameter,
+                           const struct condition *condition)
+{
+    if (condition->text != NULL) {
+        store_bind_text(rows, parameter, condition->text);
+    } else if (condition->bytes.len != 0) {
+        store_bind_bytes(rows, parameter, condition->bytes);
+    } else {
+        store_bind_int(rows, parameter, condition->number);
+    }
+}
+
+/* The texts are ours; what others wrote is only ever bound. */
+static void add_condition(struct mu_buf *sql, const char *text, int parameter)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p != '%') {
+            mu_buf_byte(sql, (uint8_t)*p);
+            continue;
+        }
+        mu_buf_printf(sql, "%d", parameter);
+        p = strchr(p, 'd');
+    }
+    mu_buf_text(sql, " AND ");
+}
+
+static bool prepare_rows(struct inventory *inventory, const struct inventory_filter *filter,
+                         struct store_statement **ret_rows, struct mutual_error *err)
+{
+    struct condition conditions[CONDITIONS_MAX];
+    size_t count = list_conditions(filter, conditions);
+    MU_AUTO(buf) struct mu_buf sql;
+    mu_buf_init(&sql, 8192);
+    mu_buf_text(&sql, RECORD_COLUMNS);
+    for (size_t i = 0; i < count; i++) {
+        add_condition(&sql, conditions[i].sql, (int)i + 1);
+    }
+    if (filter->revoked) {
+        mu_buf_text(&sql, "c.revoked_s IS NOT NULL AND ");
+    }
+    mu_buf_text(&sql, filter->interrupted ? "c.state IN ('reserved', 'signed')"
+                                          : "c.state IN ('signed', 'delivered')");
+    mu_buf_text(&sql, " ORDER BY c.not_after_s, c.id");
+    if (filter->limit > 0) {
+        mu_buf_printf(&sql, " LIMIT %lld", (long long)filter->limit);
+    }
+    if (sql.failed) {
+        return mu_fail_memory(err);
+    }
+    if (!store_prepare(inventory->store, mu_buf_str(&sql), ret_rows, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bind_condition(*ret_rows, (int)i + 1, &conditions[i]);
+    }
+    return true;
+}
+
+bool inventory_select(struct inventory *inventory, const struct inventory_filter *filter,
+                      struct inventory_cursor **ret_cursor, struct mutual_error *err)
+{
+    INVENTORY_CURSOR_AUTO struct inventory_cursor *cursor = mu_alloc(1, sizeof *cursor);
+    if (cursor == NULL) {
+        return mu_fail_memory(err);
+    }
+    mu_buf_init(&cursor->texts, MU_LIMIT_CERT_NAMES * (MU_LIMIT_NAME_BYTES + 1));
+    if (!prepare_rows(inventory, filter, &cursor->rows, err) ||
+        !store_prepare(inventory->store,
+                       "SELECT type, value FROM certified_name WHERE certificate_id = $1"
+                       " ORDER BY position",
+                       &cursor->names, err)) {
+        return false;
+    }
+    *ret_cursor = MU_TAKE(cursor);
+    return true;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static enum inventory_state state_find(const char *word)
+{
+    for (int i = 0; i < INVENTORY_STATE_COUNT_; i++) {
+        if (strcmp(word, inventory_state_word((enum inventory_state)i)) == 0) {
+            return (enum inventory_state)i;
+        }
+    }
+    return INVENTORY_ABANDONED; /* the schema lets no other word in */
+}
+
+static enum inventory_form form_find(const char *word)
+{
+    for (int i = 0; i < INVENTORY_FORM_COUNT_; i++) {
+        if (strcmp(word, inventory_form_word((enum inventory_form)i)) == 0) {
+            return (enum inventory_form)i;
+        }
+    }
+    return INVENTORY_FORM_NONE;
+}
+
+static bool type_find(const char *word, enum mutual_name_type *ret_type)
+{
+    for (int i = 0; i < MUTUAL_NAME_COUNT_; i++) {
+        if (strcmp(word, mutual_name_type_word((enum mutual_name_type)i)) == 0) {
+            *ret_type = (enum mutual_name_type)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_row(struct store_statement *rows, struct inventory_record *record)
+{
+    *record = (struct inventory_record){
+        .id = store_int(rows, 0),
+        .issuer_id = store_int(rows, 1),
+        .issuer_name = store_text(rows, 2),
+        .state = state_find(store_text(rows, 3)),
+        .form = form_find(store_text(rows, 4)),
+        .serial = store_bytes(rows, 5),
+        .profile = store_text(rows, 6),
+        .name = store_text(rows, 7),
+        .owner = store_text(rows, 8),
+        .place = store_text(rows, 9),
+        .purpose = store_text(rows, 10),
+        .path = store_text(rows, 11),
+        .aside = store_text(rows, 12),
+        .key_text = store_text(rows, 13),
+        .key_hash = store_bytes(rows, 14),
+        .requested_s = store_int(rows, 15),
+        .not_before_s = store_int(rows, 16),
+        .not_after_s = store_int(rows, 17),
+        .der = store_bytes(rows, 18),
+        .fingerprint = store_bytes(rows, 19),
+        .replaces_id = store_int(rows, 20),
+        .revoked = !store_is_null(rows, 21),
+        .revoked_s = store_int(rows, 21),
+        .reason = (enum mu_reason)store_int(rows, 22),
+        .replaced_by_id = store_int(rows, 23),
+    };
+}
+
+static bool read_names(struct inventory_cursor *cursor, struct mutual_error *err)
+{
+    size_t count = 0;
+    mu_buf_clear(&cursor->texts);
+    store_reset(cursor->names);
+    store_bind_int(cursor->names, 1, cursor->record.id);
+    for (bool row = true; count < MU_COUNT(cursor->list);) {
+        if (!store_step(cursor->names, &row, err)) {
+            return false;
+        }
+        if (!row) {
+            break;
+        }
+        const char *value = store_text(cursor->names, 1);
+        struct mutual_name *name = &cursor->list[count];
+        if (!type_find(store_text(cursor->names, 0), &name->type)) {
+            continue; /* a type that a newer version knows */
+        }
+        name->len = strlen(value);
+        mu_buf_append(&cursor->texts, value, name->len + 1);
+        count++;
+    }
+    store_reset(cursor->names);
+    if (cursor->texts.failed) {
+        return mu_fail_memory(err);
+    }
+    const char *text = (const char *)cursor->texts.data;
+    for (size_t i = 0; i < count; i++) {
+        cursor->list[i].text = text;
+        text += cursor->list[i].len + 1;
+    }
+    cursor->record.names = cursor->list;
+    cursor->record.name_count = count;
+    return true;
+}
+
+bool inventory_next(struct inventory_cursor *cursor, const struct inventory_record **ret_record,
+                    struct mutual_error *err)
+{
+    bool row = false;
+    if (!store_step(cursor->rows, &row, err)) {
+        return false;
+    }
+    if (!row) {
+        *ret_record = NULL;
+        return true;
+    }
+    read_row(cursor->rows, &cursor->record);
+    if (!read_names(cursor, err)) {
+        return false;
+    }
+    *ret_record = &cursor->record;
+    return true;
+}
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+void inventory_records_done(struct inventory_records *records)
+{
+    mu_arena_free(records->arena);
+    *records = (struct inventory_records){0};
+}
+
+void inventory_records_auto(struct inventory_records *records)
+{
+    inventory_records_done(records);
+}
+
+static bool copy_texts(struct mu_arena *arena, struct inventory_record *copy)
+{
+    const char **const texts[] = {&copy->issuer_name, &copy->profile, &copy->name,
+                                  &copy->owner,       &copy->place,   &copy->purpose,
+                                  &copy->path,        &copy->aside,   &copy->key_text};
+    for (size_t i = 0; i < MU_COUNT(texts); i++) {
+        *texts[i] = mu_arena_strndup(arena, *texts[i], strlen(*texts[i]));
+        if (*texts[i] == NULL) {
+            return false;
+        }
+    }
+    struct mu_slice *const slices[] = {&copy->serial, &copy->key_hash, &copy->der,
+                                       &copy->fingerprint};
+    for (size_t i = 0; i < MU_COUNT(slices); i++) {
+        slices[i]->data = (uint8_t *)mu_arena_strndup(arena, slices[i]->data, slices[i]->len);
+        if (slices[i]->data == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool copy_record(struct mu_arena *arena, const struct inventory_record *record,
+                        struct inventory_record *ret_copy)
+{
+    struct inventory_record copy = *record;
+    struct mutual_name *names =
+        mu_arena_alloc(arena, (record->name_count + 1) * sizeof *record->names);
+    if (names == NULL || !copy_texts(arena, &copy)) {
+        return false;
+    }
+    for (size_t i = 0; i < record->name_count; i++) {
+        names[i] = record->names[i];
+        names[i].text = mu_arena_strndup(arena, names[i].text, names[i].len);
+        if (names[i].text == NULL) {
+            return false;
+        }
+    }
+    copy.names = names;
+    *ret_copy = copy;
+    return true;
+}
+
+bool inventory_records_get(struct inventory *inventory, const struct inventory_filter *filter,
+                           size_t max, struct inventory_records *ret_records,
+                           struct mutual_error *err)
+{
+    INVENTORY_CURSOR_AUTO struct inventory_cursor *cursor = NULL;
+    INVENTORY_RECORDS_AUTO struct inventory_records records = {
+        .arena = mu_arena_new((max + 1) * (64u << 10))};
+    if (!inventory_select(inventory, filter, &cursor, err)) {
+        return false;
+    }
+    if (records.arena != NULL) {
+        records.items = mu_arena_alloc(records.arena, (max + 1) * sizeof *records.items);
+    }
+    if (records.items == NULL) {
+        return mu_fail_memory(err);
+    }
+    for (;;) {
+        const struct inventory_record *record = NULL;
+        if (!inventory_next(cursor, &record, err)) {
+            return false;
+        }
+        if (record == NULL) {
+            break;
+        }
+        if (records.count == max) {
+            return mu_fail(err, MUTUAL_E_LIMIT, "more than %zu certificates match", max);
+        }
+        if (!copy_record(records.arena, record, &records.items[records.count])) {
+            return mu_fail_memory(err);
+        }
+        records.count++;
+    }
+    *ret_records = records;
+    records = (struct inventory_records){0};
+    return true;
+}
+
+/* ---- counts ---------------------------------------------------------------------------------- */
+
+bool inventory_count(struct inventory *inventory, int64_t now_s,
+                     struct inventory_counts *ret_counts, struct mutual_error *err)
+{
+    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    bool row = false;
+    if (!store_prepare(inventory->store,
+                       "SELECT count(der),"
+                       " count(CASE WHEN state = 'delivered' AND revoked_s IS NULL"
+                       "  AND not_before_s <= $1 AND not_after_s >= $1 THEN 1 END),"
+                       " count(CASE WHEN der IS NOT NULL AND revoked_s IS NULL"
+                       "  AND not_after_s < $1 THEN 1 END),"
+                       " count(revoked_s),"
+                       " count(CASE WHEN state IN ('reserved', 'signed') THEN 1 END),"
+                       " min(CASE WHEN state = 'delivered' AND revoked_s IS NULL"
+                       "  AND not_after_s >= $1 THEN not_after_s END)"
+                       " FROM certificate",
+                       &read, err)) {
+        return false;
+    }
+    store_bind_int(read, 1, now_s);
+    if (!store_step(read, &row, err)) {
+        return false;
+    }
+    *ret_counts = (struct inventory_counts){
+        .total = store_int(read, 0),
+        .valid = store_int(read, 1),
+        .expired = store_int(read, 2),
+        .revoked = store_int(read, 3),
+        .interrupted = store_int(read, 4),
+        .next_expiry_s = store_int(read, 5),
+    };
+    return true;
+}
