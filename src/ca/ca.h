@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The authority: made once, then issuing, renewing, revoking and describing certificates.
+ *
+ * An authority is a directory:
+ *
+ *   DIR/authority/ca.db          the store (0600), with its log, index and lock beside it
+ *   DIR/authority/ca.crt         the root certificate, to be given to everybody
+ *   DIR/authority/issuer.crl     the issuer's current revocation list
+ *   DIR/authority/issuer/        issuer.crt, issuer.key
+ *   DIR/authority/root/          root.crt, root.key (encrypted): to be kept offline
+ *   DIR/tls/NAME/                tls.crt, tls.key, ca.crt: what was issued, unless told otherwise
+ *   DIR/mutual.yaml              a configuration to begin with
+ *
+ * Nothing that was acknowledged is lost and no serial is used twice, whenever the process is
+ * killed: the serial and the intent are committed, then the private key is on disk, then the
+ * certificate is signed and committed, then the files appear under their name at once, then the
+ * delivery is committed, then the caller tells. ca_open with CA_CHANGE finishes or undoes what an
+ * earlier process left between two of these points.
+ *
+ * Times are passed in. Errors besides those named are those of store.h and of the base room.
+ */
+#ifndef CA_CA_H
+#define CA_CA_H
+
+#include "base/base.h"
+#include "inventory/inventory.h"
+#include "x509/x509.h"
+
+#include <mutual/identity.h>
+
+/* ---- profiles -------------------------------------------------------------------------------- */
+
+/* What a kind of certificate is for and may be. Constant. */
+struct ca_profile {
+    const char *name;
+    const char *text;          /* what it is for, as a phrase: "proves a server to its clients" */
+    const char *spiffe_prefix; /* of the default SPIFFE ID's path: "user/" */
+    enum mu_key_spec key;      /* when none is asked for */
+    int64_t life_s, life_max_s;
+    unsigned key_usage, eku;
+    unsigned name_types; /* bits 1u << enum mutual_name_type: what may be certified    */
+    unsigned made_types; /* the types that are made from NAME when none is given       */
+};
+/* NULL past the end. */
+const struct ca_profile *ca_profile_at(size_t index);
+/* PROFILE_DENIED when there is none of that name. */
+bool ca_profile_find(const char *name, const struct ca_profile **ret_profile,
+                     struct mutual_error *err);
+/* Not before is set back by this much, for peers whose clock is slow. */
+#define CA_BACKDATE_S 60
+/* The longest life of any profile. */
+int64_t ca_profile_life_max_s(void);
+
+/* ---- making an authority --------------------------------------------------------------------- */
+
+struct ca_init_options {
+    const char *dir;
+    const char *config_path; /* NULL: DIR/mutual.yaml */
+    const char *name;        /* a DNS domain, or one label (then NAME.internal) */
+    const char *const *dns, *const *ip, *const *email; /* NULL-terminated: permitted as well;
+                                                          ip: CIDR or address; may be NULL */
+    enum mu_key_spec root_key, issuer_key;
+    int64_t root_life_s, issuer_life_s;
+    const char *passphrase; /* of the root's key; NULL: one is generated */
+    bool constrain_subject; /* also permit only directory names under O=NAME; sound,
+                               but Go's verifier refuses the whole chain */
+    const char *owner, *place;
+    const char *who; /* for the audit */
+    int64_t now_s;
+};
+#define CA_PASSPHRASE_TEXT 40
+struct ca_init_result {
+    char domain[256];
+    char passphrase[CA_PASSPHRASE_TEXT]; /* "" when it was given */
+    struct mu_cert *root, *issuer;
+    char *config_path;
+    bool config_kept; /* there was one already, it stays */
+    bool leftovers;   /* of an init that was killed; they were removed */
+};
+void ca_init_result_done(struct ca_init_result *result);
+/* Everything is built aside. `tell` is called when it is complete and before it counts: it must
+ * show the passphrase to somebody, and may refuse by false with the error set. Then one rename
+ * makes it the authority. ALREADY_EXISTS, NAME_MALFORMED, OPTION_VALUE, STORE_BUSY (another init is
+ * at it). */
+bool ca_init(const struct ca_init_options *options,
+             bool (*tell)(void *context, const struct ca_init_result *result,
+                          struct mutual_error *err),
+             void *context, struct ca_init_result *ret_result, struct mutual_error *err);
+/* /var/lib/mutual for root, else mutual below $XDG_STATE_HOME or ~/.local/state. Appends. */
+bool ca_default_dir(struct mu_buf *out);
+/* Twenty characters without look-alikes in groups of five, more than 95 random bits. */
+bool ca_passphrase_new(char ret_text[CA_PASSPHRASE_TEXT], struct mutual_error *err);
+
+/* ---- an open authority ----------------------------------------------------------------------- */
+
+struct ca;
+enum ca_access {
+    CA_LOOK,   /* facts only */
+    CA_CHANGE, /* takes the store's lock and tidies up after a killed process */
+};
+/* FILE_MISSING when there is no authority. `who` is for the audit. `ret_notes` (may be NULL, else
+ * initialised by the caller) gets a line for each interrupted issue that was finished or undone. */
+bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t now_s,
+             struct mu_buf *ret_notes, struct ca **ret_ca, struct mutual_error *err);
+void ca_close(struct ca *ca);
+void ca_auto(struct ca **ca);
+#define CA_AUTO __attribute__((cleanup(ca_auto)))
+struct inventory *ca_inventory(struct ca *ca);
+const char *ca_dir(const struct ca *ca);
+const struct mu_cert *ca_root(const struct ca *ca);
+const struct mu_cert *ca_issuer(const struct ca *ca);
+const char *ca_issuer_key_path(const struct ca *ca);
+const char *ca_crl_path(const struct ca *ca);
+/* The domain that names are made in: the issuer's first permitted DNS name. */
+const char *ca_domain(const struct ca *ca);
+
+/* ---- signing --------------------------------------------------------------------------------- */
+
+/* Where the issuer's signatures come from. `start` is called at most once for each operation, after
+ * everything that can be refused without a key was refused; *ret_key is borrowed and lives until
+ * `stop`. */
+struct ca_signer {
+    bool (*start)(struct ca_signer *signer, const struct ca *ca, const struct mu_key **ret_key,
+                  struct mutual_error *err);
+    void (*stop)(struct ca_signer *signer);
+    void *state;
+};
+/* The issuer's key in a locked-down process of its own, which signs only certificates and lists of
+ * this issuer, no authorities, and none longer than the longest profile. */
+void ca_signer_init_process(struct ca_signer *signer);
+
+/* ---- issuing --------------------------------------------------------------------------------- */
+
+struct ca_request {
+    const struct ca_profile *profile;
+    const char *name;                /* what people call it; also the directory's name */
+    const struct mutual_name *names; /* given ones; types not among them are made from `name` */
+    size_t name_count;
+    int64_t life_s; /* 0: the profile's */
+    bool key_given; /* `key` counts, else the profile's */
+    enum mu_key_spec key;
+    const struct mu_csr *csr; /* the key is theirs, and its names count as given; or NULL */
+    const char *owner, *place, *purpose; /* purpose NULL: the profile's text */
+    const char *out;                     /* the directory gets out/NAME; NULL: DIR/tls */
+    bool print_only;                     /* with csr: nothing is written, the caller prints */
+    bool p12;                            /* instead of tls.key: NAME.p12 */
+    enum mu_p12_preset preset;
+    const char *password;                    /* of the p12; NULL: one is generated */
+    const struct inventory_record *replaces; /* or NULL */
+    bool keep_key; /* with replaces: the key in its directory serves again */
+    int64_t now_s;
+};
+struct ca_issued {
+    int64_t id;
+    struct mu_cert *cert;
+    char *path;                        /* the directory, or NULL */
+    char password[CA_PASSPHRASE_TEXT]; /* generated for the p12, else "" */
+    bool life_cut;                     /* the default life was shortened to the issuer's */
+};
+void ca_issued_done(struct ca_issued *issued);
+void ca_issued_auto(struct ca_issued *issued);
+#define CA_ISSUED_AUTO __attribute__((cleanup(ca_issued_auto)))
+/* PROFILE_DENIED (a rule of the profile), ISSUER_CONSTRAINT (a name outside the issuer's
+ * constraints), NAME_MALFORMED, SPIFFE_MALFORMED, WEAK_KEY, FILE_EXISTS, FILE_UNWRITABLE,
+ * DISK_FULL, and what the signer says. */
+bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer *signer,
+              struct ca_issued *ret_issued, struct mutual_error *err);
+/* Appends leaf and issuer as PEM: what tls.crt holds. */
+void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf *out);
+/* A name as the command line gives it, its type told by its form: "spiffe://…", an address with
+ * "@", an IP address, else DNS. `storage` holds the text. */
+bool ca_name_guess(const char *text, char *storage, size_t storage_size,
+                   struct mutual_name *ret_name, struct mutual_error *err);
+
+/* ---- finding, revoking ----------------------------------------------------------------------- */
+
+/* Everything that `who` may mean: a serial number (hex, colons allowed), a fingerprint (64 hex
+ * digits, "SHA256:" before them allowed), a file with a certificate, a name. NOT_FOUND. */
+bool ca_find(struct ca *ca, const char *who, struct inventory_records *ret_records,
+             struct mutual_error *err);
+enum ca_wish { CA_WISH_RENEW, CA_WISH_REVOKE, CA_WISH_SHOW };
+/* The one of them that is meant: those already revoked, expired or replaced step back behind those
+ * that are not. AMBIGUOUS names the serials; ALREADY_REVOKED; PROFILE_DENIED for authorities. */
+bool ca_choose(const struct inventory_records *records, const char *who, enum ca_wish wish,
+               int64_t now_s, const struct inventory_record **ret_record, struct mutual_error *err);
+/* Commits the revocation, then publishes a list. When the second fails the first stands: the error
+ * says so and the next change publishes. */
+bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_reason reason,
+               struct ca_signer *signer, int64_t now_s, struct mutual_error *err);
+/* Makes the next list and puts it in its place, and a copy (PEM or DER) into `copy` when not
+ * NULL. */
+#define CA_CRL_LIFE_S (INT64_C(30) * 24 * 3600)
+bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
+                    struct mutual_error *err);
+
+/* ---- describing ------------------------------------------------------------------------------ */
+
+/* Tells what the bytes are (certificates, request, revocation list, PKCS#12, public or private key,
+ * PEM or DER) and what they are allowed to do, as text or as one JSON array. A private key is never
+ * shown, only its public half. `password` may be NULL; KEY_PASSPHRASE asks for one. PEM_MALFORMED
+ * when they are nothing we know. */
+bool ca_describe(struct mu_slice bytes, const char *what, const char *password, int64_t now_s,
+                 bool json, struct mu_buf *out, struct mutual_error *err);
+/* One certificate of ours: the same, with what the inventory knows. */
+bool ca_describe_record(const struct inventory_record *record, int64_t now_s, bool json,
+                        struct mu_buf *out, struct mutual_error *err);
+void ca_describe_profile(const struct ca_profile *profile, const struct ca *ca, bool json,
+                         struct mu_buf *out);
+
+#endif
