@@ -23,6 +23,7 @@ struct mu_context_extras {
     struct ossl_lib_ctx_st *libctx; /* borrowed, outlives the context; NULL: the default one */
     const char *target;             /* client: where it connects, such as "db:8443": sessions are
                                        never resumed at another target; copied; may be NULL        */
+    bool tls13_only; /* TLS 1.2 is not offered and not taken                        */
 };
 /* As mutual_context_new. `extras` may be NULL. */
 bool mu_context_new(const struct mutual_context_options *options,
@@ -58,6 +59,10 @@ void mu_session_set_key_waiter(struct mutual_session *session, void (*wake)(void
  * open when the rules change. */
 const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
                                                  const struct mutual_rules *rules, int64_t now_s);
+
+/* The peer's certificate in DER as it presented it in this very handshake; empty when it presented
+ * none, and for a resumed session. Owned by the session. For handing on to the service behind. */
+struct mu_slice mu_session_peer_cert(const struct mutual_session *session);
 
 /* ---- what `mutual explain` wants to see ------------------------------------------------------ */
 

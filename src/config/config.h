@@ -228,7 +228,11 @@ struct config_clients {
     bool send_ca_names;
 };
 
-enum config_proxy_protocol { CONFIG_PROXY_NONE, CONFIG_PROXY_V2 };
+enum config_proxy_protocol {
+    CONFIG_PROXY_NONE,
+    CONFIG_PROXY_V2,
+    CONFIG_PROXY_V2_CERT, /* "v2-cert": with the client's whole certificate */
+};
 
 struct config_inbound {
     struct config_mark mark;
