@@ -71,6 +71,7 @@ struct child {
     int fds[MU_LIMIT_MESSAGE_FDS]; /* and its descriptors, owned by the role               */
     size_t fd_count;
     struct sandbox_state sandbox;
+    void *state; /* the role's own, from prepare to main; NULL at first */
 };
 
 /* First thing in main(): runs the role and returns its exit status when argv asks for one of the
