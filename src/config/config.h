@@ -291,6 +291,7 @@ struct config_grant {
     struct config_texts to; /* inbound names, or "*" */
     struct config_pattern *from;
     size_t from_count;
+    bool anonymous;
     int64_t since_s; /* 0: from ever */
     int64_t until_s; /* the first second without; MU_TIME_NEVER_S: none */
     const char *owner;
@@ -308,6 +309,7 @@ struct config_log {
 struct config_status {
     struct config_mark mark;
     struct config_address listen; /* CONFIG_ADDRESS_NONE: no status listener */
+    bool unsafe_listen;
 };
 
 struct config_authority {

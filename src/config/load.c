@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The only input and output of the room: from a path to a snapshot. Reads the configuration's own
+ * files and what they refer to; of private keys and other secrets it only looks at who may read
+ * them.
+ */
+#include "config/config_internal.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct load {
+    struct config_snapshot *snapshot;
+    struct config_findings *findings;
+};
+
+static void complain(struct load *load, const struct config_place *place,
+                     const struct mutual_error *err)
+{
+    config_finding_add_error(load->findings, load->snapshot, CONFIG_ERROR, place, err);
+}
+
+static bool read_file(struct load *load, const char *path, size_t max,
+                      const struct config_place *place)
+{
+    struct mu_slice known;
+    if (config_snapshot_find(load->snapshot, path, &known)) {
+        return true;
+    }
+    struct mutual_error err = {0};
+    MU_AUTO(buf) struct mu_buf bytes = {0};
+    if (!mu_file_read(path, max, &bytes, &err) ||
+        !config_snapshot_add(load->snapshot, path, mu_buf_slice(&bytes), &err)) {
+        complain(load, place, &err);
+        return false;
+    }
+    return true;
+}
+
+/* ---- includes ----------------------------------------------------------------------------------
+ */
+
+static void read_pattern(struct load *load, const struct config_mark *mark, const char *pattern,
+                         size_t index)
+{
+    struct config_place place = config_place_at(mark, "include", index);
+    glob_t found = {0};
+    int status = glob(pattern, GLOB_NOESCAPE | GLOB_ERR, NULL, &found);
+    if (status == GLOB_NOMATCH) {
+        return; /* an exact name that is missing is found missing when the model is built */
+    }
+    if (status != 0) {
+        struct mutual_error err = {0};
+        (void)mu_fail_errno(&err, MUTUAL_E_FILE_UNREADABLE, errno, "could not look for \"%s\"",
+                            pattern);
+        complain(load, &place, &err);
+        return;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *name = found.gl_pathv[i];
+        if (config_include_matches(pattern, name)) {
+            (void)read_file(load, name, MU_LIMIT_CONFIG_BYTES, &place);
+        }
+    }
+    globfree(&found);
+}
+
+/* ---- what the configuration refers to
+ * ------------------------------------------------------------ */
+
+static void read_texts(struct load *load, const struct config_mark *mark, const char *setting,
+                       const struct config_texts *paths, size_t max)
+{
+    for (size_t i = 0; i < paths->count; i++) {
+        if (paths->items[i] != NULL) {
+            struct config_place place = config_place_at(mark, setting, i);
+            (void)read_file(load, paths->items[i], max, &place);
+        }
+    }
+}
+
+/* A secret: it must be there, be a file, and be its owner's alone. */
+static void look_at_secret(struct load *load, const char *path, const char *what,
+                           const struct config_place *place)
+{
+    struct stat info;
+    struct mutual_error err = {0};
+    if (stat(path, &info) == -1) {
+        enum mutual_code code = errno == ENOENT ? MUTUAL_E_FILE_MISSING : MUTUAL_E_FILE_UNREADABLE;
+        (void)mu_fail_errno(&err, code, errno, "could not look at the %s \"%s\"", what, path);
+    } else if (!S_ISREG(info.st_mode)) {
+        (void)mu_fail(&err, MUTUAL_E_FILE_UNREADABLE, "the %s \"%s\" is not a regular file", what,
+                      path);
+    } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        (void)mu_fail(&err, MUTUAL_E_FILE_EXPOSED,
+                      "the %s \"%s\" can be read by others (mode %04o)", what, path,
+                      (unsigned)info.st_mode & 07777u);
+        (void)mu_error_hint(&err, "run: chmod 600 %s", path);
+    }
+    if (err.code != MUTUAL_OK) {
+        complain(load, place, &err);
+    }
+}
+
+static void read_certificates(struct load *load, const struct config_certificate *certificates,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct config_certificate *c = &certificates[i];
+        struct config_place place = config_place_of(&c->mark, "chain");
+        if (c->chain != NULL) {
+            (void)read_file(load, c->chain, MU_LIMIT_PEM_BYTES, &place);
+        }
+        place = config_place_of(&c->mark, "key");
+        if (c->key != NULL) {
+            look_at_secret(load, c->key, "private key", &place);
+        }
+        if (c->passphrase.kind == CONFIG_SECRET_FILE && c->passphrase.value != NULL) {
+            place = config_place_of(&c->mark, "passphrase");
+            look_at_secret(load, c->passphrase.value, "passphrase", &place);
+        }
+    }
+}
+
+static void read_references(struct load *load, const struct config *config)
+{
+    for (size_t i = 0; i < config->trust_count; i++) {
+        const struct config_trust *trust = &config->trusts[i];
+        read_texts(load, &trust->mark, "bundle", &trust->bundle, MU_LIMIT_PEM_BYTES);
+        read_texts(load, &trust->mark, "intermediates", &trust->intermediates, MU_LIMIT_PEM_BYTES);
+        read_texts(load, &trust->revocation.mark, "crl", &trust->revocation.crl,
+                   MU_LIMIT_CRL_BYTES);
+    }
+    for (size_t i = 0; i < config->inbound_count; i++) {
+        read_certificates(load, config->inbounds[i].certificates,
+                          config->inbounds[i].certificate_count);
+    }
+    for (size_t i = 0; i < config->outbound_count; i++) {
+        read_certificates(load, config->outbounds[i].certificates,
+                          config->outbounds[i].certificate_count);
+    }
+}
+
+/* Decodes what has been read so far, for what it refers to; its findings are told by config_build,
+ * so these are dropped. */
+static struct config_whole *peek(struct load *load)
+{
+    MU_AUTO(config_findings) struct config_findings dropped;
+    config_findings_init(&dropped);
+    bool broken;
+    return config_decode(load->snapshot, NULL, &dropped, &broken);
+}
+
+static bool load_all(struct load *load)
+{
+    struct config_whole *whole = peek(load);
+    if (whole == NULL) {
+        return false;
+    }
+    const struct config_texts *include = &whole->config.include;
+    size_t before = config_snapshot_count(load->snapshot);
+    for (size_t i = 0; i < include->count; i++) {
+        if (include->items[i] != NULL) {
+            read_pattern(load, &whole->config.mark, include->items[i], i);
+        }
+    }
+    if (config_snapshot_count(load->snapshot) > before) {
+        config_free(&whole->config);
+        whole = peek(load);
+        if (whole == NULL) {
+            return false;
+        }
+    }
+    read_references(load, &whole->config);
+    config_free(&whole->config);
+    return true;
+}
+
+bool config_snapshot_load(const char *path, struct config_findings *findings,
+                          struct config_snapshot **ret_snapshot)
+{
+    size_t errors = findings->errors;
+    MU_AUTO(config_snapshot) struct config_snapshot *snapshot = config_snapshot_new();
+    struct load load = {snapshot, findings};
+    struct config_place place = {path, 0, 0, 0};
+    if (snapshot == NULL) {
+        config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
+                           "out of memory while reading the configuration");
+        return false;
+    }
+    if (!read_file(&load, path, MU_LIMIT_CONFIG_BYTES, &place)) {
+        return false;
+    }
+    if (!load_all(&load)) {
+        config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
+                           "out of memory while reading the configuration");
+    }
+    *ret_snapshot = MU_TAKE(snapshot);
+    return findings->errors == errors;
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The schema: one table per block. From these rows come the parser, the messages, JSON Schema, the
+ * defaults as shown, and mutual.yaml(5). Nothing here is code but the completion of a block.
+ */
+#include "config/config_internal.h"
+
+#include <string.h>
+
+#define AT(field_) .offset = offsetof(struct THIS, field_)
+#define LIST_AT(items_, count_) \
+    .offset = offsetof(struct THIS, items_), .count_offset = offsetof(struct THIS, count_)
+#define TEXTS_AT(field_) LIST_AT(field_.items, field_.count)
+
+/* ---- trust -------------------------------------------------------------------------------------
+ */
+
+#define THIS config_revocation
+static const char *const scope_words[] = {"chain", "leaf", NULL};
+static const struct setting revocation_settings[] = {
+    {"crl", SETTING_PATH, SETTING_ONE_OR_MANY, .reload = RELOAD_LIVE, TEXTS_AT(crl), .since = "0.1",
+     .help = "files of revocation lists, PEM or DER"},
+    {"scope", SETTING_WORD, AT(scope), .dflt = "chain", .words = scope_words, .since = "0.1",
+     .help = "whose revocation is looked up: every certificate of the chain, or the leaf only"},
+    {"required", SETTING_BOOL, AT(required), .dflt = "false", .since = "0.1",
+     .help = "refuse a certificate whose issuer has no list here"},
+    {"when-stale", SETTING_STALE, AT(when_stale), .dflt = "refuse", .since = "0.1",
+     .help = "what a list past its next update does: refuse everybody, serve for some more time "
+             "(grace 24h), or serve for ever"},
+    {NULL},
+};
+#undef THIS
+static const struct block revocation_block = {
+    .name = "revocation block",
+    .help = "Which certificates were taken back by their issuers.",
+    .size = sizeof(struct config_revocation),
+    .settings = revocation_settings,
+    .short_form = NULL,
+};
+
+#define THIS config_trust
+static const struct setting trust_settings[] = {
+    {"name", SETTING_NAME, .required = true, AT(name), .since = "0.1",
+     .help = "what listeners refer to it by"},
+    {"bundle", SETTING_PATH, SETTING_ONE_OR_MANY, true, RELOAD_LIVE, TEXTS_AT(bundle),
+     .since = "0.1",
+     .help = "PEM files of the authorities that are believed; the system's roots never are"},
+    {"intermediates", SETTING_PATH, SETTING_ONE_OR_MANY, TEXTS_AT(intermediates), .since = "0.1",
+     .help = "PEM files of certificates that may complete a chain but are not believed themselves"},
+    {"allow-intermediate-anchors", SETTING_BOOL, AT(allow_intermediate_anchors), .dflt = "false",
+     .since = "0.1", .help = "let a bundle hold authorities that are not self-signed"},
+    {"revocation", SETTING_BLOCK, AT(revocation), .block = &revocation_block, .since = "0.1",
+     .help = "which certificates were taken back"},
+    {NULL},
+};
+#undef THIS
+static const struct block trust_block = {
+    .name = "trust block",
+    .help = "Whom we believe: a bundle of authorities under a name.",
+    .size = sizeof(struct config_trust),
+    .settings = trust_settings,
+};
+
+/* ---- what listeners are made of
+ * ------------------------------------------------------------------ */
+
+static const char *join(struct decode *decode, const char *directory, const char *name)
+{
+    size_t len = strlen(directory);
+    size_t name_len = strlen(name);
+    char *path = mu_arena_alloc(decode->whole->arena, len + name_len + 2);
+    if (path == NULL) {
+        decode->no_memory = true;
+        return NULL;
+    }
+    memcpy(path, directory, len);
+    path[len] = '/';
+    memcpy(path + len + 1, name, name_len + 1);
+    return path;
+}
+
+/* A directory stands for the files that Kubernetes puts into one. */
+static void finish_certificate(struct decode *decode, const struct config_node *node, void *base)
+{
+    struct config_certificate *certificate = base;
+    struct config_place place = node_place(node);
+    bool pair = certificate->chain != NULL && certificate->key != NULL;
+    bool half = certificate->chain != NULL || certificate->key != NULL;
+    bool written = certificate->directory != NULL || node_find(node, "directory") != NULL;
+    if (certificate->directory != NULL && !half) {
+        certificate->chain = join(decode, certificate->directory, "tls.crt");
+        certificate->key = join(decode, certificate->directory, "tls.key");
+    } else if (written && half) {
+        decode_complain(decode, &place, NULL,
+                        "a certificate is a directory or a chain and a key, not both");
+    } else if (!pair && !written && (node->kind == NODE_MAP || half)) {
+        bool chain_named = node_find(node, "chain") != NULL;
+        bool key_named = node_find(node, "key") != NULL;
+        if (!chain_named || !key_named) {
+            decode_complain(decode, &place, "{chain: FILE, key: FILE}, or a directory",
+                            "a certificate needs a chain and a key");
+        }
+    }
+}
+
+#define THIS config_certificate
+static const struct setting certificate_settings[] = {
+    {"directory", SETTING_PATH, AT(directory), .since = "0.1",
+     .help = "directory with tls.crt and tls.key; a path in place of the whole block is the same"},
+    {"chain", SETTING_PATH, AT(chain), .since = "0.1",
+     .help = "PEM file: the certificate, then its intermediates"},
+    {"key", SETTING_PATH, AT(key), .since = "0.1",
+     .help = "PEM file of the private key, readable by its owner only"},
+    {"passphrase", SETTING_SECRET, AT(passphrase), .since = "0.1",
+     .help = "where the passphrase of the key is"},
+    {NULL},
+};
+#undef THIS
+static const struct block certificate_block = {
+    .name = "certificate",
+    .help = "What we present, with the key that proves it.",
+    .size = sizeof(struct config_certificate),
+    .settings = certificate_settings,
+    .short_form = "directory",
+    .finish = finish_certificate,
+};
+
+static const char *const none_word[] = {"none", NULL};
+
+#define THIS config_timeouts
+static const struct setting timeouts_settings[] = {
+    {"handshake", SETTING_DURATION, .reload = RELOAD_NEW, AT(handshake_ns), .dflt = "10s", .min = 1,
+     .max = 600, .since = "0.1", .help = "from the first byte to the last of the handshake"},
+    {"connect", SETTING_DURATION, .reload = RELOAD_NEW, AT(connect_ns), .dflt = "5s", .min = 1,
+     .max = 600, .since = "0.1", .help = "to reach the other side of the gateway"},
+    {"idle", SETTING_DURATION, .reload = RELOAD_NEW, AT(idle_ns), .dflt = "10m", .words = none_word,
+     .since = "0.1", .help = "without a byte in either direction"},
+    {"lifetime", SETTING_DURATION, .reload = RELOAD_NEW, AT(lifetime_ns), .dflt = "none",
+     .words = none_word, .since = "0.1", .help = "of a connection in all"},
+    {"drain", SETTING_DURATION, .reload = RELOAD_LIVE, AT(drain_ns), .dflt = "30s", .min = 0,
+     .max = 86400, .since = "0.1",
+     .help = "that open connections have when the gateway ends or the listener is removed"},
+    {NULL},
+};
+#undef THIS
+static const struct block timeouts_block = {
+    .name = "timeouts block",
+    .help = "How long things may take.",
+    .size = sizeof(struct config_timeouts),
+    .settings = timeouts_settings,
+};
+
+#define THIS config_connections
+static const struct setting connections_settings[] = {
+    {"max", SETTING_NUMBER, .reload = RELOAD_LIVE, AT(max), .dflt = "10000", .min = 1,
+     .max = 10000000, .since = "0.1", .help = "open at the same time, all workers together"},
+    {NULL},
+};
+#undef THIS
+static const struct block connections_block = {
+    .name = "connections block",
+    .help = "How many there may be.",
+    .size = sizeof(struct config_connections),
+    .settings = connections_settings,
+};
+
+#define THIS config_tls
+static const char *const tls_words[] = {"1.2", "1.3", NULL};
+static const struct setting tls_settings[] = {
+    {"min", SETTING_WORD, .reload = RELOAD_NEW, AT(min), .dflt = "1.2", .words = tls_words,
+     .since = "0.1", .help = "the oldest TLS that is spoken"},
+    {"resumption", SETTING_BOOL, .reload = RELOAD_NEW, AT(resumption), .dflt = "true",
+     .since = "0.1", .help = "let sessions be resumed; each is admitted anew"},
+    {"strict-sni", SETTING_BOOL, .reload = RELOAD_NEW, AT(strict_sni), .dflt = "false",
+     .since = "0.1", .help = "refuse a client that asks for a name no certificate here has"},
+    {NULL},
+};
+#undef THIS
+static const struct block tls_block = {
+    .name = "tls block",
+    .help =
+        "The protocol itself. Suites and groups are not for choosing: there are only good ones.",
+    .size = sizeof(struct config_tls),
+    .settings = tls_settings,
+};
+
+/* ---- inbound
+ * ------------------------------------------------------------------------------------- */
+
+#define THIS config_clients
+static const char *const mode_words[] = {"require", "request", "none", NULL};
+static const struct setting clients_settings[] = {
+    {"mode", SETTING_WORD, .reload = RELOAD_NEW, AT(mode), .dflt = "require", .words = mode_words,
+     .since = "0.1",
+     .help = "require: mutual TLS. request: a client without certificate is anonymous. none: plain "
+             "TLS, nobody is asked and the policy is not"},
+    {"trust", SETTING_NAME, AT(trust), .since = "0.1",
+     .help = "the trust block that clients' certificates are judged by"},
+    {"send-ca-names", SETTING_BOOL, .reload = RELOAD_NEW, AT(send_ca_names), .dflt = "true",
+     .since = "0.1", .help = "tell clients which authorities are believed"},
+    {NULL},
+};
+#undef THIS
+static const struct block clients_block = {
+    .name = "clients block",
+    .help = "What is asked of clients.",
+    .size = sizeof(struct config_clients),
+    .settings = clients_settings,
+};
+
+#define THIS config_inbound
+static const char *const proxy_words[] = {"none", "v2", NULL};
+static const struct setting inbound_settings[] = {
+    {"name", SETTING_NAME, .required = true, AT(name), .since = "0.1",
+     .help = "the service's name: grants are given to it, logs tell it"},
+    {"listen", SETTING_LISTEN, SETTING_ONE_OR_MANY, true, RELOAD_LIVE,
+     LIST_AT(listen, listen_count), .since = "0.1", .help = "where TLS is accepted"},
+    {"forward", SETTING_TARGET, .required = true, .reload = RELOAD_NEW, AT(forward), .since = "0.1",
+     .help = "the service behind, reached in the clear"},
+    {"unsafe-forward", SETTING_BOOL, AT(unsafe_forward), .dflt = "false", .since = "0.1",
+     .help = "let the service behind be on another machine, where others can read along"},
+    {"certificate", SETTING_BLOCK, SETTING_ONE_OR_MANY, true, RELOAD_NEW,
+     LIST_AT(certificates, certificate_count), .block = &certificate_block, .since = "0.1",
+     .help = "what is presented; several for several key types or host names"},
+    {"clients", SETTING_BLOCK, AT(clients), .block = &clients_block, .since = "0.1",
+     .help = "what is asked of clients"},
+    {"alpn", SETTING_TEXT, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW, TEXTS_AT(alpn), .max = 255,
+     .since = "0.1", .help = "application protocols, in order of preference"},
+    {"proxy-protocol", SETTING_WORD, .reload = RELOAD_NEW, AT(proxy_protocol), .dflt = "none",
+     .words = proxy_words, .since = "0.1",
+     .help = "tell the service behind who connects, with what certificate"},
+    {"timeouts", SETTING_BLOCK, AT(timeouts), .block = &timeouts_block, .since = "0.1",
+     .help = "how long things may take"},
+    {"connections", SETTING_BLOCK, AT(connections), .block = &connections_block, .since = "0.1",
+     .help = "how many there may be"},
+    {"tls", SETTING_BLOCK, AT(tls), .block = &tls_block, .since = "0.1",
+     .help = "the protocol itself"},
+    {NULL},
+};
+#undef THIS
+static const struct block inbound_block = {
+    .name = "inbound listener",
+    .help = "TLS or mutual TLS in front of a service that knows neither.",
+    .size = sizeof(struct config_inbound),
+    .settings = inbound_settings,
+};
+
+/* ---- outbound
+ * ------------------------------------------------------------------------------------ */
+
+#define THIS config_outbound
+static const struct setting outbound_settings[] = {
+    {"name", SETTING_NAME, .required = true, AT(name), .since = "0.1", .help = "what logs call it"},
+    {"listen", SETTING_LISTEN, SETTING_ONE_OR_MANY, true, RELOAD_LIVE,
+     LIST_AT(listen, listen_count), .since = "0.1",
+     .help = "where local programs connect in the clear; whoever does uses our identity"},
+    {"unsafe-listen", SETTING_BOOL, AT(unsafe_listen), .dflt = "false", .since = "0.1",
+     .help = "let other machines connect in the clear and use our identity"},
+    {"connect", SETTING_TARGET, .required = true, .reload = RELOAD_NEW, AT(connect), .since = "0.1",
+     .help = "the server, reached by mutual TLS"},
+    {"server-name", SETTING_TEXT, .reload = RELOAD_NEW, AT(server_name), .max = 253, .since = "0.1",
+     .help = "the host name asked for, if it is not that of connect"},
+    {"certificate", SETTING_BLOCK, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW,
+     LIST_AT(certificates, certificate_count), .block = &certificate_block, .since = "0.1",
+     .help = "what is presented, if the server asks"},
+    {"trust", SETTING_NAME, .required = true, .reload = RELOAD_LIVE, AT(trust), .since = "0.1",
+     .help = "the trust block that the server's certificate is judged by"},
+    {"expect", SETTING_PATTERN, SETTING_ONE_OR_MANY, true, RELOAD_LIVE,
+     LIST_AT(expect, expect_count), .since = "0.1",
+     .help = "who the server must prove to be: any of these"},
+    {"alpn", SETTING_TEXT, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW, TEXTS_AT(alpn), .max = 255,
+     .since = "0.1", .help = "application protocols, in order of preference"},
+    {"timeouts", SETTING_BLOCK, AT(timeouts), .block = &timeouts_block, .since = "0.1",
+     .help = "how long things may take"},
+    {"connections", SETTING_BLOCK, AT(connections), .block = &connections_block, .since = "0.1",
+     .help = "how many there may be"},
+    {"tls", SETTING_BLOCK, AT(tls), .block = &tls_block, .since = "0.1",
+     .help = "the protocol itself"},
+    {NULL},
+};
+#undef THIS
+static const struct block outbound_block = {
+    .name = "outbound target",
+    .help = "A local socket that leads to a server by mutual TLS, for programs that know neither.",
+    .size = sizeof(struct config_outbound),
+    .settings = outbound_settings,
+};
+
+/* ---- policy
+ * -------------------------------------------------------------------------------------- */
+
+static void finish_grant(struct decode *decode, const struct config_node *node, void *base)
+{
+    const struct config_grant *grant = base;
+    if (grant->until_s <= grant->since_s) {
+        const struct config_node *until = node_find(node, "until");
+        struct config_place place = node_place(until != NULL ? until : node);
+        decode_complain(decode, &place, NULL, "the grant ends before it begins");
+    }
+    if (grant->from_count == 0 && !grant->anonymous && node_find(node, "from") == NULL &&
+        node->kind == NODE_MAP && !decode->broken) {
+        struct config_place place = node_place(node);
+        decode_complain(decode, &place, "from: who may, such as {dns: web.example.org}",
+                        "required setting \"from\" is missing from this grant");
+    }
+}
+
+#define THIS config_grant
+static const char *const any_word[] = {"*", NULL};
+static const struct setting grant_settings[] = {
+    {"grant", SETTING_NAME, .required = true, AT(name), .since = "0.1",
+     .help = "the grant's name, told with every decision"},
+    {"to", SETTING_NAME, SETTING_ONE_OR_MANY, true, RELOAD_LIVE, TEXTS_AT(to), .words = any_word,
+     .since = "0.1", .help = "names of inbound listeners, or \"*\" for all"},
+    {"from", SETTING_PATTERN, SETTING_ONE_OR_MANY, .reload = RELOAD_LIVE, LIST_AT(from, from_count),
+     .since = "0.1", .help = "who may: any of these"},
+    {"anonymous", SETTING_BOOL, AT(anonymous), .dflt = "false", .since = "0.1",
+     .help = "also clients without certificate, where the listener has mode request"},
+    {"since", SETTING_TIME, AT(since_s), .dflt = "always", .since = "0.1",
+     .help = "when it begins"},
+    {"until", SETTING_TIME, AT(until_s), .dflt = "never", .since = "0.1",
+     .help = "when it ends: the first moment without"},
+    {"owner", SETTING_TEXT, .required = true, AT(owner), .max = 256, .since = "0.1",
+     .help = "who answers for it"},
+    {"why", SETTING_TEXT, .required = true, AT(why), .max = 1024, .since = "0.1",
+     .help = "the reason it was given"},
+    {NULL},
+};
+#undef THIS
+static const struct block grant_block = {
+    .name = "grant",
+    .help = "Who may reach what. Nobody else may.",
+    .size = sizeof(struct config_grant),
+    .settings = grant_settings,
+    .finish = finish_grant,
+};
+
+/* ---- the rest
+ * ------------------------------------------------------------------------------------ */
+
+#define THIS config_log
+static const char *const format_words[] = {"auto", "human", "json", NULL};
+static const char *const level_words[] = {"error", "warning", "info", "debug", NULL};
+static const struct setting log_settings[] = {
+    {"format", SETTING_WORD, AT(format), .dflt = "auto", .words = format_words, .since = "0.1",
+     .help = "auto: human on a terminal, JSON otherwise"},
+    {"level", SETTING_WORD, AT(level), .dflt = "info", .words = level_words, .since = "0.1",
+     .help = "the least that is told; every connection's end is info"},
+    {NULL},
+};
+#undef THIS
+static const struct block log_block = {
+    .name = "log block",
+    .help = "One line per connection, on standard error.",
+    .size = sizeof(struct config_log),
+    .settings = log_settings,
+};
+
+#define THIS config_status
+static const struct setting status_settings[] = {
+    {"listen", SETTING_LISTEN, .reload = RELOAD_RESTART, AT(listen), .since = "0.1",
+     .help = "where status and metrics are told over plain HTTP; nowhere when left out"},
+    {"unsafe-listen", SETTING_BOOL, AT(unsafe_listen), .dflt = "false", .since = "0.1",
+     .help = "let other machines ask"},
+    {NULL},
+};
+#undef THIS
+static const struct block status_block = {
+    .name = "status block",
+    .help = "The gateway's own state.",
+    .size = sizeof(struct config_status),
+    .settings = status_settings,
+    .short_form = "listen",
+};
+
+#define THIS config_authority
+static const struct setting authority_settings[] = {
+    {"store", SETTING_PATH, .reload = RELOAD_RESTART, AT(store), .since = "0.1",
+     .help = "directory of the authority's store"},
+    {"url", SETTING_TEXT, .reload = RELOAD_RESTART, AT(url), .max = 2048, .since = "0.1",
+     .help = "where others reach the authority, for addresses in certificates"},
+    {NULL},
+};
+#undef THIS
+static const struct block authority_block = {
+    .name = "authority block",
+    .help = "The private authority of this machine.",
+    .size = sizeof(struct config_authority),
+    .settings = authority_settings,
+};
+
+#define THIS config
+static const char *const auto_word[] = {"auto", NULL};
+static const struct setting root_settings[] = {
+    {"version", SETTING_NUMBER, .required = true, .reload = RELOAD_RESTART, AT(version), .min = 1,
+     .max = 1, .since = "0.1", .help = "of this language: 1"},
+    {"include", SETTING_PATH, SETTING_ONE_OR_MANY, TEXTS_AT(include), .since = "0.1",
+     .help = "more files, such as conf.d/*.yaml; lists are joined, all else may be set once"},
+    {"workers", SETTING_NUMBER, .reload = RELOAD_RESTART, AT(workers), .dflt = "auto", .min = 1,
+     .max = 256, .words = auto_word, .since = "0.1",
+     .help = "processes that serve; auto: one per processor"},
+    {"user", SETTING_NAME, .reload = RELOAD_RESTART, AT(user), .since = "0.1",
+     .help = "who the processes become when started as root"},
+    {"log", SETTING_BLOCK, AT(log), .block = &log_block, .since = "0.1",
+     .help = "one line per connection"},
+    {"status", SETTING_BLOCK, AT(status), .block = &status_block, .since = "0.1",
+     .help = "the gateway's own state"},
+    {"authority", SETTING_BLOCK, AT(authority), .block = &authority_block, .since = "0.1",
+     .help = "the private authority of this machine"},
+    {"trust", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(trusts, trust_count),
+     .block = &trust_block, .since = "0.1", .help = "whom we believe"},
+    {"inbound", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE,
+     LIST_AT(inbounds, inbound_count), .block = &inbound_block, .since = "0.1",
+     .help = "services that others reach by TLS"},
+    {"outbound", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE,
+     LIST_AT(outbounds, outbound_count), .block = &outbound_block, .since = "0.1",
+     .help = "servers that local programs reach by TLS"},
+    {"policy", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(grants, grant_count),
+     .block = &grant_block, .since = "0.1", .help = "who may reach what; nobody else may"},
+    {NULL},
+};
+#undef THIS
+const struct block schema_root = {
+    .name = "configuration",
+    .help = "The whole configuration.",
+    .size = sizeof(struct config),
+    .settings = root_settings,
+};
