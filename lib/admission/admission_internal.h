@@ -5,9 +5,7 @@
 #ifndef MU_ADMISSION_ADMISSION_INTERNAL_H
 #define MU_ADMISSION_ADMISSION_INTERNAL_H
 
-#include "base/base.h"
-
-#include <mutual/admission.h>
+#include "admission/admission.h"
 
 /* Each fills the error and yields false, as mu_fail does. */
 

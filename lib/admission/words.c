@@ -26,17 +26,25 @@ static bool is_usable(const struct mutual_name *name)
     return name->type != MUTUAL_NAME_CN;
 }
 
-/* The name by which to call somebody: a SPIFFE ID, else the first name, which is the common name
- * only when there is no other; NULL when there is none. */
-static const struct mutual_name *chief_name(const struct mutual_name *names, size_t count)
+const struct mutual_name *mu_name_chief(const struct mutual_name *names, size_t count)
 {
-    const struct mutual_name *chief = count > 0 ? &names[0] : NULL;
     for (size_t i = 0; i < count; i++) {
         if (names[i].type == MUTUAL_NAME_SPIFFE) {
             return &names[i];
         }
     }
-    return chief;
+    return count > 0 ? &names[0] : NULL;
+}
+
+const struct mutual_name *mu_peer_name(const struct mutual_verdict *verdict,
+                                       const struct mutual_chain *chain)
+{
+    if (verdict != NULL && verdict->name != NULL) {
+        return verdict->name;
+    }
+    size_t count = 0;
+    const struct mutual_name *names = chain == NULL ? NULL : mutual_chain_names(chain, &count);
+    return mu_name_chief(names, count);
 }
 
 static size_t count_usable(const struct mutual_name *names, size_t count)
@@ -131,7 +139,7 @@ bool mu_say_denied(const struct mutual_rules *rules, const struct mutual_chain *
     size_t count = 0;
     const struct mutual_name *names = mutual_chain_names(chain, &count);
     const struct mutual_name *chief =
-        decision->name != NULL ? decision->name : chief_name(names, count);
+        decision->name != NULL ? decision->name : mu_name_chief(names, count);
     if (chief == NULL) {
         return mu_fail(err, MUTUAL_E_NO_IDENTITY, "certificate \"%s\" holds no usable name",
                        mutual_chain_subject(chain));

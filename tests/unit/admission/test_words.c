@@ -116,7 +116,25 @@ static void long_lists_are_counted(void **state)
     mutual_pattern_free(expect);
 }
 
-UNIT_MAIN(UNIT_CASE(a_denial_gives_the_line_to_add), UNIT_CASE(a_line_that_does_not_fit_is_not_cut),
-          UNIT_CASE(hostile_names_are_escaped), UNIT_CASE(a_common_name_alone_is_no_identity),
-          UNIT_CASE(grants_of_other_times_are_named), UNIT_CASE(a_mismatch_quotes_both_sides),
-          UNIT_CASE(long_lists_are_counted))
+static void the_peer_has_a_chief_name(void **state)
+{
+    (void)state;
+    const struct mutual_name names[] = {name_of("dns a.e.org"), name_of("spiffe spiffe://e.org/a"),
+                                        name_of("cn a")};
+    assert_ptr_equal(mu_name_chief(names, 3), &names[1]);
+    assert_ptr_equal(mu_name_chief(names, 1), &names[0]);
+    assert_ptr_equal(mu_name_chief(names + 2, 1), &names[2]);
+    assert_null(mu_name_chief(NULL, 0));
+    const struct mutual_chain chain = {.names = names, .count = 3};
+    const struct mutual_verdict verdict = {.name = &names[0]};
+    const struct mutual_verdict nameless = {0};
+    assert_ptr_equal(mu_peer_name(&verdict, &chain), &names[0]);
+    assert_ptr_equal(mu_peer_name(&nameless, &chain), &names[1]);
+    assert_ptr_equal(mu_peer_name(NULL, &chain), &names[1]);
+    assert_null(mu_peer_name(&nameless, NULL));
+}
+
+UNIT_MAIN(UNIT_CASE(the_peer_has_a_chief_name), UNIT_CASE(a_denial_gives_the_line_to_add),
+          UNIT_CASE(a_line_that_does_not_fit_is_not_cut), UNIT_CASE(hostile_names_are_escaped),
+          UNIT_CASE(a_common_name_alone_is_no_identity), UNIT_CASE(grants_of_other_times_are_named),
+          UNIT_CASE(a_mismatch_quotes_both_sides), UNIT_CASE(long_lists_are_counted))
