@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a story comes down to: outcome, step, error, who has to act.
+ */
+#include "explain/explain_internal.h"
+
+#include <stdio.h>
+
+const struct mutual_error *mu_story_error(const struct mutual_story *story)
+{
+    if (story->error != NULL && story->error->code != MUTUAL_OK) {
+        return story->error;
+    }
+    if (story->verdict != NULL && !story->verdict->allowed) {
+        return &story->verdict->why;
+    }
+    return NULL;
+}
+
+static bool is_done(const struct mutual_story *story, enum mutual_step step)
+{
+    return story->journey->steps[step].outcome == MUTUAL_OUTCOME_DONE;
+}
+
+static bool is_admitted(const struct mutual_story *story)
+{
+    return story->verdict != NULL && story->verdict->allowed;
+}
+
+const char *mu_story_outcome(const struct mutual_story *story)
+{
+    const struct mutual_error *error = mu_story_error(story);
+    if (error == NULL) {
+        return is_admitted(story) ? "admitted" : "under_way";
+    }
+    /* In TLS 1.3 a client has admitted its server, and may have sent data, before it hears that
+     * the server refuses its certificate. */
+    bool by_peer = error->code == MUTUAL_E_PEER_REFUSED_US ||
+                   error->code == MUTUAL_E_PEER_WANTS_CERT || error->code == MUTUAL_E_PEER_ALERT;
+    if (is_admitted(story) && is_done(story, MUTUAL_STEP_DATA) && !by_peer) {
+        return "ended";
+    }
+    return mutual_code_class(error->code) == MUTUAL_CLASS_PEER ? "refused" : "failed";
+}
+
+enum mutual_step mu_story_step(const struct mutual_story *story)
+{
+    const struct mutual_error *error = mu_story_error(story);
+    if (error != NULL && error->step != MUTUAL_STEP_NONE) {
+        return error->step;
+    }
+    return mutual_journey_step(story->journey);
+}
+
+bool mu_story_is_peer_cert(const struct mutual_story *story, enum mutual_step step)
+{
+    return step ==
+           (story->side == MUTUAL_SIDE_SERVER ? MUTUAL_STEP_CLIENT_CERT : MUTUAL_STEP_SERVER_CERT);
+}
+
+const char *mu_story_peer_role(const struct mutual_story *story)
+{
+    return story->side == MUTUAL_SIDE_SERVER ? "client" : "server";
+}
+
+const char *mu_story_place(const struct mutual_story *story)
+{
+    return story->side == MUTUAL_SIDE_SERVER ? "listener" : "target";
+}
+
+const char *mu_story_actor(const struct mutual_story *story)
+{
+    const struct mutual_error *error = mu_story_error(story);
+    if (error == NULL) {
+        return "nobody";
+    }
+    /* These say no to the peer, and yet it is for others to mend them. */
+    switch ((int)error->code) {
+    case MUTUAL_E_POLICY_DENIED:
+    case MUTUAL_E_GRANT_ENDED:
+    case MUTUAL_E_GRANT_NOT_BEGUN:
+        return "whoever answers for the policy";
+    case MUTUAL_E_PEER_REFUSED_US:
+    case MUTUAL_E_PEER_WANTS_CERT:
+        return "we, with another certificate; or the server, with its list of authorities";
+    default:
+        break;
+    }
+    static const char *const actors[MUTUAL_CLASS_COUNT_] = {
+        [MUTUAL_CLASS_USAGE] = "whoever made the call",
+        [MUTUAL_CLASS_CONFIG] = "whoever keeps the configuration here",
+        [MUTUAL_CLASS_SYSTEM] = "whoever keeps this machine",
+        [MUTUAL_CLASS_BUG] = "the makers of mutual",
+    };
+    enum mutual_class klass = mutual_code_class(error->code);
+    if (klass == MUTUAL_CLASS_PEER) {
+        return story->side == MUTUAL_SIDE_SERVER ? "the client's side" : "the server's side";
+    }
+    return actors[klass];
+}
+
+const char *mu_grant_place(const struct mutual_grant *grant, char place[MU_PLACE_TEXT])
+{
+    place[0] = '\0';
+    if (grant != NULL && grant->file != NULL) {
+        snprintf(place, MU_PLACE_TEXT, "%s:%d", grant->file, grant->line);
+    }
+    return place;
+}
+
+const char *mu_lapse_text(int64_t ns, char text[MU_TIME_TEXT])
+{
+    double ms = (double)ns / (double)MU_NS_PER_MS;
+    if (ms < 10) {
+        snprintf(text, MU_TIME_TEXT, "%.1f ms", ms);
+    } else if (ms < 1000) {
+        snprintf(text, MU_TIME_TEXT, "%.0f ms", ms);
+    } else {
+        snprintf(text, MU_TIME_TEXT, "%.1f s", ms / 1000);
+    }
+    return text;
+}

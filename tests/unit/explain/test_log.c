@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "golden.h"
+#include "stories.h"
+
+static const struct mu_story_counts counts = {
+    .time_s = NOW,
+    .connection = 42,
+    .duration_ns = 3200 * MU_NS_PER_MS,
+    .bytes_in = 1204,
+    .bytes_out = 88123,
+    .upstream = "127.0.0.1:5432",
+};
+
+static void records_are_written_as_stored(void **state)
+{
+    (void)state;
+    MU_AUTO(buf) struct mu_buf text;
+    MU_AUTO(buf) struct mu_buf json;
+    mu_buf_init(&text, MU_LIMIT_STORY_BYTES);
+    mu_buf_init(&json, MU_LIMIT_STORY_BYTES);
+    for (size_t i = 0; i < MU_COUNT(stories); i++) {
+        struct scene scene;
+        open_scene(&scene, i);
+        mu_story_log_text(&scene.story, &counts, &text);
+        mu_story_log_json(&scene.story, &counts, &json);
+        mu_buf_byte(&text, '\n');
+        mu_buf_byte(&json, '\n');
+        close_scene(&scene);
+    }
+    assert_golden("log.txt", mu_buf_slice(&text));
+    assert_golden("log.json", mu_buf_slice(&json));
+}
+
+static void a_record_is_one_line(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, 0);
+    scene.story.peer = "a\nb";
+    scene.info.sni = "c\nd";
+    MU_AUTO(buf) struct mu_buf out;
+    mu_buf_init(&out, MU_LIMIT_STORY_BYTES);
+    mu_story_log_text(&scene.story, &counts, &out);
+    mu_story_log_json(&scene.story, &counts, &out);
+    assert_null(memchr(out.data, '\n', out.len));
+    close_scene(&scene);
+}
+
+UNIT_MAIN(UNIT_CASE(records_are_written_as_stored), UNIT_CASE(a_record_is_one_line))
