@@ -39,20 +39,6 @@ struct mu_ca_names {
 };
 struct mu_ca_names mu_context_ca_names(const struct mutual_context *context);
 
-/* ---- signatures that are made elsewhere ------------------------------------------------------ */
-
-/* Sets who is told when the signature that a session waits for (MUTUAL_IO_WANT_KEY) is there. Call
- * it after mutual_session_new. `wake` may be called from within the code that reads the answers; it
- * must not call into the session but queue the connection for its next step.
- *
- * The signer's side of it: a signer that runs inside an OpenSSL job finds its waiter with
- * ASYNC_get_wait_ctx(ASYNC_get_current_job()) and ASYNC_WAIT_CTX_get_callback, files its request
- * with both, and pauses the job. When the answer is there it calls callback(arg) once. A job that
- * is resumed without an answer belongs to a session that was given up: the request is to be
- * forgotten and the signature to fail; the session never resumes one otherwise. */
-void mu_session_set_key_waiter(struct mutual_session *session, void (*wake)(void *context),
-                               void *context);
-
 /* ---- after admission ------------------------------------------------------------------------- */
 
 /* As mutual_session_admit, but by other rules than those of the context: for connections that are
@@ -62,7 +48,7 @@ const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
 
 /* The peer's certificate in DER as it presented it in this very handshake; empty when it presented
  * none, and for a resumed session. Owned by the session. For handing on to the service behind. */
-struct mu_slice mu_session_peer_cert(const struct mutual_session *session);
+struct mu_slice mu_session_peer_cert(struct mutual_session *session);
 
 /* ---- what `mutual explain` wants to see ------------------------------------------------------ */
 

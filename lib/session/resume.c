@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Resumption, re-admitted on every use. Sessions live in our own table with the evidence of their
+ * full handshake; OpenSSL's cache and encrypted tickets are off. Before a session is taken (server)
+ * or offered (client), mutual_admit judges that evidence by the rules and the time of now; when it
+ * does not allow it, a full handshake follows.
+ */
+#include "session/session_internal.h"
+
+#include <string.h>
+
+/* RFC 8446 section 4.6.1 allows a week; two hours keep the table small and busy clients resuming.
+ */
+#define LIFE_MAX_S INT64_C(7200)
+
+void mu_proof_clear(struct mu_proof *proof)
+{
+    mutual_chain_unref(proof->chain);
+    *proof = (struct mu_proof){.serial = 0};
+}
+
+static void proof_copy(struct mu_proof *to, const struct mu_proof *from)
+{
+    struct mutual_chain *chain = from->chain != NULL ? mutual_chain_ref(from->chain) : NULL;
+    mu_proof_clear(to);
+    *to = *from;
+    to->chain = chain;
+}
+
+/* Would the evidence of this session be admitted now? */
+static bool still_admitted(const struct mutual_session *session, const struct mu_resumable *entry)
+{
+    const struct mutual_rules *rules = session->context->rules;
+    struct mutual_evidence evidence = {
+        .side = rules->side,
+        .chain = entry->proof.chain,
+        .proved = entry->proof.chain != NULL,
+        .resumed = true,
+        .proved_at_s = entry->proof.proved_at_s,
+        .trust_generation = entry->proof.trust_generation,
+        .service = entry->service,
+    };
+    if (entry->proof.trust_generation != rules->trust_generation) {
+        return false;
+    }
+    struct mutual_verdict verdict =
+        mutual_admit(&evidence, rules, mu_context_now(session->context));
+    mutual_pass_free(verdict.pass);
+    return verdict.allowed;
+}
+
+/* How long the session may live: never beyond the chain that proved it. */
+static long life_s(const struct mutual_session *session)
+{
+    int64_t life = LIFE_MAX_S;
+    if (session->chain != NULL) {
+        int64_t left = mutual_chain_not_after_s(session->chain) - mu_context_now(session->context);
+        life = left < life ? left : life;
+    }
+    return life > 0 ? (long)life : 0;
+}
+
+/* Without the extended master secret (RFC 7627) a TLS 1.2 session can be moved between connections
+ * by a man in the middle who is a legitimate server for one of them (triple handshake). */
+static bool may_keep(struct mutual_session *session)
+{
+    struct mutual_error ignored = {0};
+    bool bound =
+        SSL_version(session->ssl) == TLS1_3_VERSION || SSL_get_extms_support(session->ssl) == 1;
+    return bound && mu_session_settle(session, &ignored) && life_s(session) > 0;
+}
+
+/* Called with each session that could be resumed. Returns 0: we take no reference from OpenSSL. */
+static int keep_session(SSL *ssl, SSL_SESSION *kept)
+{
+    struct mutual_session *session = SSL_get_app_data(ssl);
+    struct mutual_cache *cache = session->context->cache;
+    if (cache == NULL || !may_keep(session)) {
+        return 0;
+    }
+    struct mu_proof proof = {
+        .serial = mu_cache_serial(cache),
+        .chain = session->chain,
+        .proved_at_s = session->evidence.proved_at_s,
+        .trust_generation = session->evidence.trust_generation,
+        .mutual = session->mutual,
+    };
+    unsigned len = 0;
+    const unsigned char *id = SSL_SESSION_get_id(kept, &len);
+    struct mu_slice key =
+        session->server ? mu_slice_of(id, len)
+                        : mu_slice_of(session->context->binding, sizeof session->context->binding);
+    (void)SSL_SESSION_set_timeout(kept, life_s(session));
+    if (SSL_SESSION_set1_ticket_appdata(kept, &proof.serial, sizeof proof.serial) == 1) {
+        bool single = session->server || SSL_version(ssl) != TLS1_3_VERSION;
+        (void)mu_cache_put(cache, key, kept, &proof, session->evidence.service, single);
+    }
+    return 0;
+}
+
+/* Server: a client shows the identifier of a session. */
+static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int *copy)
+{
+    struct mutual_session *session = SSL_get_app_data(ssl);
+    struct mutual_cache *cache = session->context->cache;
+    *copy = 1; /* OpenSSL takes a reference of its own */
+    if (cache == NULL || len <= 0) {
+        return NULL;
+    }
+    struct mu_resumable *entry = mu_cache_find(cache, mu_slice_of(id, (size_t)len));
+    if (entry == NULL || !still_admitted(session, entry)) {
+        return NULL;
+    }
+    proof_copy(&session->proof, &entry->proof);
+    return entry->ssl;
+}
+
+/* OpenSSL found the session broken. */
+static void forget_session(SSL_CTX *ssl, SSL_SESSION *broken)
+{
+    struct mutual_context *context = SSL_CTX_get_app_data(ssl);
+    unsigned len = 0;
+    const unsigned char *id = SSL_SESSION_get_id(broken, &len);
+    if (context == NULL || context->cache == NULL || len == 0) {
+        return;
+    }
+    struct mu_resumable *entry = mu_cache_find(context->cache, mu_slice_of(id, len));
+    if (entry != NULL && entry->ssl == broken) {
+        mu_cache_drop(context->cache, entry);
+    }
+}
+
+/* The ticket's lifetime is written right after this; set it here so that the client hears it. */
+static int limit_life(SSL *ssl, void *context)
+{
+    (void)context;
+    struct mutual_session *session = SSL_get_app_data(ssl);
+    (void)SSL_SESSION_set_timeout(SSL_get_session(ssl), life_s(session));
+    return 1;
+}
+
+void mu_resume_setup(struct mutual_context *context)
+{
+    SSL_CTX *ssl = context->ssl;
+    bool server = context->rules->side == MUTUAL_SIDE_SERVER;
+    if (context->cache == NULL) {
+        SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+        (void)SSL_CTX_set_num_tickets(ssl, 0);
+        return;
+    }
+    SSL_CTX_set_session_cache_mode(ssl, (server ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_CLIENT) |
+                                            SSL_SESS_CACHE_NO_INTERNAL |
+                                            SSL_SESS_CACHE_NO_AUTO_CLEAR);
+    (void)SSL_CTX_set_num_tickets(ssl, 1);
+    SSL_CTX_sess_set_new_cb(ssl, keep_session);
+    if (server) {
+        SSL_CTX_sess_set_get_cb(ssl, find_session);
+        SSL_CTX_sess_set_remove_cb(ssl, forget_session);
+        (void)SSL_CTX_set_session_ticket_cb(ssl, limit_life, NULL, NULL);
+    }
+}
+
+void mu_resume_offer(struct mutual_session *session)
+{
+    struct mutual_cache *cache = session->context->cache;
+    struct mu_slice key = mu_slice_of(session->context->binding, sizeof session->context->binding);
+    struct mu_resumable *entry = cache != NULL ? mu_cache_find(cache, key) : NULL;
+    while (entry != NULL &&
+           (!still_admitted(session, entry) || SSL_SESSION_is_resumable(entry->ssl) != 1)) {
+        mu_cache_drop(cache, entry);
+        entry = mu_cache_find(cache, key);
+    }
+    if (entry == NULL || SSL_set_session(session->ssl, entry->ssl) != 1) {
+        return;
+    }
+    proof_copy(&session->proof, &entry->proof);
+    if (SSL_SESSION_get_protocol_version(entry->ssl) == TLS1_3_VERSION) {
+        mu_cache_drop(cache, entry); /* RFC 8446 section C.4: a ticket is used once */
+    }
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The session: one call of OpenSSL per step, its outcome in our words, and the gate that lets no
+ * byte through before admission.
+ */
+#include "session/session_internal.h"
+
+#include <openssl/async.h>
+#include <openssl/err.h>
+#include <string.h>
+
+/* A record's header, the tag of an AEAD and the content type or the explicit nonce. */
+#define RECORD_EXTRA 29u
+/* A record smaller than this is not worth its header while something can be sent already. */
+#define RECORD_LEAST 1024u
+
+/* ---- life
+ * ----------------------------------------------------------------------------------------- */
+
+static bool set_up(struct mutual_session *session)
+{
+    struct mutual_context *context = session->context;
+    session->ssl = SSL_new(context->ssl);
+    if (session->ssl == NULL || SSL_set_app_data(session->ssl, session) != 1) {
+        return false;
+    }
+    BIO *bio = mu_wire_bio(context->wire_method, session);
+    if (bio == NULL) {
+        return false;
+    }
+    SSL_set_bio(session->ssl, bio, bio);
+    if (context->remote_keys) {
+        (void)SSL_set_mode(session->ssl, SSL_MODE_ASYNC);
+    }
+    if (session->server) {
+        SSL_set_accept_state(session->ssl);
+        return true;
+    }
+    SSL_set_connect_state(session->ssl);
+    if (context->server_name != NULL &&
+        SSL_set_tlsext_host_name(session->ssl, context->server_name) != 1) {
+        return false;
+    }
+    mu_resume_offer(session);
+    return true;
+}
+
+struct mutual_session *mutual_session_new(struct mutual_context *context, struct mutual_error *err)
+{
+    struct mutual_session *session = mu_alloc(1, sizeof *session);
+    if (session == NULL) {
+        (void)mu_fail_memory(err);
+        return NULL;
+    }
+    mu_ossl_clear();
+    session->context = mutual_context_ref(context);
+    session->server = context->rules->side == MUTUAL_SIDE_SERVER;
+    session->alert_in = -1;
+    session->alert_out = -1;
+    session->journey.started_ns = mu_clock_mono_ns();
+    if (!set_up(session)) {
+        mu_ossl_clear();
+        mutual_session_free(session);
+        (void)mu_fail_memory(err);
+        return NULL;
+    }
+    return session;
+}
+
+/* A paused job lives on a stack of its own that only its own end gives back: let it run. Whoever
+ * signs sees that there is no answer and fails; a signer that pauses for ever is left alone. */
+static void end_job(struct mutual_session *session)
+{
+    for (int i = 0; i < 4 && SSL_waiting_for_async(session->ssl) == 1; i++) {
+        (void)SSL_do_handshake(session->ssl);
+    }
+    ERR_clear_error();
+}
+
+void mutual_session_free(struct mutual_session *session)
+{
+    if (session == NULL) {
+        return;
+    }
+    if (session->ssl != NULL) {
+        end_job(session);
+        if (session->stage == MU_STAGE_PROVED || session->stage == MU_STAGE_OPEN) {
+            /* A connection that ended without close_notify stays resumable: RFC 8446 section 6.1
+             * takes the rule of old that it must not be. */
+            SSL_set_shutdown(session->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        }
+        SSL_free(session->ssl);
+    }
+    mutual_pass_free(session->verdict.pass);
+    mutual_chain_unref(session->chain);
+    mu_proof_clear(&session->proof);
+    mu_observer_free(session->observer);
+    mu_free(session->failure);
+    mu_buf_done(&session->peer_cert);
+    mu_free(session->sni);
+    mutual_context_unref(session->context);
+    mu_free(session);
+}
+
+void mu_session_auto(struct mutual_session **session)
+{
+    mutual_session_free(*session);
+}
+
+/* ---- failing
+ * ---------------------------------------------------------------------------------------- */
+
+void mu_session_refuse(struct mutual_session *session, const struct mutual_error *cause)
+{
+    if (session->failure == NULL) {
+        session->failure = mu_alloc(1, sizeof *session->failure);
+        if (session->failure != NULL) {
+            *session->failure = *cause;
+        }
+    }
+}
+
+/* An error that names no step, or one that this connection has not come to, belongs to the step
+ * under way. */
+static void place_error(const struct mutual_session *session, struct mutual_error *err)
+{
+    bool ahead = session->stage == MU_STAGE_HANDSHAKE && err->step >= MUTUAL_STEP_ACCESS;
+    if (err->step == MUTUAL_STEP_NONE || ahead) {
+        err->step = mutual_journey_step(&session->journey);
+    }
+}
+
+enum mutual_io mu_session_fail(struct mutual_session *session, const struct mutual_error *cause,
+                               struct mutual_error *err)
+{
+    struct mutual_error placed = *cause;
+    place_error(session, &placed);
+    mu_session_refuse(session, &placed);
+    if (session->failure != NULL) {
+        *session->failure = placed;
+    }
+    mu_journey_mark(session, placed.step, MUTUAL_OUTCOME_FAILED);
+    session->stage = MU_STAGE_FAILED;
+    if (err != NULL) {
+        *err = placed;
+    }
+    return MUTUAL_IO_FAILED;
+}
+
+static enum mutual_io fail_again(const struct mutual_session *session, struct mutual_error *err)
+{
+    if (session->failure == NULL) {
+        (void)mu_fail_memory(err);
+    } else if (err != NULL) {
+        *err = *session->failure;
+    }
+    return MUTUAL_IO_FAILED;
+}
+
+static enum mutual_io fail_renegotiation(struct mutual_session *session, struct mutual_error *err)
+{
+    struct mutual_error cause = {0};
+    (void)mu_fail(&cause, MUTUAL_E_RENEGOTIATION, "the %s asked for a renegotiation",
+                  mu_peer_word(session));
+    return mu_session_fail(session, &cause, err);
+}
+
+/* ---- one step
+ * ----------------------------------------------------------------------------------------- */
+
+static void enter(struct mutual_session *session, struct mutual_wire *wire)
+{
+    ERR_clear_error();
+    session->wire = wire;
+    mu_wire_drain(session, wire);
+}
+
+static void leave(struct mutual_session *session)
+{
+    session->wire = NULL;
+}
+
+/* What OpenSSL's answer means, when it is not success. */
+static enum mutual_io outcome(struct mutual_session *session, int answer, struct mutual_error *err)
+{
+    int error = SSL_get_error(session->ssl, answer);
+    if (session->renegotiation) {
+        return fail_renegotiation(session, err);
+    }
+    switch (error) {
+    case SSL_ERROR_WANT_READ:
+        return session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return MUTUAL_IO_WANT_WRITE;
+    case SSL_ERROR_WANT_ASYNC:
+        return MUTUAL_IO_WANT_KEY;
+    case SSL_ERROR_ZERO_RETURN:
+        if (session->stage != MU_STAGE_HANDSHAKE) {
+            return MUTUAL_IO_END;
+        }
+        break;
+    default:
+        break;
+    }
+    struct mutual_error cause = {0};
+    (void)mu_failure_name(session, error, &cause);
+    return mu_session_fail(session, &cause, err);
+}
+
+/* ---- handshake
+ * ------------------------------------------------------------------------------------------ */
+
+static void mark_skipped(struct mutual_session *session)
+{
+    bool resumed = session->evidence.resumed;
+    bool presented = session->server ? session->chain != NULL : session->cert_sent;
+    if (resumed) {
+        mu_journey_mark(session, MUTUAL_STEP_SERVER_CERT, MUTUAL_OUTCOME_SKIPPED);
+        mu_journey_mark(session, MUTUAL_STEP_SERVER_CHECK, MUTUAL_OUTCOME_SKIPPED);
+    }
+    if (resumed || !presented) {
+        mu_journey_mark(session, MUTUAL_STEP_CLIENT_CERT, MUTUAL_OUTCOME_SKIPPED);
+        mu_journey_mark(session, MUTUAL_STEP_CLIENT_CHECK, MUTUAL_OUTCOME_SKIPPED);
+    }
+}
+
+static enum mutual_io finish(struct mutual_session *session, struct mutual_error *err)
+{
+    struct mutual_error cause = {0};
+    (void)SSL_clear_mode(session->ssl, SSL_MODE_ASYNC); /* nothing is signed any more */
+    if (!mu_session_settle(session, &cause)) {
+        return mu_session_fail(session, &cause, err);
+    }
+    mark_skipped(session);
+    mu_proof_clear(&session->proof);
+    session->stage = MU_STAGE_PROVED;
+    return session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
+}
+
+enum mutual_io mutual_session_handshake(struct mutual_session *session, struct mutual_wire *wire,
+                                        struct mutual_error *err)
+{
+    enter(session, wire);
+    enum mutual_io io = session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
+    if (session->stage == MU_STAGE_FAILED) {
+        io = fail_again(session, err);
+    } else if (session->stage == MU_STAGE_HANDSHAKE) {
+        int answer = SSL_do_handshake(session->ssl);
+        io = answer == 1 ? finish(session, err) : outcome(session, answer, err);
+    }
+    leave(session);
+    return io;
+}
+
+int mutual_session_key_fd(const struct mutual_session *session)
+{
+    OSSL_ASYNC_FD fd = -1;
+    size_t count = 0;
+    if (SSL_get_all_async_fds(session->ssl, NULL, &count) != 1 || count != 1 ||
+        SSL_get_all_async_fds(session->ssl, &fd, &count) != 1) {
+        return -1;
+    }
+    return fd;
+}
+
+/* ---- admission
+ * -------------------------------------------------------------------------------------------- */
+
+const struct mutual_evidence *mutual_session_evidence(const struct mutual_session *session)
+{
+    return &session->evidence;
+}
+
+const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
+                                                 const struct mutual_rules *rules, int64_t now_s)
+{
+    mutual_pass_free(session->verdict.pass);
+    session->verdict = (struct mutual_verdict){.allowed = false};
+    if (session->stage == MU_STAGE_HANDSHAKE) {
+        (void)mu_fail(&session->verdict.why, MUTUAL_E_USAGE,
+                      "nobody is admitted before the handshake is done");
+        return &session->verdict;
+    }
+    if (session->stage == MU_STAGE_FAILED) {
+        (void)fail_again(session, &session->verdict.why);
+        return &session->verdict;
+    }
+    session->verdict = mutual_admit(&session->evidence, rules, now_s);
+    bool allowed = session->verdict.allowed && session->verdict.pass != NULL;
+    session->stage = allowed ? MU_STAGE_OPEN : MU_STAGE_PROVED;
+    mu_journey_mark(session, MUTUAL_STEP_ACCESS,
+                    allowed ? MUTUAL_OUTCOME_DONE : MUTUAL_OUTCOME_FAILED);
+    return &session->verdict;
+}
+
+const struct mutual_verdict *mutual_session_admit(struct mutual_session *session, int64_t now_s)
+{
+    return mu_session_admit_by(session, session->context->rules, now_s);
+}
+
+/* No byte of the application passes without this. */
+static bool may_flow(const struct mutual_session *session, struct mutual_error *err)
+{
+    if (session->stage == MU_STAGE_FAILED) {
+        (void)fail_again(session, err);
+        return false;
+    }
+    if (session->stage != MU_STAGE_OPEN) {
+        if (session->verdict.why.code != MUTUAL_OK) {
+            *err = session->verdict.why;
+            return false;
+        }
+        return mu_fail(err, MUTUAL_E_POLICY_DENIED, "nobody was admitted to \"%s\" yet",
+                       session->context->rules->service);
+    }
+    if (!mutual_pass_holds(session->verdict.pass, mu_context_now(session->context))) {
+        return mu_fail(err, MUTUAL_E_PASS_EXPIRED, "what admitted the peer to \"%s\" has ended",
+                       session->context->rules->service);
+    }
+    return true;
+}
+
+/* ---- data
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+/* The first bytes of data show that the other end went on after our certificate. */
+static void mark_data(struct mutual_session *session, bool received)
+{
+    if (received && !session->server) {
+        mu_journey_mark(session, MUTUAL_STEP_CLIENT_CHECK, MUTUAL_OUTCOME_DONE);
+    }
+    mu_journey_mark(session, MUTUAL_STEP_DATA, MUTUAL_OUTCOME_DONE);
+}
+
+enum mutual_io mutual_session_read(struct mutual_session *session, struct mutual_wire *wire,
+                                   uint8_t *data, size_t cap, size_t *ret_len,
+                                   struct mutual_error *err)
+{
+    struct mutual_error cause = {0};
+    enum mutual_io io = MUTUAL_IO_DONE;
+    size_t len = 0;
+    enter(session, wire);
+    if (!may_flow(session, &cause)) {
+        leave(session);
+        if (err != NULL) {
+            *err = cause;
+        }
+        return MUTUAL_IO_FAILED;
+    }
+    while (len < cap) {
+        size_t more = 0;
+        int answer = SSL_read_ex(session->ssl, data + len, cap - len, &more);
+        if (answer != 1) {
+            io = outcome(session, answer, &cause);
+            break;
+        }
+        len += more;
+        if (wire->in_len == 0 && SSL_pending(session->ssl) == 0) {
+            break;
+        }
+    }
+    leave(session);
+    if (len > 0) {
+        mark_data(session, true);
+        *ret_len = len; /* what stopped it is told by the next call */
+        return MUTUAL_IO_DONE;
+    }
+    if (io == MUTUAL_IO_FAILED && err != NULL) {
+        *err = cause;
+    }
+    return io;
+}
+
+/* How much of `len` bytes goes into the next record; 0: `out` is to be emptied first. */
+static size_t record_len(const struct mutual_session *session, const struct mutual_wire *wire,
+                         size_t len)
+{
+    size_t room = wire->out_cap - wire->out_len;
+    size_t least = len < RECORD_LEAST ? len : RECORD_LEAST;
+    if (session->write_retry > 0) {
+        return session->write_retry < len ? session->write_retry : len;
+    }
+    if (session->spill_len > 0) {
+        return 0;
+    }
+    len = len < SSL3_RT_MAX_PLAIN_LENGTH ? len : SSL3_RT_MAX_PLAIN_LENGTH;
+    if (room >= RECORD_EXTRA + least) {
+        return len < room - RECORD_EXTRA ? len : room - RECORD_EXTRA;
+    }
+    return wire->out_len > 0 ? 0 : len; /* an empty window too small for any record */
+}
+
+enum mutual_io mutual_session_write(struct mutual_session *session, struct mutual_wire *wire,
+                                    const uint8_t *data, size_t len, size_t *ret_len,
+                                    struct mutual_error *err)
+{
+    struct mutual_error cause = {0};
+    enum mutual_io io = MUTUAL_IO_DONE;
+    size_t taken = 0;
+    enter(session, wire);
+    if (!may_flow(session, &cause)) {
+        leave(session);
+        if (err != NULL) {
+            *err = cause;
+        }
+        return MUTUAL_IO_FAILED;
+    }
+    while (taken < len) {
+        size_t offered = record_len(session, wire, len - taken);
+        size_t done = 0;
+        if (offered == 0) {
+            io = MUTUAL_IO_WANT_WRITE;
+            break;
+        }
+        int answer = SSL_write_ex(session->ssl, data + taken, offered, &done);
+        if (answer != 1) {
+            io = outcome(session, answer, &cause);
+            session->write_retry = offered;
+            break;
+        }
+        session->write_retry = 0;
+        taken += done;
+    }
+    leave(session);
+    if (taken > 0) {
+        mark_data(session, false);
+        *ret_len = taken;
+        return MUTUAL_IO_DONE;
+    }
+    if (io == MUTUAL_IO_FAILED && err != NULL) {
+        *err = cause;
+    }
+    return io;
+}
+
+enum mutual_io mutual_session_close(struct mutual_session *session, struct mutual_wire *wire,
+                                    struct mutual_error *err)
+{
+    (void)err;
+    enter(session, wire);
+    bool possible = session->stage == MU_STAGE_PROVED || session->stage == MU_STAGE_OPEN;
+    enum mutual_io io = MUTUAL_IO_DONE;
+    if (possible && !session->closed) {
+        int answer = SSL_shutdown(session->ssl);
+        bool blocked = answer < 0 && SSL_get_error(session->ssl, answer) == SSL_ERROR_WANT_WRITE;
+        session->closed = !blocked;
+        io = blocked ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
+        ERR_clear_error();
+    }
+    leave(session);
+    return session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : io;
+}
+
+const struct mutual_journey *mutual_session_journey(const struct mutual_session *session)
+{
+    return &session->journey;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the session share: the context, the session, and the seams between wire,
+ * selection, verification, journey, resumption and failure.
+ */
+#ifndef MU_SESSION_INTERNAL_H
+#define MU_SESSION_INTERNAL_H
+
+#include <openssl/ssl.h>
+
+#include "identity/identity.h"
+#include "session/session.h"
+#include "trust/trust.h"
+#include "x509/x509.h"
+
+/* ---- hosts: what a server answers to a name ----------------------------------------------------
+ */
+
+/* One key type each, so that the client's signature algorithms choose among them. */
+#define MU_HOST_IDENTITIES 4u
+/* The settings of one host name. Today its identities; what else may differ by name comes here. */
+struct mu_host {
+    struct mutual_identity *identities[MU_HOST_IDENTITIES]; /* borrowed from the context */
+    size_t count;
+};
+struct mu_hosts {
+    struct mu_host *items; /* items[0] answers when no name was asked for */
+    size_t count;
+    size_t cap;
+    struct mu_map *by_name; /* "db.example.org", or "*.example.org", to one of items */
+};
+bool mu_hosts_build(struct mu_hosts *hosts, struct mutual_identity *const *identities, size_t count,
+                    struct mutual_error *err);
+void mu_hosts_done(struct mu_hosts *hosts);
+/* The host for a name as it came from the wire, in any case, with or without final dot; NULL: none
+ * has it. */
+const struct mu_host *mu_hosts_find(const struct mu_hosts *hosts, struct mu_slice name);
+
+/* ---- context ------------------------------------------------------------------------------------
+ */
+
+struct mutual_context {
+    unsigned refs;
+    SSL_CTX *ssl;
+    BIO_METHOD *wire_method;
+    const struct mutual_rules *rules;
+    struct mutual_identity **identities; /* references */
+    size_t identity_count;
+    struct mu_hosts hosts;
+    unsigned char *alpn; /* RFC 7301 protocol name list */
+    size_t alpn_len;
+    char **alpn_texts; /* the same as texts, NULL-terminated */
+    char *server_name; /* client: as SNI; NULL: none is sent */
+    bool strict_sni;
+    bool remote_keys; /* some key signs behind a provider that may pause */
+    struct mutual_cache *cache;
+    int64_t (*clock_s)(void *context);
+    void *clock_context;
+    uint8_t binding[32]; /* what a session to resume must have in common with us */
+    struct mu_ca_names ca_names;
+};
+int64_t mu_context_now(const struct mutual_context *context);
+/* SSL_CTX_use_cert_and_key and its like for one SSL. */
+bool mu_context_use_identity(SSL *ssl, const struct mutual_identity *identity);
+
+/* ---- session ------------------------------------------------------------------------------------
+ */
+
+/* A proof that was made in an earlier handshake, from our table. */
+struct mu_proof {
+    uint64_t serial; /* 0: none */
+    struct mutual_chain *chain;
+    int64_t proved_at_s;
+    uint64_t trust_generation;
+    bool mutual; /* both ends presented a certificate then */
+};
+
+/* What the client's hello offers that we could use; tells the NO_SHARED_ codes apart. */
+struct mu_offers {
+    bool known;
+    bool suite;  /* a cipher suite      */
+    bool group;  /* a key-exchange group */
+    bool scheme; /* a signature scheme that one of our keys can make */
+};
+
+enum mu_stage {
+    MU_STAGE_HANDSHAKE,
+    MU_STAGE_PROVED, /* evidence complete, nobody admitted */
+    MU_STAGE_OPEN,   /* admitted */
+    MU_STAGE_FAILED,
+};
+
+#define MU_HEAD_BYTES  48u
+#define MU_SPILL_BYTES 32u
+
+struct mutual_session {
+    struct mutual_context *context; /* reference */
+    SSL *ssl;
+    struct mutual_wire *wire; /* only while a call lasts */
+    enum mu_stage stage;
+    struct mutual_evidence evidence;
+    struct mutual_verdict verdict;
+    struct mutual_chain *chain; /* reference; the evidence points here */
+    struct mu_proof proof;      /* what a resumed session would follow */
+    struct mutual_journey journey;
+    struct mutual_error *failure; /* the first thing that went wrong, or NULL */
+    struct mu_observer *observer; /* or NULL */
+    struct mu_buf peer_cert;      /* DER of the peer's leaf, once it was asked for */
+    char *sni;                    /* server: the name asked for, escaped; NULL: none */
+    struct mu_offers offers;
+    size_t write_retry;            /* bytes that a write which blocked had offered */
+    uint64_t bytes_in;             /* ciphertext taken from the wire */
+    uint8_t head[MU_HEAD_BYTES];   /* its first bytes, until the handshake is done */
+    uint8_t spill[MU_SPILL_BYTES]; /* an alert that `out` had no room for */
+    uint8_t spill_len;
+    int16_t alert_in, alert_out; /* fatal alerts, or -1 */
+    bool server;
+    bool hello_oversized;
+    bool hello_seen;     /* a whole hello of the peer arrived                     */
+    bool cert_seen;      /* the peer's Certificate message was not empty          */
+    bool proof_seen;     /* the peer signed with the key of its certificate       */
+    bool cert_requested; /* by the server                                         */
+    bool cert_sent;      /* ours was not empty                                    */
+    bool renegotiation;  /* the peer asked for one                                */
+    bool waiting_key;    /* a job is paused                                       */
+    bool settled;        /* the evidence is complete                              */
+    bool mutual;         /* both ends presented a certificate                     */
+    bool closed;         /* our close_notify is out                               */
+};
+
+/* wire.c: the BIO between OpenSSL and the caller's windows. */
+BIO_METHOD *mu_wire_method(void);
+BIO *mu_wire_bio(BIO_METHOD *method, struct mutual_session *session);
+/* Moves what was spilled into `out`, as far as it has room. */
+void mu_wire_drain(struct mutual_session *session, struct mutual_wire *wire);
+/* Puts a fatal alert of our own before encryption, for what OpenSSL never got to see. */
+void mu_wire_alert(struct mutual_session *session, uint8_t alert);
+
+/* select.c */
+int mu_select_host(SSL *ssl, int *alert, void *context);
+int mu_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                   const unsigned char *in, unsigned in_len, void *context);
+
+/* verify.c */
+int mu_verify_peer(X509_STORE_CTX *store, void *context);
+/* The step in which we judge the peer's certificate. */
+enum mutual_step mu_check_step(const struct mutual_session *session);
+/* Completes the evidence once the handshake is over, or fails closed. Safe to call again. */
+bool mu_session_settle(struct mutual_session *session, struct mutual_error *err);
+
+/* journey.c */
+void mu_journey_message(int write, int version, int content, const void *data, size_t len, SSL *ssl,
+                        void *context);
+void mu_journey_mark(struct mutual_session *session, enum mutual_step step,
+                     enum mutual_outcome outcome);
+
+/* observe.c */
+void mu_observe_hello(struct mutual_session *session, struct mu_slice message);
+void mu_observe_cert(struct mutual_session *session, struct mu_slice der);
+void mu_observer_free(struct mu_observer *observer);
+
+/* resume.c */
+void mu_resume_setup(struct mutual_context *context);
+/* Client: offers a session that may be resumed, if there is one. */
+void mu_resume_offer(struct mutual_session *session);
+void mu_proof_clear(struct mu_proof *proof);
+
+/* cache.c */
+struct mu_resumable {
+    struct mu_resumable *newer, *older; /* by use, in the whole cache            */
+    struct mu_resumable *under;         /* another one of the same key           */
+    SSL_SESSION *ssl;
+    struct mu_proof proof;
+    uint8_t key[32];
+    uint8_t key_len;
+    char service[];
+};
+/* The newest session kept under the key, now the most recently used one of all; NULL: none. */
+struct mu_resumable *mu_cache_find(struct mutual_cache *cache, struct mu_slice key);
+/* Keeps `ssl` (a reference is taken) and the proof (references too). False: no memory, or the key
+ * is not of the right length. `single` replaces what the key had. */
+bool mu_cache_put(struct mutual_cache *cache, struct mu_slice key, SSL_SESSION *ssl,
+                  const struct mu_proof *proof, const char *service, bool single);
+void mu_cache_drop(struct mutual_cache *cache, struct mu_resumable *entry);
+uint64_t mu_cache_serial(struct mutual_cache *cache);
+
+/* failure.c, alert.c: what went wrong, in our words. Both always return false. */
+bool mu_failure_name(struct mutual_session *session, int ssl_error, struct mutual_error *err);
+bool mu_failure_end(struct mutual_session *session, struct mutual_error *err);
+bool mu_alert_translate(struct mutual_session *session, struct mutual_error *err);
+/* Keeps the error as the session's first failure, marks the journey and puts the error into err. */
+enum mutual_io mu_session_fail(struct mutual_session *session, const struct mutual_error *cause,
+                               struct mutual_error *err);
+/* Remembers an error raised in a callback; the first one counts. */
+void mu_session_refuse(struct mutual_session *session, const struct mutual_error *cause);
+const char *mu_peer_word(const struct mutual_session *session); /* "client" or "server" */
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The peer's certificates: collected in OpenSSL's callback, judged by the trust room, remembered
+ * with the exact reason; and the evidence that is complete, or refused, when the handshake is over.
+ */
+#include "session/session_internal.h"
+
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <string.h>
+
+/* OpenSSL chooses the alert from the verification error by a table of its own. These rows lead to
+ * the alert that our error table names; access_denied (49) cannot be reached this way. */
+static const struct {
+    int alert;
+    int verify_error;
+} verify_errors[] = {
+    {SSL_AD_BAD_CERTIFICATE, X509_V_ERR_CERT_REJECTED},
+    {SSL_AD_UNSUPPORTED_CERTIFICATE, X509_V_ERR_INVALID_PURPOSE},
+    {SSL_AD_CERTIFICATE_REVOKED, X509_V_ERR_CERT_REVOKED},
+    {SSL_AD_CERTIFICATE_EXPIRED, X509_V_ERR_CERT_HAS_EXPIRED},
+    {SSL_AD_UNKNOWN_CA, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY},
+    {SSL_AD_DECRYPT_ERROR, X509_V_ERR_CERT_SIGNATURE_FAILURE},
+    {SSL_AD_HANDSHAKE_FAILURE, X509_V_ERR_APPLICATION_VERIFICATION},
+    {SSL_AD_INTERNAL_ERROR, X509_V_ERR_OUT_OF_MEM},
+};
+
+/* Unlisted codes end as certificate_unknown. */
+static int verify_error_of(enum mutual_code code)
+{
+    int alert = mutual_code_alert(code);
+    for (size_t i = 0; i < MU_COUNT(verify_errors); i++) {
+        if (verify_errors[i].alert == alert) {
+            return verify_errors[i].verify_error;
+        }
+    }
+    return X509_V_ERR_UNSPECIFIED;
+}
+
+enum mutual_step mu_check_step(const struct mutual_session *session)
+{
+    return session->server ? MUTUAL_STEP_CLIENT_CHECK : MUTUAL_STEP_SERVER_CHECK;
+}
+
+/* Appends the DER of every certificate and keeps its place. */
+static bool collect(struct mutual_session *session, const STACK_OF(X509) * sent,
+                    struct mu_buf *bytes, struct mutual_der certs[MU_LIMIT_CHAIN_SENT],
+                    struct mutual_error *err)
+{
+    size_t at[MU_LIMIT_CHAIN_SENT + 1] = {0};
+    size_t count = (size_t)sk_X509_num(sent);
+    if (count > MU_LIMIT_CHAIN_SENT) {
+        return mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
+                       "the %s sent %zu certificates, at most %u are looked at",
+                       mu_peer_word(session), count, MU_LIMIT_CHAIN_SENT);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const X509 *cert = sk_X509_value(sent, (int)i);
+        int len = i2d_X509(cert, NULL);
+        unsigned char *end = len > 0 ? mu_buf_reserve(bytes, (size_t)len) : NULL;
+        if (end == NULL || i2d_X509(cert, &end) != len) {
+            return mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
+                           "the certificates of the %s are larger than %u bytes",
+                           mu_peer_word(session), MU_LIMIT_CERT_MESSAGE);
+        }
+        bytes->len += (size_t)len;
+        at[i + 1] = bytes->len;
+    }
+    for (size_t i = 0; i < count; i++) {
+        certs[i] = (struct mutual_der){bytes->data + at[i], at[i + 1] - at[i]};
+    }
+    return true;
+}
+
+/* A client shows its own certificate only to a server that its rules expect, so they are asked
+ * here, before that, as if the server had proved its key already; it does before anything is sent.
+ * Admission after the handshake asks again. */
+static bool expected(struct mutual_session *session, struct mutual_chain *chain, int64_t now_s,
+                     struct mutual_error *err)
+{
+    const struct mutual_rules *rules = session->context->rules;
+    struct mutual_evidence evidence = {
+        .side = MUTUAL_SIDE_CLIENT,
+        .chain = chain,
+        .proved = true,
+        .proved_at_s = now_s,
+        .trust_generation = rules->trust_generation,
+        .service = rules->service,
+    };
+    struct mutual_verdict verdict = mutual_admit(&evidence, rules, now_s);
+    mutual_pass_free(verdict.pass);
+    if (!verdict.allowed) {
+        *err = verdict.why;
+    }
+    return verdict.allowed;
+}
+
+static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
+                  struct mutual_error *err)
+{
+    const struct mutual_rules *rules = session->context->rules;
+    int64_t now_s = mu_context_now(session->context);
+    struct mutual_der certs[MU_LIMIT_CHAIN_SENT];
+    MU_AUTO(buf) struct mu_buf bytes;
+    mu_buf_init(&bytes, MU_LIMIT_CERT_MESSAGE);
+    size_t count = (size_t)sk_X509_num(sent);
+    if (!collect(session, sent, &bytes, certs, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        mu_observe_cert(session, mu_slice_of(certs[i].data, certs[i].len));
+    }
+    MU_AUTO(chain) struct mutual_chain *chain = NULL;
+    enum mutual_purpose purpose = session->server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER;
+    if (!mutual_trust_validate(rules->trust, certs, count, purpose, now_s, &chain, err) ||
+        (!session->server && !expected(session, chain, now_s, err))) {
+        return false;
+    }
+    mutual_chain_unref(session->chain);
+    session->chain = MU_TAKE(chain);
+    return true;
+}
+
+int mu_verify_peer(X509_STORE_CTX *store, void *context)
+{
+    (void)context;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct mutual_session *session = SSL_get_app_data(ssl);
+    const STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
+    struct mutual_error cause = {0};
+    session->cert_seen = true;
+    if (sent != NULL && sk_X509_num(sent) > 0 && judge(session, sent, &cause)) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        mu_journey_mark(session, mu_check_step(session), MUTUAL_OUTCOME_DONE);
+        return 1;
+    }
+    if (cause.code == MUTUAL_OK) {
+        (void)mu_fail(&cause, MUTUAL_E_PROTOCOL_VIOLATION, "the %s sent an empty chain",
+                      mu_peer_word(session));
+    }
+    cause.step = mu_check_step(session);
+    X509_STORE_CTX_set_error(store, verify_error_of(cause.code));
+    mu_session_refuse(session, &cause);
+    return 0;
+}
+
+/* ---- the evidence
+ * --------------------------------------------------------------------------------- */
+
+/* The proof that a resumed session follows comes from our own table, found by the serial that we
+ * put into it; what the library kept in the session is never believed. */
+static bool settle_resumed(struct mutual_session *session, struct mutual_error *err)
+{
+    void *data = NULL;
+    size_t len = 0;
+    uint64_t serial = 0;
+    if (SSL_SESSION_get0_ticket_appdata(SSL_get_session(session->ssl), &data, &len) == 1 &&
+        len == sizeof serial) {
+        memcpy(&serial, data, sizeof serial);
+    }
+    if (session->proof.serial == 0 || serial != session->proof.serial) {
+        return mu_fail(err, MUTUAL_E_PROTOCOL_VIOLATION,
+                       "the %s resumed a session of which we hold no evidence",
+                       mu_peer_word(session));
+    }
+    mutual_chain_unref(session->chain);
+    session->chain = MU_TAKE(session->proof.chain);
+    session->evidence.proved = session->chain != NULL;
+    session->evidence.resumed = true;
+    session->evidence.proved_at_s = session->proof.proved_at_s;
+    session->evidence.trust_generation = session->proof.trust_generation;
+    session->mutual = session->proof.mutual;
+    return true;
+}
+
+static bool settle_full(struct mutual_session *session, struct mutual_error *err)
+{
+    bool verified = session->chain != NULL && SSL_get_verify_result(session->ssl) == X509_V_OK;
+    if (session->chain != NULL && (!verified || !session->proof_seen)) {
+        return mu_fail(err, MUTUAL_E_PROTOCOL_VIOLATION,
+                       "the %s did not prove that it holds the key of its certificate",
+                       mu_peer_word(session));
+    }
+    session->evidence.proved = verified;
+    session->evidence.proved_at_s = mu_context_now(session->context);
+    session->evidence.trust_generation = session->context->rules->trust_generation;
+    session->mutual = session->chain != NULL && session->cert_sent;
+    return true;
+}
+
+bool mu_session_settle(struct mutual_session *session, struct mutual_error *err)
+{
+    if (session->settled) {
+        return true;
+    }
+    bool done = SSL_session_reused(session->ssl) == 1 ? settle_resumed(session, err)
+                                                      : settle_full(session, err);
+    if (!done) {
+        return false;
+    }
+    bool required = !session->server || session->context->rules->mode == MUTUAL_MODE_REQUIRE;
+    if (required && session->chain == NULL) {
+        enum mutual_code code = session->server ? MUTUAL_E_NO_CLIENT_CERT : MUTUAL_E_NO_SERVER_CERT;
+        return mu_fail(err, code, "the handshake ended without a certificate of the %s",
+                       mu_peer_word(session));
+    }
+    session->evidence.side = session->server ? MUTUAL_SIDE_SERVER : MUTUAL_SIDE_CLIENT;
+    session->evidence.chain = session->chain;
+    session->evidence.service = session->context->rules->service;
+    session->settled = true;
+    return true;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The BIO between OpenSSL and the caller's windows on the wire: no buffer of its own, so what a
+ * call does not consume stays with the caller. Only an alert that finds no room is kept here, since
+ * OpenSSL never offers the alert of a failed handshake twice.
+ */
+#include "session/session_internal.h"
+
+#include <string.h>
+
+void mu_wire_drain(struct mutual_session *session, struct mutual_wire *wire)
+{
+    size_t room = wire->out_cap - wire->out_len;
+    size_t len = session->spill_len < room ? session->spill_len : room;
+    if (len == 0) {
+        return;
+    }
+    memcpy(wire->out + wire->out_len, session->spill, len);
+    memmove(session->spill, session->spill + len, session->spill_len - len);
+    wire->out_len += len;
+    session->spill_len = (uint8_t)(session->spill_len - len);
+}
+
+void mu_wire_alert(struct mutual_session *session, uint8_t alert)
+{
+    const uint8_t record[] = {SSL3_RT_ALERT, 3, 3, 0, 2, SSL3_AL_FATAL, alert};
+    if (session->spill_len == 0) {
+        memcpy(session->spill, record, sizeof record);
+        session->spill_len = sizeof record;
+        session->alert_out = alert;
+        mu_wire_drain(session, session->wire);
+    }
+}
+
+/* Keeps the first bytes for a message about what is not TLS, and stops a hello that announces more
+ * than a hello may be before OpenSSL makes room for it. */
+static bool keep_head(struct mutual_session *session, const uint8_t *data, size_t len)
+{
+    if (session->bytes_in < MU_HEAD_BYTES) {
+        size_t at = (size_t)session->bytes_in;
+        size_t room = MU_HEAD_BYTES - at;
+        memcpy(session->head + at, data, len < room ? len : room);
+    }
+    session->bytes_in += len;
+    const uint8_t *head = session->head;
+    if (session->bytes_in < 9 || head[0] != SSL3_RT_HANDSHAKE || head[5] != SSL3_MT_CLIENT_HELLO) {
+        return true;
+    }
+    uint32_t hello = mu_get_be32(head + 5) & 0xffffff;
+    session->hello_oversized = session->server && hello > MU_LIMIT_HELLO_BYTES;
+    return !session->hello_oversized;
+}
+
+static int wire_read(BIO *bio, char *data, size_t cap, size_t *ret_len)
+{
+    struct mutual_session *session = BIO_get_data(bio);
+    struct mutual_wire *wire = session->wire;
+    BIO_clear_retry_flags(bio);
+    if (wire == NULL || wire->in_len == 0) {
+        if (wire == NULL || !wire->in_end) {
+            BIO_set_retry_read(bio);
+        }
+        return 0;
+    }
+    size_t len = wire->in_len < cap ? wire->in_len : cap;
+    memcpy(data, wire->in, len);
+    wire->in += len;
+    wire->in_len -= len;
+    if (!session->hello_seen && !keep_head(session, (const uint8_t *)data, len)) {
+        return 0;
+    }
+    *ret_len = len;
+    return 1;
+}
+
+static int wire_write(BIO *bio, const char *data, size_t len, size_t *ret_len)
+{
+    struct mutual_session *session = BIO_get_data(bio);
+    struct mutual_wire *wire = session->wire;
+    BIO_clear_retry_flags(bio);
+    if (wire == NULL) {
+        BIO_set_retry_write(bio);
+        return 0;
+    }
+    mu_wire_drain(session, wire);
+    size_t room = session->spill_len > 0 ? 0 : wire->out_cap - wire->out_len;
+    if (room == 0 && session->spill_len == 0 && len <= MU_SPILL_BYTES) {
+        memcpy(session->spill, data, len);
+        session->spill_len = (uint8_t)len;
+        *ret_len = len;
+        return 1;
+    }
+    if (room == 0) {
+        BIO_set_retry_write(bio);
+        return 0;
+    }
+    *ret_len = len < room ? len : room;
+    memcpy(wire->out + wire->out_len, data, *ret_len);
+    wire->out_len += *ret_len;
+    return 1;
+}
+
+static long wire_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+BIO_METHOD *mu_wire_method(void)
+{
+    /* The type only serves to find a BIO in a chain of them; there is no chain here, and
+     * BIO_get_new_index would run out after a hundred reloads. */
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | 120, "mutual wire");
+    if (method != NULL && BIO_meth_set_read_ex(method, wire_read) == 1 &&
+        BIO_meth_set_write_ex(method, wire_write) == 1 &&
+        BIO_meth_set_ctrl(method, wire_ctrl) == 1) {
+        return method;
+    }
+    BIO_meth_free(method);
+    return NULL;
+}
+
+BIO *mu_wire_bio(BIO_METHOD *method, struct mutual_session *session)
+{
+    BIO *bio = BIO_new(method);
+    if (bio != NULL) {
+        BIO_set_data(bio, session);
+        BIO_set_init(bio, 1);
+    }
+    return bio;
+}
