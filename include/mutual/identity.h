@@ -41,7 +41,8 @@ struct mutual_name {
 };
 
 /* Reads a name as people write it, such as type "dns" and text "db.example.org", into the
- * normalised form: *ret_name points into `storage`. A wildcard is not a name.
+ * normalised form: *ret_name points into `storage`, of which 2049 bytes always suffice (LIMIT). A
+ * wildcard is not a name.
  * Fails with NAME_MALFORMED or SPIFFE_MALFORMED. */
 MUTUAL_API bool mutual_name_parse(enum mutual_name_type type, const char *text, size_t len,
                                   char *storage, size_t storage_size, struct mutual_name *ret_name,

@@ -29,12 +29,26 @@ MUTUAL_API bool mutual_trust_add_pem(struct mutual_trust *trust, const char *pem
                                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Lets certificates that are not self-issued serve as anchors; call it before adding. */
 MUTUAL_API void mutual_trust_allow_intermediates(struct mutual_trust *trust);
+/* Tolerates breaches of RFC 5280 that weaken nothing: missing or critical key identifiers, odd
+ * serial numbers, extensions that should be critical and are not. Without it they are CERT_PROFILE,
+ * in a peer's certificate as well as in an anchor. */
+MUTUAL_API void mutual_trust_allow_flaws(struct mutual_trust *trust);
+/* Refuses names of a type that a constrained authority's name constraints do not mention. RFC 5280
+ * lets them pass: an authority limited to DNS names of partner.example may then still issue any
+ * SPIFFE ID. */
+MUTUAL_API void mutual_trust_strict_constraints(struct mutual_trust *trust);
+/* At most so many intermediates between leaf and anchor, self-issued ones not counted; the default,
+ * and the most, is what MU_LIMIT_CHAIN_DEPTH leaves (CHAIN_TOO_LONG). */
+MUTUAL_API void mutual_trust_set_depth(struct mutual_trust *trust, unsigned intermediates);
 /* Adds certificates that may complete a path but are no anchors. */
 MUTUAL_API bool mutual_trust_add_intermediates_pem(struct mutual_trust *trust, const char *pem,
                                                    size_t len,
                                                    struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Adds revocation lists: every PEM block (or one DER list) must be signed by a certificate of the
- * bundle. From then on every certificate of a path whose issuer has a list is checked. */
+ * bundle, anchor or intermediate, so add those first. From then on every certificate of a path is
+ * looked up in the list of its issuer, by the issuer's name and the key that signed the list. Of
+ * two lists of one issuer the one with the higher number is kept. Fails with PEM_MALFORMED,
+ * CRL_MALFORMED, CRL_SIGNATURE, CRL_UNSUPPORTED (delta and indirect lists), WEAK_SIGNATURE. */
 MUTUAL_API bool mutual_trust_add_crl(struct mutual_trust *trust, const char *pem_or_der, size_t len,
                                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 
@@ -73,6 +87,7 @@ struct mutual_link {
     uint8_t serial_len;
     int64_t not_before_s;
     int64_t not_after_s;
+    uint8_t issuer_name_hash[32]; /* SHA-256 of the issuer's name in its comparable form */
 };
 
 /* What is known about a peer once its chain was validated: the facts that admission judges again
@@ -92,10 +107,16 @@ MUTUAL_API const char *mutual_chain_issuer(const struct mutual_chain *chain);
 /* The first moment at which some link of the path is no longer valid. */
 MUTUAL_API int64_t mutual_chain_not_after_s(const struct mutual_chain *chain);
 
-/* Validates what a peer sent: `certs` are DER, leaf first, in the order sent. On success *ret_chain
- * holds the facts; on failure the error names the certificate and the check. `now_s` is the time
- * to judge by. Cost is bounded whatever is sent (CHAIN_TOO_COSTLY). Does not look at names beyond
- * name constraints: whom to expect is admission's. */
+/* Validates what a peer sent: `certs` are DER, leaf first, the rest in any order. On success
+ * *ret_chain holds the facts; on failure the error names the certificate and the check. `now_s` is
+ * the time to judge by. Cost is bounded whatever is sent (CHAIN_TOO_COSTLY, CHAIN_TOO_LONG). Does
+ * not look at names beyond name constraints: whom to expect is admission's.
+ *
+ * Every anchor is judged like an authority on the path: its dates, its path length, its name
+ * constraints and its purposes hold. Only its own signature does not matter. An extended key usage
+ * must name the role; a certificate without the extension may play any role (RFC 5280 section
+ * 4.2.1.12), as SPIFFE certificates do; anyExtendedKeyUsage is honoured in authorities, never in a
+ * leaf. A leaf that is itself an authority is refused even when it is an anchor. */
 struct mutual_der {
     const uint8_t *data;
     size_t len;

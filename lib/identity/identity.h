@@ -11,6 +11,7 @@
 #include "base/base.h"
 
 struct mu_cert;
+struct mu_gname;
 struct mu_key;
 
 /* ---- the names of a certificate -------------------------------------------------------------- */
@@ -31,6 +32,9 @@ bool mu_names_from_cert(const struct mu_cert *cert, struct mu_names **ret_names,
  * checked again. */
 bool mu_names_new(const struct mutual_name *names, size_t count, struct mu_names **ret_names,
                   struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The same checks over raw general names, nothing kept. */
+bool mu_names_check(const struct mu_gname *names, size_t count,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
 void mu_names_free(struct mu_names *names);
 void mu_names_auto(struct mu_names **names);
 /* The names; *ret_count of them, owned by `names`. NULL is an empty list. */
@@ -52,6 +56,12 @@ bool mu_names_match_host(const struct mutual_name *names, size_t count, const ch
  * that matched, or NULL. */
 const struct mutual_name *mu_names_match_pattern(const struct mutual_name *names, size_t count,
                                                  const struct mutual_pattern *pattern);
+
+/* Strict grammar of a host name (letters, digits, inner hyphens; neither wildcard, trailing dot
+ * nor all-numeric last label) and of a mailbox, for those who compare names by rules of their
+ * own. */
+bool mu_name_is_host(struct mu_slice text);
+bool mu_name_is_mailbox(struct mu_slice text);
 
 /* ---- our own identity ------------------------------------------------------------------------ */
 

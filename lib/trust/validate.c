@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the certificates a peer sent to the facts of its chain, or to the reason why not.
+ */
+#include <string.h>
+
+#include "trust/trust_internal.h"
+
+bool mu_link_fill(const struct mu_cert_facts *cert, const struct mu_cert_facts *issuer,
+                  struct mutual_link *ret_link, struct mutual_error *err)
+{
+    struct mutual_link link = {.not_before_s = cert->not_before_s,
+                               .not_after_s = cert->not_after_s};
+    memcpy(link.fingerprint, cert->fingerprint, 32);
+    memcpy(link.key_hash, cert->key_hash, 32);
+    memcpy(link.issuer_hash, issuer->key_hash, 32);
+    /* A longer serial number was refused as a flaw before; nothing revokes it by mistake. */
+    size_t len = cert->serial.len < sizeof link.serial ? cert->serial.len : sizeof link.serial;
+    if (len > 0) {
+        memcpy(link.serial, cert->serial.data, len);
+    }
+    link.serial_len = (uint8_t)len;
+    if (!mu_sha256(cert->issuer_canon, link.issuer_name_hash, err)) {
+        return false;
+    }
+    *ret_link = link;
+    return true;
+}
+
+static void search_done(struct search *search)
+{
+    for (size_t i = 0; i < search->sent_count; i++) {
+        mu_cert_unref(search->sent[i].cert);
+    }
+}
+
+static bool check_size(const struct mutual_der *certs, size_t count, struct mutual_error *err)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += certs[i].len < MU_LIMIT_CERT_MESSAGE ? certs[i].len : MU_LIMIT_CERT_MESSAGE;
+    }
+    if (count > MU_LIMIT_CHAIN_SENT) {
+        return mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
+                       "%zu certificates were sent; at most %u are looked at", count,
+                       MU_LIMIT_CHAIN_SENT);
+    }
+    return total <= MU_LIMIT_CERT_MESSAGE ||
+           mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
+                   "the certificates sent take %zu bytes; at most %u are looked at", total,
+                   MU_LIMIT_CERT_MESSAGE);
+}
+
+/* The leaf must be readable. Of the others any may be rubbish as long as a path does without. */
+static bool read_sent(struct search *search, const struct mutual_der *certs, size_t count,
+                      struct mutual_error *err)
+{
+    search->sent_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct trust_node *node = &search->sent[i];
+        struct mutual_error why = {0};
+        node->origin = NODE_SENT;
+        node->place = i + 1;
+        if (mu_cert_from_der(mu_slice_of(certs[i].data, certs[i].len), &node->cert, &why)) {
+            node->facts = mu_cert_facts(node->cert);
+        } else if (i == 0 || why.code == MUTUAL_E_NO_MEMORY) {
+            if (err != NULL) {
+                *err = why;
+            }
+            return mu_error_context(err, "certificate %zu of %zu sent", i + 1, count);
+        } else if (search->unread_place == 0) {
+            search->unread = why;
+            search->unread_place = i + 1;
+        }
+    }
+    return true;
+}
+
+static bool make_chain(const struct search *search, struct mutual_chain **ret_chain,
+                       struct mutual_error *err)
+{
+    struct mutual_link links[MU_LIMIT_CHAIN_DEPTH];
+    const struct mu_cert_facts *leaf = search->sent[0].facts;
+    for (size_t i = 0; i < search->depth; i++) {
+        size_t issuer = i + 1 < search->depth ? i + 1 : i;
+        if (!mu_link_fill(search->path[i]->facts, search->path[issuer]->facts, &links[i], err)) {
+            return false;
+        }
+    }
+    MU_AUTO(names) struct mu_names *names = NULL;
+    if (!mu_names_from_cert(search->sent[0].cert, &names, err)) {
+        return false;
+    }
+    size_t name_count = 0;
+    const struct mutual_name *list = mu_names_list(names, &name_count);
+    return mu_chain_new(links, search->depth, list, name_count, leaf->subject_text,
+                        leaf->issuer_text, ret_chain, err);
+}
+
+static bool validate(struct search *search, const struct mutual_der *certs, size_t count,
+                     struct mutual_chain **ret_chain, struct mutual_error *err)
+{
+    if (!read_sent(search, certs, count, err)) {
+        return false;
+    }
+    return mu_path_find(search) ? make_chain(search, ret_chain, err) : mu_path_report(search, err);
+}
+
+bool mutual_trust_validate(const struct mutual_trust *trust, const struct mutual_der *certs,
+                           size_t count, enum mutual_purpose purpose, int64_t now_s,
+                           struct mutual_chain **ret_chain, struct mutual_error *err)
+{
+    static const struct {
+        enum mutual_code missing;
+        enum mutual_step step;
+        const char *who;
+    } sides[] = {
+        [MUTUAL_PURPOSE_SERVER] = {MUTUAL_E_NO_SERVER_CERT, MUTUAL_STEP_SERVER_CHECK, "server"},
+        [MUTUAL_PURPOSE_CLIENT] = {MUTUAL_E_NO_CLIENT_CERT, MUTUAL_STEP_CLIENT_CHECK, "client"},
+    };
+    mu_assert(trust->frozen);
+    if (count == 0) {
+        return mu_fail(err, sides[purpose].missing, "the %s sent no certificate",
+                       sides[purpose].who);
+    }
+    MU_AUTO(free) struct search *search = mu_alloc(1, sizeof *search);
+    if (search == NULL) {
+        return mu_fail_memory(err);
+    }
+    search->judge = (struct judge){.trust = trust, .purpose = purpose, .now_s = now_s};
+    bool ok = check_size(certs, count, err) && validate(search, certs, count, ret_chain, err);
+    search_done(search);
+    if (!ok && err != NULL && err->step == MUTUAL_STEP_NONE) {
+        err->step = sides[purpose].step;
+    }
+    return ok;
+}
