@@ -33,7 +33,8 @@ int64_t mu_context_now(const struct mutual_context *context)
 /* ---- options
  * ---------------------------------------------------------------------------------------- */
 
-static bool options_check(const struct mutual_context_options *options, struct mutual_error *err)
+static bool options_check(const struct mutual_context_options *options, bool blind,
+                          struct mutual_error *err)
 {
     const struct mutual_rules *rules = options->rules;
     const char *service = rules->service != NULL ? rules->service : "";
@@ -41,7 +42,8 @@ static bool options_check(const struct mutual_context_options *options, struct m
     if (service[0] == '\0') {
         return mu_fail(err, MUTUAL_E_CONFIG_INVALID, "the service has no name");
     }
-    if (rules->trust == NULL && (!server || rules->mode != MUTUAL_MODE_NONE)) {
+    bool asks = server ? rules->mode != MUTUAL_MODE_NONE : !blind;
+    if (rules->trust == NULL && asks) {
         return mu_fail(err, MUTUAL_E_CONFIG_INVALID,
                        "\"%s\" is to verify its peers, but has no trust bundle", service);
     }
@@ -362,7 +364,8 @@ bool mu_context_new(const struct mutual_context_options *options,
                     struct mutual_error *err)
 {
     const struct mu_context_extras none = {.libctx = NULL};
-    if (!options_check(options, err)) {
+    extras = extras != NULL ? extras : &none;
+    if (!options_check(options, extras->insecure_blind, err)) {
         return false;
     }
     MU_AUTO(context) struct mutual_context *context = mu_alloc(1, sizeof *context);
@@ -373,13 +376,13 @@ bool mu_context_new(const struct mutual_context_options *options,
     context->refs = 1;
     context->rules = options->rules;
     context->strict_sni = options->strict_sni;
+    context->blind = extras->insecure_blind && options->rules->side == MUTUAL_SIDE_CLIENT;
     context->clock_s = options->clock_s;
     context->clock_context = options->clock_context;
     context->cache = options->cache != NULL ? mutual_cache_ref(options->cache) : NULL;
     if (!copy_alpn(context, options->alpn, err) ||
         !copy_server_name(context, options->server_name, err) ||
-        !copy_identities(context, options, err) ||
-        !make_ssl(context, options, extras != NULL ? extras : &none, err)) {
+        !copy_identities(context, options, err) || !make_ssl(context, options, extras, err)) {
         mu_ossl_clear();
         return false;
     }

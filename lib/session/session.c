@@ -372,6 +372,25 @@ enum mutual_io mutual_session_read(struct mutual_session *session, struct mutual
     return io;
 }
 
+enum mutual_io mu_session_listen(struct mutual_session *session, struct mutual_wire *wire,
+                                 struct mutual_error *err)
+{
+    uint8_t thrown_away[1024];
+    size_t len = 0;
+    if (session->stage == MU_STAGE_FAILED) {
+        return fail_again(session, err);
+    }
+    mu_assert(session->stage != MU_STAGE_HANDSHAKE);
+    enter(session, wire);
+    int answer = SSL_read_ex(session->ssl, thrown_away, sizeof thrown_away, &len);
+    enum mutual_io io = answer == 1 ? MUTUAL_IO_DONE : outcome(session, answer, err);
+    leave(session);
+    if (answer == 1) {
+        mark_data(session, true);
+    }
+    return io;
+}
+
 /* How much of `len` bytes goes into the next record; 0: `out` is to be emptied first. */
 static size_t record_len(const struct mutual_session *session, const struct mutual_wire *wire,
                          size_t len)

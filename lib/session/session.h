@@ -23,7 +23,10 @@ struct mu_context_extras {
     struct ossl_lib_ctx_st *libctx; /* borrowed, outlives the context; NULL: the default one */
     const char *target;             /* client: where it connects, such as "db:8443": sessions are
                                        never resumed at another target; copied; may be NULL        */
-    bool tls13_only; /* TLS 1.2 is not offered and not taken                        */
+    bool tls13_only;     /* TLS 1.2 is not offered and not taken                        */
+    bool insecure_blind; /* client: the server's certificate is looked at by nobody, the rules may
+                            have no trust bundle. For `mutual explain` only: whoever comes out of
+                            such a handshake is never admitted; see mu_session_listen           */
 };
 /* As mutual_context_new. `extras` may be NULL. */
 bool mu_context_new(const struct mutual_context_options *options,
@@ -80,6 +83,12 @@ struct mu_observed {
 bool mu_session_observe(struct mutual_session *session);
 /* The record so far, or NULL when none is kept. Owned by the session. */
 const struct mu_observed *mu_session_observed(const struct mutual_session *session);
+
+/* Reads on after the handshake, with or without admission, and throws away what arrives: so the
+ * refusal is heard that a TLS 1.3 server sends after our Finished. DONE: something arrived. The
+ * rest as mutual_session_read. */
+enum mutual_io mu_session_listen(struct mutual_session *session, struct mutual_wire *wire,
+                                 struct mutual_error *err);
 
 /* The names of code points: "TLS 1.3", "TLS_AES_128_GCM_SHA256" (of the suites that we know),
  * "X25519", "ecdsa_secp256r1_sha256". Constant; NULL when it is not known. */

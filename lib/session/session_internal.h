@@ -52,6 +52,7 @@ struct mutual_context {
     char **alpn_texts; /* the same as texts, NULL-terminated */
     char *server_name; /* client: as SNI; NULL: none is sent */
     bool strict_sni;
+    bool blind;       /* client: the server is not judged, and so never admitted */
     bool remote_keys; /* some key signs behind a provider that may pause */
     struct mutual_cache *cache;
     int64_t (*clock_s)(void *context);

@@ -110,6 +110,10 @@ static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
     for (size_t i = 0; i < count; i++) {
         mu_observe_cert(session, mu_slice_of(certs[i].data, certs[i].len));
     }
+    if (session->context->blind) {
+        mu_journey_mark(session, MUTUAL_STEP_SERVER_CHECK, MUTUAL_OUTCOME_SKIPPED);
+        return true; /* no chain: nothing that admission would take */
+    }
     MU_AUTO(chain) struct mutual_chain *chain = NULL;
     enum mutual_purpose purpose = session->server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER;
     if (!mutual_trust_validate(rules->trust, certs, count, purpose, now_s, &chain, err) ||
@@ -184,7 +188,7 @@ static bool settle_full(struct mutual_session *session, struct mutual_error *err
     session->evidence.proved = verified;
     session->evidence.proved_at_s = mu_context_now(session->context);
     session->evidence.trust_generation = session->context->rules->trust_generation;
-    session->mutual = session->chain != NULL && session->cert_sent;
+    session->mutual = session->cert_seen && session->cert_sent;
     return true;
 }
 
@@ -198,7 +202,8 @@ bool mu_session_settle(struct mutual_session *session, struct mutual_error *err)
     if (!done) {
         return false;
     }
-    bool required = !session->server || session->context->rules->mode == MUTUAL_MODE_REQUIRE;
+    bool required = session->server ? session->context->rules->mode == MUTUAL_MODE_REQUIRE
+                                    : !session->context->blind;
     if (required && session->chain == NULL) {
         enum mutual_code code = session->server ? MUTUAL_E_NO_CLIENT_CERT : MUTUAL_E_NO_SERVER_CERT;
         return mu_fail(err, code, "the handshake ended without a certificate of the %s",
