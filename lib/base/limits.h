@@ -23,6 +23,8 @@
 #define MU_LIMIT_CHAIN_SENT      40u    /* certificates looked at in a message                   */
 #define MU_LIMIT_CHAIN_DEPTH     8u     /* certificates in a path, leaf and anchor included      */
 #define MU_LIMIT_CERT_NAMES      128u   /* subject alternative names per certificate             */
+#define MU_LIMIT_CERT_EXTENSIONS 64u    /* extensions per certificate, request or list           */
+#define MU_LIMIT_CERT_SUBTREES   1024u  /* name constraints per certificate, of either sort      */
 #define MU_LIMIT_CONSTRAINTS     32768u /* names compared with constraints, long ones count more */
 #define MU_LIMIT_PATH_SIGNATURES 32u    /* signatures verified while one path is built           */
 #define MU_LIMIT_PATH_VERIFY_US  6000u  /* what those may cost; P-384 takes most of a ms each    */

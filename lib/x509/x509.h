@@ -24,8 +24,7 @@ void mu_ossl_clear(void);
 /* SHA-256. False only when the library has none (LIBRARY). */
 bool mu_sha256(struct mu_slice bytes, uint8_t ret_digest[32], struct mutual_error *err);
 
-/* ---- PEM (RFC 7468, strict; text between blocks is allowed) ------------------------------------
- */
+/* ---- PEM (RFC 7468, strict; text between blocks is allowed) -------------------------------- */
 
 struct mu_pem_reader {
     struct mu_slice text; /* what is left */
@@ -48,8 +47,7 @@ bool mu_pem_decode(const struct mu_pem_reader *reader, const struct mu_pem_block
                    struct mu_buf *out, struct mutual_error *err);
 void mu_pem_write(struct mu_buf *out, const char *label, struct mu_slice der);
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------------------------- */
 
 enum mu_gname_type {
     MU_GNAME_OTHER, /* otherName, x400Address, ediPartyName, registeredID: the contents, raw      */
@@ -82,8 +80,7 @@ void mu_name_text(struct mu_buf *out, struct mu_slice name);
 /* Appends a general name for people: "DNS:a.example", "IP:10.0.0.1", escaped. */
 void mu_gname_text(struct mu_buf *out, const struct mu_gname *name);
 
-/* ---- keys and signatures ------------------------------------------------------------------------
- */
+/* ---- keys and signatures ------------------------------------------------------------------- */
 
 enum mu_key_kind { MU_KEY_OTHER, MU_KEY_EC, MU_KEY_RSA, MU_KEY_RSA_PSS, MU_KEY_ED25519 };
 enum mu_curve { MU_CURVE_NONE, MU_CURVE_P256, MU_CURVE_P384, MU_CURVE_P521, MU_CURVE_OTHER };
@@ -157,8 +154,10 @@ bool mu_key_from_pem(struct mu_slice text, const char *what, const char *passphr
 bool mu_key_from_der(struct mu_slice pkcs8, struct mu_key **ret_key, struct mutual_error *err);
 /* Public half only. KEY_MALFORMED, KEY_UNSUPPORTED. */
 bool mu_key_from_spki(struct mu_slice spki, struct mu_key **ret_key, struct mutual_error *err);
-/* Takes a reference of its own. */
-bool mu_key_from_evp(struct evp_pkey_st *pkey, struct mu_key **ret_key, struct mutual_error *err);
+/* Takes a reference of its own. `spki` is the public half in DER where the caller knows it, so that
+ * a provider's key need not be able to encode itself; empty: the key is asked. */
+bool mu_key_from_evp(struct evp_pkey_st *pkey, struct mu_slice spki, struct mu_key **ret_key,
+                     struct mutual_error *err);
 struct evp_pkey_st *mu_key_evp(const struct mu_key *key);
 struct mu_key *mu_key_ref(struct mu_key *key);
 void mu_key_unref(struct mu_key *key);
@@ -182,8 +181,7 @@ bool mu_key_sign(const struct mu_key *key, enum mu_scheme scheme, struct mu_slic
 bool mu_key_verify(const struct mu_key *key, enum mu_scheme scheme, struct mu_slice bytes,
                    struct mu_slice signature, struct mutual_error *err);
 
-/* ---- certificates -------------------------------------------------------------------------------
- */
+/* ---- certificates -------------------------------------------------------------------------- */
 
 enum mu_key_usage { /* RFC 5280 section 4.2.1.3 */
                     MU_KU_DIGITAL_SIGNATURE = 1u << 0,
@@ -296,8 +294,7 @@ bool mu_cert_may_issue(const struct mu_cert *issuer, const struct mu_cert *cert)
 /* KEY_MISMATCH. */
 bool mu_key_matches(const struct mu_key *key, const struct mu_cert *cert, struct mutual_error *err);
 
-/* ---- certificate requests (RFC 2986) ------------------------------------------------------------
- */
+/* ---- certificate requests (RFC 2986) ------------------------------------------------------- */
 
 struct mu_csr_facts {
     struct mu_slice der, spki;
@@ -367,7 +364,7 @@ struct mu_crl_facts {
     size_t count; /* entries */
 };
 struct mu_crl;
-/* Takes one pass and 16 bytes an entry; copies `der`. CRL_MALFORMED (a serial listed twice too). */
+/* Takes one pass and 16 bytes an entry; copies `der`. CRL_MALFORMED. */
 bool mu_crl_from_der(struct mu_slice der, struct mu_crl **ret_crl, struct mutual_error *err);
 /* The next list of the text: *ret_crl NULL at the end. */
 bool mu_crl_from_pem(struct mu_pem_reader *reader, struct mu_crl **ret_crl,

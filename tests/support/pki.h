@@ -33,7 +33,7 @@ struct pki_leaf {
     bool no_eku;
     int64_t not_before, not_after; /* 0: the default */
     enum mu_key_spec spec;
-    const struct mu_key *key;   /* use this key instead of a new one */
+    struct mu_key *key;         /* use this key instead of a new one */
     struct mu_cert_template *t; /* start from this; what is set above is written over it */
 };
 
@@ -41,9 +41,11 @@ struct pki_leaf {
 struct pki *pki_root(const char *cn);
 /* Subordinate authority without a path length. */
 struct pki *pki_ca(struct pki *parent, const char *cn);
-/* Anything else: from a template; issuer and key identifiers, names of times and key are filled
- * in where the template leaves them empty. parent NULL: self-signed. */
+/* Anything else, from a template; issuer, key and times are filled in where it leaves them empty.
+ * parent NULL: self-signed. */
 struct pki *pki_make(struct pki *parent, const struct mu_cert_template *t, enum mu_key_spec spec);
+/* The same with a key given. */
+struct pki *pki_make_with(struct pki *parent, const struct mu_cert_template *t, struct mu_key *key);
 struct pki *pki_issue(struct pki *parent, struct pki_leaf leaf);
 /* A self-signed leaf (a stranger's). */
 struct pki *pki_stranger(const char *cn);

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Revocation lists read (RFC 5280 section 5): one pass over the DER, sixteen bytes an entry, no
+ * object per entry; then lookups by bisection.
+ */
+#include "x509/cert_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CRL_ARENA_MAX (1u << 20)
+
+/* An entry points back into the DER. */
+struct entry {
+    uint32_t serial_at;
+    uint8_t serial_len;
+    uint8_t reason;
+    int64_t time_s;
+};
+
+struct mu_crl {
+    atomic_uint refs;
+    struct mu_arena *arena; /* all but the DER and the entries */
+    struct mu_crl_facts facts;
+    uint8_t *der;
+    struct entry *entries;
+};
+
+static const struct {
+    enum mu_reason reason;
+    const char *word;
+} reasons[] = {
+    {MU_REASON_UNSPECIFIED, "unspecified"},      {MU_REASON_KEY_COMPROMISE, "keyCompromise"},
+    {MU_REASON_CA_COMPROMISE, "cACompromise"},   {MU_REASON_AFFILIATION, "affiliationChanged"},
+    {MU_REASON_SUPERSEDED, "superseded"},        {MU_REASON_CESSATION, "cessationOfOperation"},
+    {MU_REASON_HOLD, "certificateHold"},         {MU_REASON_REMOVE, "removeFromCRL"},
+    {MU_REASON_PRIVILEGE, "privilegeWithdrawn"}, {MU_REASON_AA_COMPROMISE, "aACompromise"},
+};
+
+const char *mu_reason_word(enum mu_reason reason)
+{
+    for (size_t i = 0; i < MU_COUNT(reasons); i++) {
+        if (reasons[i].reason == reason) {
+            return reasons[i].word;
+        }
+    }
+    return reasons[0].word;
+}
+
+bool mu_reason_find(const char *word, enum mu_reason *ret_reason)
+{
+    for (size_t i = 0; i < MU_COUNT(reasons); i++) {
+        if (strcmp(word, reasons[i].word) == 0) {
+            *ret_reason = reasons[i].reason;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool malformed(struct mutual_error *err, const char *what)
+{
+    return mu_fail(err, MUTUAL_E_CRL_MALFORMED, "the %s of the revocation list is not well-formed",
+                   what);
+}
+
+/* ---- entries --------------------------------------------------------------------------------- */
+
+struct crl_reader {
+    struct mu_crl *crl;
+    struct text_list unknown;
+    struct mutual_error *err;
+};
+
+static bool note_unknown(struct crl_reader *reader, struct mu_slice oid)
+{
+    /* A million entries may each hold the same one; a few are enough to refuse the list. */
+    return reader->unknown.count >= 8 ||
+           mu_text_list_add_oid(reader->crl->arena, &reader->unknown, oid) ||
+           mu_fail_memory(reader->err);
+}
+
+/* reasonCode (section 5.3.1) and invalidityDate (5.3.2) are understood; certificateIssuer (5.3.3)
+ * is critical and is not. */
+static bool read_entry_extensions(struct crl_reader *reader, struct mu_slice list,
+                                  struct entry *entry)
+{
+    struct mu_slice body;
+    if (!mu_der_only(list, DER_SEQUENCE, &body)) {
+        return malformed(reader->err, "extension list of an entry");
+    }
+    while (body.len > 0) {
+        struct raw_extension ext;
+        struct mu_slice code;
+        bool strict;
+        if (!mu_extension_next(&body, &ext, &strict)) {
+            return malformed(reader->err, "extension list of an entry");
+        }
+        if (mu_slice_equal(ext.oid, MU_SLICE_LIT("\x55\x1d\x15"))) {
+            if (!mu_der_only(ext.value, DER_ENUMERATED, &code) || code.len != 1 ||
+                code.data[0] > MU_REASON_AA_COMPROMISE) {
+                return malformed(reader->err, "reason of an entry");
+            }
+            entry->reason = code.data[0];
+        } else if (ext.critical && !mu_slice_equal(ext.oid, MU_SLICE_LIT("\x55\x1d\x18")) &&
+                   !note_unknown(reader, ext.oid)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_entry(struct crl_reader *reader, struct mu_slice body, struct entry *entry)
+{
+    struct mu_slice serial;
+    struct der_item when;
+    bool early;
+    if (!mu_der_body(&body, DER_INTEGER, &serial) || !mu_der_unsigned(serial, &serial) ||
+        serial.len > UINT8_MAX || !mu_der_next(&body, &when) ||
+        !mu_der_time(&when, &entry->time_s, &early)) {
+        return malformed(reader->err, "serial number or time of an entry");
+    }
+    entry->serial_at = (uint32_t)(serial.data - reader->crl->der);
+    entry->serial_len = (uint8_t)serial.len;
+    entry->reason = MU_REASON_UNSPECIFIED;
+    return body.len == 0 || read_entry_extensions(reader, body, entry);
+}
+
+static struct mu_slice serial_of(const struct mu_crl *crl, const struct entry *entry)
+{
+    return mu_slice_of(crl->der + entry->serial_at, entry->serial_len);
+}
+
+/* By value: magnitudes have no leading zeros, so the longer is the larger. */
+static int compare_serials(struct mu_slice a, struct mu_slice b)
+{
+    if (a.len != b.len) {
+        return a.len < b.len ? -1 : 1;
+    }
+    return a.len == 0 ? 0 : memcmp(a.data, b.data, a.len);
+}
+
+static int compare_entries(const void *a, const void *b, void *context)
+{
+    const struct mu_crl *crl = context;
+    return compare_serials(serial_of(crl, a), serial_of(crl, b));
+}
+
+static void sort_entries(struct mu_crl *crl)
+{
+    size_t count = crl->facts.count;
+    for (size_t i = 1; i < count; i++) {
+        if (compare_entries(&crl->entries[i - 1], &crl->entries[i], crl) > 0) {
+            qsort_r(crl->entries, count, sizeof *crl->entries, compare_entries, crl);
+            return;
+        }
+    }
+}
+
+static bool read_entries(struct crl_reader *reader, struct mu_slice list)
+{
+    struct mu_crl *crl = reader->crl;
+    struct mu_slice body;
+    size_t count = 0;
+    for (struct mu_slice rest = list; rest.len > 0; count++) {
+        if (!mu_der_body(&rest, DER_SEQUENCE, &body)) {
+            return malformed(reader->err, "list of entries");
+        }
+    }
+    crl->entries = mu_alloc(count, sizeof *crl->entries);
+    if (crl->entries == NULL) {
+        return mu_fail_memory(reader->err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!mu_der_body(&list, DER_SEQUENCE, &body) ||
+            !read_entry(reader, body, &crl->entries[i])) {
+            return false;
+        }
+    }
+    crl->facts.count = count;
+    sort_entries(crl);
+    return true;
+}
+
+/* ---- extensions of the list --------------------------------------------------------------------
+ */
+
+static bool read_flag(struct mu_slice *in, uint8_t tag, bool *ret_value)
+{
+    struct mu_slice body;
+    bool strict;
+    *ret_value = false;
+    return mu_der_optional(in, tag, &body) &&
+           (body.data == NULL || mu_der_bool(body, ret_value, &strict));
+}
+
+static bool read_idp(struct crl_reader *reader, struct mu_slice value)
+{
+    struct mu_slice body;
+    struct mu_slice point;
+    struct mu_slice some_reasons;
+    struct text_list uris = {0};
+    bool clean = true;
+    struct mu_crl_idp *idp = mu_arena_alloc(reader->crl->arena, sizeof *idp);
+    if (idp == NULL) {
+        return mu_fail_memory(reader->err);
+    }
+    if (!mu_der_only(value, DER_SEQUENCE, &body) ||
+        !mu_der_optional(&body, DER_CONSTRUCTED(0), &point) ||
+        !mu_point_uris(reader->crl->arena, point, &uris, &clean) || !clean ||
+        !read_flag(&body, DER_CONTEXT(1), &idp->only_user) ||
+        !read_flag(&body, DER_CONTEXT(2), &idp->only_ca) ||
+        !mu_der_optional(&body, DER_CONTEXT(3), &some_reasons) ||
+        !read_flag(&body, DER_CONTEXT(4), &idp->indirect) ||
+        !read_flag(&body, DER_CONTEXT(5), &idp->only_attribute) || body.len != 0) {
+        return malformed(reader->err, "issuing distribution point");
+    }
+    idp->some_reasons = some_reasons.data != NULL;
+    idp->uris = uris.items;
+    reader->crl->facts.idp = idp;
+    return true;
+}
+
+static bool read_number(struct mu_slice value, struct mu_slice *ret_number)
+{
+    struct mu_slice body;
+    return mu_der_only(value, DER_INTEGER, &body) && mu_der_unsigned(body, ret_number);
+}
+
+static bool read_extension(struct crl_reader *reader, const struct raw_extension *ext)
+{
+    struct mu_crl_facts *facts = &reader->crl->facts;
+    bool issuer;
+    bool serial;
+    if (mu_slice_equal(ext->oid, MU_SLICE_LIT("\x55\x1d\x14"))) {
+        return read_number(ext->value, &facts->number) || malformed(reader->err, "number");
+    }
+    if (mu_slice_equal(ext->oid, MU_SLICE_LIT("\x55\x1d\x1b"))) {
+        return read_number(ext->value, &facts->delta_base) || malformed(reader->err, "base number");
+    }
+    if (mu_slice_equal(ext->oid, OID_AKI)) {
+        return mu_aki_read(ext->value, &facts->akid, &issuer, &serial) ||
+               malformed(reader->err, "authority key identifier");
+    }
+    if (mu_slice_equal(ext->oid, MU_SLICE_LIT("\x55\x1d\x1c"))) {
+        return read_idp(reader, ext->value);
+    }
+    return !ext->critical || note_unknown(reader, ext->oid);
+}
+
+static bool read_extensions(struct crl_reader *reader, struct mu_slice explicit_body)
+{
+    struct mu_slice body;
+    struct mu_slice seen[MU_LIMIT_CERT_EXTENSIONS];
+    if (!mu_der_only(explicit_body, DER_SEQUENCE, &body)) {
+        return malformed(reader->err, "extension list");
+    }
+    for (size_t count = 0; body.len > 0; count++) {
+        struct raw_extension ext;
+        bool strict;
+        if (count == MU_LIMIT_CERT_EXTENSIONS || !mu_extension_next(&body, &ext, &strict)) {
+            return malformed(reader->err, "extension list");
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (mu_slice_equal(seen[i], ext.oid)) {
+                return malformed(reader->err, "extension list, which names one twice,");
+            }
+        }
+        seen[count] = ext.oid;
+        if (!read_extension(reader, &ext)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the list
+ * ------------------------------------------------------------------------------------ */
+
+static bool read_issuer(struct crl_reader *reader, struct mu_slice name)
+{
+    struct mu_crl_facts *facts = &reader->crl->facts;
+    MU_AUTO(buf) struct mu_buf canon;
+    mu_buf_init(&canon, CRL_ARENA_MAX / 4);
+    if (!mu_name_canon(name, &canon)) {
+        return malformed(reader->err, "issuer");
+    }
+    const char *copy = mu_arena_strndup(reader->crl->arena, canon.data, canon.len);
+    facts->issuer = name;
+    facts->issuer_canon = mu_slice_of(copy, canon.len);
+    facts->issuer_text = mu_arena_name_text(reader->crl->arena, name);
+    return (copy != NULL && facts->issuer_text != NULL) || mu_fail_memory(reader->err);
+}
+
+/* thisUpdate and, where it is there, nextUpdate (sections 5.1.2.4 and 5.1.2.5). */
+static bool read_times(struct crl_reader *reader, struct mu_slice *tbs)
+{
+    struct mu_crl_facts *facts = &reader->crl->facts;
+    struct der_item when;
+    bool early;
+    if (!mu_der_next(tbs, &when) || !mu_der_time(&when, &facts->this_update_s, &early)) {
+        return malformed(reader->err, "time");
+    }
+    facts->next_update_s = MU_TIME_NEVER_S;
+    bool more =
+        tbs->len > 0 && (tbs->data[0] == DER_UTC_TIME || tbs->data[0] == DER_GENERALIZED_TIME);
+    return !more ||
+           (mu_der_next(tbs, &when) && mu_der_time(&when, &facts->next_update_s, &early)) ||
+           malformed(reader->err, "time");
+}
+
+static bool read_tbs(struct crl_reader *reader, const struct signed_parts *parts)
+{
+    struct mu_slice tbs = parts->tbs.body;
+    struct mu_slice number;
+    struct mu_slice algorithm;
+    struct mu_slice entries;
+    struct mu_slice extensions;
+    struct der_item issuer;
+    uint32_t version = 0;
+    bool params_ok;
+    if (!mu_der_optional(&tbs, DER_INTEGER, &number) ||
+        (number.data != NULL && (!mu_der_small(number, 2, &version) || version != 1))) {
+        return malformed(reader->err, "version");
+    }
+    /* Section 5.1.1.2: both fields hold the same identifier. */
+    if (!mu_der_body(&tbs, DER_SEQUENCE, &algorithm) ||
+        !mu_slice_equal(algorithm, parts->algorithm) ||
+        !mu_sig_read(algorithm, &reader->crl->facts.sig, &params_ok)) {
+        return malformed(reader->err, "signature algorithm");
+    }
+    if (!mu_der_take(&tbs, DER_SEQUENCE, &issuer)) {
+        return malformed(reader->err, "issuer");
+    }
+    if (!read_issuer(reader, issuer.whole) || !read_times(reader, &tbs)) {
+        return false;
+    }
+    if (!mu_der_optional(&tbs, DER_SEQUENCE, &entries) ||
+        !mu_der_optional(&tbs, DER_CONSTRUCTED(0), &extensions) || tbs.len != 0) {
+        return malformed(reader->err, "body");
+    }
+    return (extensions.data == NULL || read_extensions(reader, extensions)) &&
+           (entries.data == NULL || read_entries(reader, entries));
+}
+
+static bool read_crl(struct crl_reader *reader, struct mu_slice der)
+{
+    struct mu_crl_facts *facts = &reader->crl->facts;
+    struct signed_parts parts;
+    facts->der = der;
+    if (!mu_signed_split(der, &parts)) {
+        return mu_fail(reader->err, MUTUAL_E_CRL_MALFORMED,
+                       "what was given is not one whole revocation list in DER");
+    }
+    facts->tbs = parts.tbs.whole;
+    facts->signature = parts.signature;
+    if (!read_tbs(reader, &parts)) {
+        return facts->issuer_text != NULL &&
+               mu_error_context(reader->err, "revocation list of \"%.100s\"", facts->issuer_text);
+    }
+    facts->unknown_critical = reader->unknown.items;
+    return true;
+}
+
+bool mu_crl_from_der(struct mu_slice der, struct mu_crl **ret_crl, struct mutual_error *err)
+{
+    if (der.len > MU_LIMIT_CRL_BYTES) {
+        return mu_fail(err, MUTUAL_E_CRL_MALFORMED,
+                       "a revocation list of %zu bytes is larger than %u", der.len,
+                       MU_LIMIT_CRL_BYTES);
+    }
+    MU_AUTO(crl) struct mu_crl *crl = mu_alloc(1, sizeof *crl);
+    if (crl == NULL) {
+        return mu_fail_memory(err);
+    }
+    atomic_init(&crl->refs, 1);
+    crl->arena = mu_arena_new(CRL_ARENA_MAX);
+    crl->der = mu_alloc(der.len, 1);
+    if (crl->arena == NULL || crl->der == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (der.len > 0) {
+        memcpy(crl->der, der.data, der.len);
+    }
+    struct crl_reader reader = {.crl = crl, .err = err};
+    if (!read_crl(&reader, mu_slice_of(crl->der, der.len))) {
+        return false;
+    }
+    *ret_crl = MU_TAKE(crl);
+    return true;
+}
+
+bool mu_crl_from_pem(struct mu_pem_reader *reader, struct mu_crl **ret_crl,
+                     struct mutual_error *err)
+{
+    struct mu_pem_block block;
+    bool end;
+    do {
+        if (!mu_pem_next(reader, &block, &end, err)) {
+            return false;
+        }
+        if (end) {
+            *ret_crl = NULL;
+            return true;
+        }
+    } while (!mu_slice_equal_text(block.label, "X509 CRL"));
+    MU_AUTO(buf) struct mu_buf der;
+    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
+    return mu_pem_decode(reader, &block, &der, err) &&
+           (mu_crl_from_der(mu_buf_slice(&der), ret_crl, err) ||
+            mu_error_context(err, "block %u of \"%s\", line %u", reader->block, reader->what,
+                             block.line));
+}
+
+static struct mu_crl *unconst(const struct mu_crl *crl)
+{
+    union {
+        const struct mu_crl *in;
+        struct mu_crl *out;
+    } same = {crl};
+    return same.out;
+}
+
+struct mu_crl *mu_crl_ref(const struct mu_crl *crl)
+{
+    struct mu_crl *own = unconst(crl);
+    if (own != NULL) {
+        atomic_fetch_add_explicit(&own->refs, 1, memory_order_relaxed);
+    }
+    return own;
+}
+
+void mu_crl_unref(struct mu_crl *crl)
+{
+    if (crl == NULL || atomic_fetch_sub_explicit(&crl->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    mu_arena_free(crl->arena);
+    mu_free(crl->entries);
+    mu_free(crl->der);
+    mu_free(crl);
+}
+
+void mu_crl_auto(struct mu_crl **crl)
+{
+    mu_crl_unref(*crl);
+}
+
+const struct mu_crl_facts *mu_crl_facts(const struct mu_crl *crl)
+{
+    return &crl->facts;
+}
+
+struct mu_revoked mu_crl_at(const struct mu_crl *crl, size_t i)
+{
+    mu_assert(i < crl->facts.count);
+    const struct entry *entry = &crl->entries[i];
+    return (struct mu_revoked){serial_of(crl, entry), entry->time_s, (enum mu_reason)entry->reason};
+}
+
+bool mu_crl_find(const struct mu_crl *crl, struct mu_slice serial, struct mu_revoked *ret_entry)
+{
+    size_t low = 0;
+    size_t high = crl->facts.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_serials(serial_of(crl, &crl->entries[middle]), serial);
+        if (order == 0) {
+            if (ret_entry != NULL) {
+                *ret_entry = mu_crl_at(crl, middle);
+            }
+            return true;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+bool mu_crl_signed_by(const struct mu_crl *crl, const struct mu_cert *issuer,
+                      struct mutual_error *err)
+{
+    struct mu_signed object = {
+        .tbs = crl->facts.tbs,
+        .signature = crl->facts.signature,
+        .sig = crl->facts.sig,
+        .wrong = MUTUAL_E_CRL_SIGNATURE,
+        .what = "revocation list",
+        .name = crl->facts.issuer_text,
+    };
+    return mu_signed_check_by(&object, issuer, err);
+}

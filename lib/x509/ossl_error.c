@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * OpenSSL's error queue turned into our error object, and the digest everybody needs.
+ */
+#include "x509/x509.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+void mu_ossl_clear(void)
+{
+    ERR_clear_error();
+}
+
+void mu_ossl_fill(struct mutual_error *err, enum mutual_code code, const char *file, int line,
+                  const char *format, ...)
+{
+    /* The first entry is the cause; what follows is callers complaining about callees. */
+    const char *data = NULL;
+    int flags = 0;
+    unsigned long cause = ERR_get_error_all(NULL, NULL, NULL, &data, &flags);
+    char detail[96] = "";
+    if (cause != 0 && data != NULL && (flags & ERR_TXT_STRING) != 0 && *data != '\0') {
+        snprintf(detail, sizeof detail, " (%s)", data);
+    }
+    char what[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    const char *reason = cause == 0 ? NULL : ERR_reason_error_string(cause);
+    if (reason != NULL) {
+        mu_error_fill(err, code, 0, file, line, "%s: %s%s", what, reason, detail);
+    } else {
+        mu_error_fill(err, code, 0, file, line, "%s", what);
+    }
+    if (err != NULL) {
+        err->ossl = cause;
+    }
+    ERR_clear_error();
+}
+
+bool mu_sha256(struct mu_slice bytes, uint8_t ret_digest[32], struct mutual_error *err)
+{
+    if (EVP_Digest(bytes.data, bytes.len, ret_digest, NULL, EVP_sha256(), NULL) != 1) {
+        return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not take a SHA-256 digest");
+    }
+    return true;
+}
