@@ -343,6 +343,11 @@ struct config {
  * *ret_config is written. Names are checked for being given twice, references for being known. */
 bool config_build(const struct config_snapshot *snapshot, const char *main_name,
                   struct config_findings *findings, struct config **ret_config);
+/* The same for those who go on judging after an error: *ret_config is also written with a model
+ * that is not sound (false), where what was wrong is zero, and names and texts may be NULL; it is
+ * NULL only without memory. Nothing may be served from such a model. */
+bool config_build_partial(const struct config_snapshot *snapshot, const char *main_name,
+                          struct config_findings *findings, struct config **ret_config);
 void config_free(struct config *config);
 void mu_config_auto(struct config **config);
 /* Frees what only places need, which is most of the memory; marks keep their file and line. */

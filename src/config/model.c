@@ -47,8 +47,8 @@ static bool build_maps(struct config_whole *whole)
     return built;
 }
 
-bool config_build(const struct config_snapshot *snapshot, const char *main_name,
-                  struct config_findings *findings, struct config **ret_config)
+bool config_build_partial(const struct config_snapshot *snapshot, const char *main_name,
+                          struct config_findings *findings, struct config **ret_config)
 {
     size_t errors = findings->errors;
     bool broken = false;
@@ -57,18 +57,26 @@ bool config_build(const struct config_snapshot *snapshot, const char *main_name,
         config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
                            "out of memory while building the configuration");
         config_free(whole == NULL ? NULL : &whole->config);
+        *ret_config = NULL;
         return false;
     }
     if (!broken) {
         config_judge(whole, snapshot, findings, errors);
     }
-    if (findings->errors > errors) {
-        config_free(&whole->config);
-        return false;
-    }
     whole->tree.snapshot = NULL; /* both may end before the model does */
     whole->tree.findings = NULL;
     *ret_config = &whole->config;
+    return findings->errors == errors;
+}
+
+bool config_build(const struct config_snapshot *snapshot, const char *main_name,
+                  struct config_findings *findings, struct config **ret_config)
+{
+    MU_AUTO(config) struct config *config = NULL;
+    if (!config_build_partial(snapshot, main_name, findings, &config)) {
+        return false;
+    }
+    *ret_config = MU_TAKE(config);
     return true;
 }
 

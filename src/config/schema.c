@@ -209,7 +209,7 @@ static const struct block clients_block = {
 };
 
 #define THIS config_inbound
-static const char *const proxy_words[] = {"none", "v2", NULL};
+static const char *const proxy_words[] = {"none", "v2", "v2-cert", NULL};
 static const struct setting inbound_settings[] = {
     {"name", SETTING_NAME, .required = true, AT(name), .since = "0.1",
      .help = "the service's name: grants are given to it, logs tell it"},
@@ -228,7 +228,7 @@ static const struct setting inbound_settings[] = {
      .since = "0.1", .help = "application protocols, in order of preference"},
     {"proxy-protocol", SETTING_WORD, .reload = RELOAD_NEW, AT(proxy_protocol), .dflt = "none",
      .words = proxy_words, .since = "0.1",
-     .help = "tell the service behind who connects, with what certificate"},
+     .help = "tell the service behind who connects; v2-cert: with the whole certificate"},
     {"timeouts", SETTING_BLOCK, AT(timeouts), .block = &timeouts_block, .since = "0.1",
      .help = "how long things may take"},
     {"connections", SETTING_BLOCK, AT(connections), .block = &connections_block, .since = "0.1",

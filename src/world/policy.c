@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The policy made real: grants with parsed patterns, its generation, and grants that can never let
+ * anybody in.
+ */
+#include "world/world_internal.h"
+
+#include <string.h>
+
+static const char *text_of(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+/* ---- never -------------------------------------------------------------------------------------
+ */
+
+static bool any_listener(const struct config *config, const struct config_grant *grant,
+                         bool (*wanted)(const struct config_inbound *inbound))
+{
+    for (size_t t = 0; t < grant->to.count; t++) {
+        const char *to = grant->to.items[t];
+        if (to == NULL) {
+            return true; /* told elsewhere */
+        }
+        if (strcmp(to, "*") != 0) {
+            const struct config_inbound *inbound = config_inbound_find(config, to);
+            if (inbound == NULL || wanted(inbound)) {
+                return true;
+            }
+            continue;
+        }
+        for (size_t i = 0; i < config->inbound_count; i++) {
+            if (wanted(&config->inbounds[i])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool asks(const struct config_inbound *inbound)
+{
+    return inbound->clients.mode != CONFIG_MODE_NONE;
+}
+
+static bool requests(const struct config_inbound *inbound)
+{
+    return inbound->clients.mode == CONFIG_MODE_REQUEST;
+}
+
+static void judge_grant(struct build *build, const struct config_grant *grant)
+{
+    char date[MU_TIME_TEXT];
+    const struct config *config = build->whole->config;
+    if (grant->until_s <= build->now_s) {
+        struct config_place place = config_place_of(&grant->mark, "until");
+        build_add(build, CONFIG_WARNING, MUTUAL_E_GRANT_UNREACHABLE, &place,
+                  "remove it, or give it a later end", "the grant \"%s\" ended on %s",
+                  text_of(grant->name), mu_time_format(grant->until_s, date));
+    }
+    if (config->inbound_count == 0) {
+        return; /* a policy that is shared among machines may be about others */
+    }
+    if (!any_listener(config, grant, asks)) {
+        struct config_place place = config_place_of(&grant->mark, "to");
+        build_add(build, CONFIG_WARNING, MUTUAL_E_GRANT_UNREACHABLE, &place,
+                  "clients: {mode: require, trust: NAME}",
+                  "the grant \"%s\" has no effect: \"%s\" asks no client for a certificate",
+                  text_of(grant->name), grant->to.items[0]);
+    } else if (grant->anonymous && !any_listener(config, grant, requests)) {
+        struct config_place place = config_place_of(&grant->mark, "anonymous");
+        build_add(build, CONFIG_WARNING, MUTUAL_E_GRANT_UNREACHABLE, &place,
+                  "clients: {mode: request}",
+                  "the grant \"%s\" lets in clients without certificate, but every listener it is "
+                  "to requires one",
+                  text_of(grant->name));
+    }
+}
+
+/* ---- shadowed
+ * ------------------------------------------------------------------------------------ */
+
+static bool covers(const struct config_grant *wide, const struct config_grant *narrow)
+{
+    return wide->since_s <= narrow->since_s && wide->until_s >= narrow->until_s;
+}
+
+/* Remembers who gave what first; says who gave the same for at least as long before, or NULL. */
+static const struct config_grant *given_before(struct build *build, struct mu_map *given,
+                                               const struct config_grant *grant, const char *to,
+                                               const struct config_pattern *from)
+{
+    MU_AUTO(buf) struct mu_buf key;
+    mu_buf_init(&key, 4096);
+    mu_buf_printf(&key, "%s %d %s", text_of(to), (int)from->type, text_of(from->text));
+    struct config_grant *before = mu_map_get(given, mu_buf_slice(&key));
+    if (before != NULL && covers(before, grant)) {
+        return before;
+    }
+    union {
+        const struct config_grant *kept;
+        void *value;
+    } both = {grant};
+    if (!mu_map_put(given, mu_buf_slice(&key), both.value)) {
+        build->no_memory = true;
+    }
+    return NULL;
+}
+
+/* A grant is of no use when everything it gives was given before, for as long. */
+static void judge_shadow(struct build *build, struct mu_map *given,
+                         const struct config_grant *grant)
+{
+    const struct config_grant *before = NULL;
+    bool all = grant->from_count > 0 && !grant->anonymous;
+    for (size_t t = 0; t < grant->to.count; t++) {
+        for (size_t f = 0; f < grant->from_count; f++) {
+            const struct config_grant *same =
+                given_before(build, given, grant, grant->to.items[t], &grant->from[f]);
+            all = all && same != NULL && same != grant;
+            before = same != NULL ? same : before;
+        }
+    }
+    if (all && before != NULL) {
+        struct config_place place = config_place_of(&grant->mark, "grant");
+        build_add(build, CONFIG_WARNING, MUTUAL_E_GRANT_UNREACHABLE, &place, "remove one of them",
+                  "the grant \"%s\" gives nothing that \"%s\" does not give already (%s:%u)",
+                  text_of(grant->name), text_of(before->name), text_of(before->mark.file),
+                  before->mark.line);
+    }
+}
+
+/* ---- building
+ * ------------------------------------------------------------------------------------ */
+
+/* Adds the grant for one of the listeners it is to. With several, each is named "grant/listener",
+ * which no grant of the configuration can be called. */
+static void add_grant(struct build *build, const struct config_grant *grant, size_t index)
+{
+    MU_AUTO(free)
+    struct mutual_pattern **patterns = mu_alloc(grant->from_count + 1, sizeof(void *));
+    MU_AUTO(buf) struct mu_buf name;
+    mu_buf_init(&name, 1024);
+    if (patterns == NULL) {
+        build->no_memory = true;
+        return;
+    }
+    mu_buf_text(&name, text_of(grant->name));
+    if (grant->to.count > 1) {
+        mu_buf_printf(&name, "/%s", text_of(grant->to.items[index]));
+    }
+    size_t count =
+        build_patterns(build, &grant->mark, "from", grant->from, grant->from_count, patterns);
+    struct mutual_grant made = {
+        .name = mu_buf_str(&name),
+        .to = text_of(grant->to.items[index]),
+        .from = patterns,
+        .from_count = count,
+        .anonymous = grant->anonymous,
+        .since_s = grant->since_s,
+        .until_s = grant->until_s,
+        .owner = text_of(grant->owner),
+        .why = text_of(grant->why),
+        .file = grant->mark.file,
+        .line = (int)grant->mark.line,
+    };
+    struct mutual_error err = {0};
+    if (!mutual_policy_add(build->whole->world.policy, &made, &err)) {
+        struct config_place place = config_place_of(&grant->mark, "grant");
+        build_add_error(build, CONFIG_ERROR, &place, &err);
+    }
+}
+
+static void digest_grant(struct digest *digest, const struct config_grant *grant)
+{
+    MU_AUTO(buf) struct mu_buf all;
+    mu_buf_init(&all, 64u << 20);
+    mu_buf_printf(&all, "%s %lld %lld %d", text_of(grant->name), (long long)grant->since_s,
+                  (long long)grant->until_s, grant->anonymous);
+    for (size_t i = 0; i < grant->to.count; i++) {
+        mu_buf_printf(&all, " >%s", text_of(grant->to.items[i])); /* names hold no spaces */
+    }
+    for (size_t i = 0; i < grant->from_count; i++) {
+        const char *text = text_of(grant->from[i].text);
+        mu_buf_printf(&all, " <%d:%zu:%s", (int)grant->from[i].type, strlen(text), text);
+    }
+    digest->failed = digest->failed || all.failed;
+    digest_add(digest, mu_buf_slice(&all));
+}
+
+void build_policy(struct build *build)
+{
+    struct world *world = &build->whole->world;
+    const struct config *config = world->config;
+    size_t errors = build->findings->errors;
+    struct digest digest = {.failed = false};
+    struct mu_map *given = mu_map_new();
+    world->policy = mutual_policy_new();
+    if (world->policy == NULL || given == NULL) {
+        build->no_memory = true;
+        mu_map_free(given);
+        return;
+    }
+    for (size_t i = 0; i < config->grant_count; i++) {
+        const struct config_grant *grant = &config->grants[i];
+        for (size_t t = 0; t < grant->to.count; t++) {
+            add_grant(build, grant, t);
+        }
+        digest_grant(&digest, grant);
+        judge_grant(build, grant);
+        judge_shadow(build, given, grant);
+    }
+    mu_map_free(given);
+    world->policy_generation = digest_value(&digest);
+    build->no_memory = build->no_memory || digest.failed;
+    struct mutual_error err = {0};
+    if (build->findings->errors == errors && !mutual_policy_freeze(world->policy, &err)) {
+        build_add_error(build, CONFIG_ERROR, NULL, &err);
+    }
+}

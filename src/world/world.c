@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The world as a whole: built from a snapshot, found in, freed.
+ */
+#include "world/world_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "identity/identity.h"
+
+#define WORLD_BYTES_MAX (64u << 20)
+
+_Static_assert((int)CONFIG_NAME_SPIFFE == (int)MUTUAL_NAME_SPIFFE &&
+                   (int)CONFIG_NAME_URI == (int)MUTUAL_NAME_URI &&
+                   (int)CONFIG_NAME_DNS == (int)MUTUAL_NAME_DNS &&
+                   (int)CONFIG_NAME_EMAIL == (int)MUTUAL_NAME_EMAIL &&
+                   (int)CONFIG_NAME_IP == (int)MUTUAL_NAME_IP &&
+                   (int)CONFIG_NAME_CN == (int)MUTUAL_NAME_CN,
+               "the configuration's types of names are the library's");
+
+/* ---- what the builders share -------------------------------------------------------------------
+ */
+
+void build_add(struct build *build, enum config_severity severity, enum mutual_code code,
+               const struct config_place *place, const char *hint, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    config_finding_add(build->findings, build->snapshot, severity, code, place, hint, "%s", text);
+}
+
+void build_add_error(struct build *build, enum config_severity severity,
+                     const struct config_place *place, const struct mutual_error *err)
+{
+    config_finding_add_error(build->findings, build->snapshot, severity, place, err);
+}
+
+void *build_alloc(struct build *build, size_t count, size_t size)
+{
+    void *p = mu_arena_alloc(build->whole->arena, count * size);
+    build->no_memory = build->no_memory || p == NULL;
+    return p;
+}
+
+static bool told_already(const struct config_findings *findings, const struct config_place *place)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct config_finding *f = &findings->items[i];
+        if (f->file != NULL && place->file != NULL && f->line == place->line &&
+            f->col == place->col && f->severity == CONFIG_ERROR &&
+            strcmp(f->file, place->file) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool build_file(struct build *build, const char *path, const struct config_place *place,
+                struct mu_slice *ret_bytes)
+{
+    if (config_snapshot_find(build->snapshot, path, ret_bytes)) {
+        return true;
+    }
+    if (!told_already(build->findings, place)) {
+        build_add(build, CONFIG_ERROR, MUTUAL_E_FILE_MISSING, place, NULL,
+                  "the file \"%s\" is not there", path);
+    }
+    return false;
+}
+
+void digest_add(struct digest *digest, struct mu_slice bytes)
+{
+    uint8_t both[64];
+    memcpy(both, digest->state, 32);
+    bool hashed = mu_sha256(bytes, both + 32, NULL) &&
+                  mu_sha256(mu_slice_of(both, sizeof both), digest->state, NULL);
+    digest->failed = digest->failed || !hashed;
+}
+
+void digest_add_number(struct digest *digest, int64_t number)
+{
+    uint8_t bytes[8];
+    mu_put_be64(bytes, (uint64_t)number);
+    digest_add(digest, mu_slice_of(bytes, sizeof bytes));
+}
+
+uint64_t digest_value(const struct digest *digest)
+{
+    return mu_get_be64(digest->state);
+}
+
+size_t build_patterns(struct build *build, const struct config_mark *mark, const char *setting,
+                      const struct config_pattern *patterns, size_t count,
+                      struct mutual_pattern **ret_patterns)
+{
+    size_t parsed = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct mutual_error err = {0};
+        if (patterns[i].text == NULL) {
+            continue;
+        }
+        if (mutual_pattern_parse((enum mutual_name_type)patterns[i].type, patterns[i].text,
+                                 &ret_patterns[parsed], &err)) {
+            parsed++;
+        } else {
+            struct config_place place = config_place_at(mark, setting, i);
+            build_add_error(build, CONFIG_ERROR, &place, &err);
+        }
+    }
+    return parsed;
+}
+
+/* ---- services ----------------------------------------------------------------------------------
+ */
+
+static struct world_trust *trust_of(const struct world *world, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < world->trust_count; i++) {
+        if (world->trusts[i].config->name != NULL &&
+            strcmp(world->trusts[i].config->name, name) == 0) {
+            return &world->trusts[i];
+        }
+    }
+    return NULL;
+}
+
+static void build_inbound(struct build *build, const struct config_inbound *config,
+                          struct world_service *service)
+{
+    static const enum mutual_mode modes[] = {
+        [CONFIG_MODE_REQUIRE] = MUTUAL_MODE_REQUIRE,
+        [CONFIG_MODE_REQUEST] = MUTUAL_MODE_REQUEST,
+        [CONFIG_MODE_NONE] = MUTUAL_MODE_NONE,
+    };
+    service->name = config->name;
+    service->inbound = config;
+    bool asks = config->clients.mode != CONFIG_MODE_NONE;
+    service->trust = asks ? trust_of(&build->whole->world, config->clients.trust) : NULL;
+    build_chains(build, config->certificates, config->certificate_count, true, service);
+    service->rules.side = MUTUAL_SIDE_SERVER;
+    service->rules.mode = modes[config->clients.mode];
+}
+
+static void build_outbound(struct build *build, const struct config_outbound *config,
+                           struct world_service *service)
+{
+    service->name = config->name;
+    service->outbound = config;
+    service->trust = trust_of(&build->whole->world, config->trust);
+    build_chains(build, config->certificates, config->certificate_count, false, service);
+    service->expect = build_alloc(build, config->expect_count + 1, sizeof(void *));
+    if (service->expect != NULL) {
+        service->expect_count = build_patterns(build, &config->mark, "expect", config->expect,
+                                               config->expect_count, service->expect);
+    }
+    service->rules.side = MUTUAL_SIDE_CLIENT;
+    service->rules.mode = MUTUAL_MODE_REQUIRE;
+    service->rules.expect = service->expect;
+    service->rules.expect_count = service->expect_count;
+}
+
+static void finish_rules(const struct world *world, struct world_service *service)
+{
+    struct mutual_rules *rules = &service->rules;
+    rules->service = service->name;
+    rules->policy = world->policy;
+    rules->policy_generation = world->policy_generation;
+    if (service->trust != NULL) {
+        rules->trust = service->trust->trust;
+        rules->trust_generation = service->trust->trust_generation;
+        rules->revocation_generation = service->trust->revocation_generation;
+    }
+}
+
+static void build_services(struct build *build)
+{
+    struct world *world = &build->whole->world;
+    const struct config *config = world->config;
+    size_t count = config->inbound_count + config->outbound_count;
+    world->services = build_alloc(build, count + 1, sizeof *world->services);
+    if (world->services == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < config->inbound_count; i++) {
+        build_inbound(build, &config->inbounds[i], &world->services[world->service_count++]);
+    }
+    for (size_t i = 0; i < config->outbound_count; i++) {
+        build_outbound(build, &config->outbounds[i], &world->services[world->service_count++]);
+    }
+    for (size_t i = 0; i < world->service_count; i++) {
+        finish_rules(world, &world->services[i]);
+    }
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------
+ */
+
+static void free_services(struct world *world)
+{
+    for (size_t i = 0; i < world->service_count; i++) {
+        struct world_service *service = &world->services[i];
+        for (size_t e = 0; e < service->expect_count; e++) {
+            mutual_pattern_free(service->expect[e]);
+        }
+        for (size_t c = 0; c < service->chain_count; c++) {
+            for (size_t k = 0; k < service->chains[c].count; k++) {
+                mu_cert_unref(service->chains[c].certs[k]);
+            }
+        }
+    }
+}
+
+static void whole_free(struct world_whole *whole)
+{
+    struct world *world = &whole->world;
+    free_services(world);
+    for (size_t i = 0; i < world->trust_count; i++) {
+        mutual_trust_unref(world->trusts[i].trust);
+    }
+    mutual_policy_unref(world->policy);
+    config_free(whole->config);
+    mu_arena_free(whole->arena);
+    mu_free(whole);
+}
+
+static void build_everything(struct build *build)
+{
+    struct world *world = &build->whole->world;
+    world->config = build->whole->config;
+    world->trusts = build_alloc(build, world->config->trust_count + 1, sizeof *world->trusts);
+    for (size_t i = 0; world->trusts != NULL && i < world->config->trust_count; i++) {
+        build_trust(build, &world->config->trusts[i], &world->trusts[world->trust_count++]);
+    }
+    build_policy(build);
+    build_services(build);
+}
+
+bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
+                 struct config_findings *findings, const struct world **ret_world)
+{
+    size_t errors = findings->errors;
+    struct world_whole *whole = mu_alloc(1, sizeof *whole);
+    struct build build = {whole, snapshot, findings, now_s, whole == NULL};
+    if (whole != NULL) {
+        atomic_init(&whole->refs, 1);
+        whole->arena = mu_arena_new(WORLD_BYTES_MAX);
+        (void)config_build_partial(snapshot, NULL, findings, &whole->config);
+        build.no_memory = whole->arena == NULL;
+        if (whole->arena != NULL && whole->config != NULL) {
+            build_everything(&build);
+        }
+    }
+    if (build.no_memory) {
+        config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
+                           "out of memory while building what the configuration says");
+    }
+    if (findings->errors > errors) {
+        if (whole != NULL) {
+            whole_free(whole);
+        }
+        return false;
+    }
+    config_trim(whole->config);
+    *ret_world = &whole->world;
+    return true;
+}
+
+/* The count is the only part of a world that changes. */
+static struct world_whole *whole_of(const struct world *world)
+{
+    union {
+        const struct world *shared;
+        struct world_whole *whole; /* its first member is the world */
+    } both = {world};
+    return both.whole;
+}
+
+const struct world *world_ref(const struct world *world)
+{
+    (void)atomic_fetch_add_explicit(&whole_of(world)->refs, 1, memory_order_relaxed);
+    return world;
+}
+
+void world_unref(const struct world *world)
+{
+    if (world != NULL &&
+        atomic_fetch_sub_explicit(&whole_of(world)->refs, 1, memory_order_acq_rel) == 1) {
+        whole_free(whole_of(world));
+    }
+}
+
+void mu_world_auto(const struct world **world)
+{
+    world_unref(*world);
+}
+
+const struct world_service *world_service_find(const struct world *world, const char *name)
+{
+    for (size_t i = 0; i < world->service_count; i++) {
+        if (strcmp(world->services[i].name, name) == 0) {
+            return &world->services[i];
+        }
+    }
+    return NULL;
+}
+
+const struct world_trust *world_trust_find(const struct world *world, const char *name)
+{
+    return trust_of(world, name);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the room share while a world is built.
+ */
+#ifndef WORLD_WORLD_INTERNAL_H
+#define WORLD_WORLD_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "world/world.h"
+
+struct world_whole {
+    struct world world;
+    atomic_size_t refs;
+    struct config *config;
+    struct mu_arena *arena;
+};
+
+struct build {
+    struct world_whole *whole;
+    const struct config_snapshot *snapshot;
+    struct config_findings *findings;
+    int64_t now_s;
+    bool no_memory;
+};
+
+void build_add(struct build *build, enum config_severity severity, enum mutual_code code,
+               const struct config_place *place, const char *hint, const char *format, ...)
+    MUTUAL_PRINTF(6, 7);
+void build_add_error(struct build *build, enum config_severity severity,
+                     const struct config_place *place, const struct mutual_error *err);
+/* A file of the snapshot; a missing one is a finding, unless whoever loaded told so already. */
+bool build_file(struct build *build, const char *path, const struct config_place *place,
+                struct mu_slice *ret_bytes);
+void *build_alloc(struct build *build, size_t count, size_t size);
+
+/* Each fills in its part as far as it goes; findings tell the rest. */
+void build_trust(struct build *build, const struct config_trust *config, struct world_trust *trust);
+void build_chains(struct build *build, const struct config_certificate *certificates, size_t count,
+                  bool server, struct world_service *service);
+void build_policy(struct build *build);
+/* The patterns of a setting; what could not be parsed is left out. */
+size_t build_patterns(struct build *build, const struct config_mark *mark, const char *setting,
+                      const struct config_pattern *patterns, size_t count,
+                      struct mutual_pattern **ret_patterns);
+/* "certificate \"web\" in FILE": expired, about to expire, not yet valid. */
+void build_judge_time(struct build *build, const struct mu_cert *cert, const char *what,
+                      const struct config_place *place);
+
+/* A running hash over parts; parts cannot run into each other. */
+struct digest {
+    uint8_t state[32];
+    bool failed;
+};
+void digest_add(struct digest *digest, struct mu_slice bytes);
+void digest_add_number(struct digest *digest, int64_t number);
+uint64_t digest_value(const struct digest *digest);
+
+#endif
