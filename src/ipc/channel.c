@@ -96,7 +96,7 @@ void ipc_channel_free(struct ipc_channel *channel)
     mu_free(channel);
 }
 
-void ipc_channel_auto(struct ipc_channel **channel)
+void mu_ipc_channel_auto(struct ipc_channel **channel)
 {
     ipc_channel_free(*channel);
 }

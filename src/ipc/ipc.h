@@ -46,7 +46,7 @@ bool ipc_channel_new(int take_fd, enum ipc_party self, enum ipc_party peer,
                      struct ipc_channel **ret_channel, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Closes. What is still queued is lost. */
 void ipc_channel_free(struct ipc_channel *channel);
-void ipc_channel_auto(struct ipc_channel **channel);
+void mu_ipc_channel_auto(struct ipc_channel **channel);
 /* To be watched for EVENT_READ, and for EVENT_WRITE while ipc_wants_write; open until freed. */
 int ipc_channel_fd(const struct ipc_channel *channel);
 bool ipc_wants_write(const struct ipc_channel *channel);

@@ -195,7 +195,7 @@ bool keys_local_new(const struct keys_local_options *options, struct keys_local 
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Ends the process and waits for it. After the keys made from it. */
 void keys_local_free(struct keys_local *local);
-void keys_local_auto(struct keys_local **local);
+void mu_keys_local_auto(struct keys_local **local);
 /* The key, borrowed: it signs within the rules. */
 struct mu_key *keys_local_get_key(const struct keys_local *local);
 /* Its SubjectPublicKeyInfo, borrowed. */

@@ -40,7 +40,8 @@ struct sandbox_state {
 bool sandbox_apply(const struct sandbox_profile *profile, bool unsafe,
                    struct sandbox_state *ret_state, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* One line for log and status: "seccomp, landlock 7 (files, network, scope)". */
-const char *sandbox_words(const struct sandbox_state *state, char text[96]);
+#define SANDBOX_WORDS 128
+const char *sandbox_words(const struct sandbox_state *state, char text[SANDBOX_WORDS]);
 /* What is missing and why that matters, or NULL when nothing is: a warning for the log. */
 const char *sandbox_warning(const struct sandbox_state *state);
 

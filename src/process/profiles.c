@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sandbox profiles as tables: every system call a role may make once it is locked down. What is
+ * not here kills the process; so there is no open, socket, bind, listen, exec, fork, ptrace, kill,
+ * no stat of a path, no executable memory.
+ */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "process/landlock_internal.h"
+#include "process/process_internal.h"
+
+#define CALL(name_)               \
+    {                             \
+        .number = SCMP_SYS(name_) \
+    }
+#define CALL_IF(name_, arg_, mask_, equals_)                                        \
+    {                                                                               \
+        .number = SCMP_SYS(name_), .conditional = true, .arg = arg_, .mask = mask_, \
+        .equals = equals_                                                           \
+    }
+#define FCNTL(command_)         CALL_IF(fcntl, 1, UINT32_MAX, command_)
+#define NEVER_EXECUTABLE(name_) CALL_IF(name_, 2, PROT_EXEC, 0)
+#define SET(name_, ...)                                               \
+    static const struct sandbox_call name_##_items[] = {__VA_ARGS__}; \
+    static const struct sandbox_calls name_ = {name_##_items, MU_COUNT(name_##_items)}
+
+/* Living: memory that is never executable, time, randomness, signals to oneself, an end. */
+SET(living, CALL(brk), NEVER_EXECUTABLE(mmap), CALL(munmap), CALL(mremap), CALL(madvise),
+    NEVER_EXECUTABLE(mprotect), CALL(mlock), CALL(mlock2), CALL(munlock), CALL(clock_gettime),
+    CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday), CALL(time), CALL(getrandom),
+    CALL(getpid), CALL(gettid), CALL(futex), CALL(getrusage), CALL(sched_yield), CALL(rt_sigaction),
+    CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(restart_syscall), CALL(exit),
+    CALL(exit_group));
+
+/* Talking over descriptors it was given, and waiting for them. */
+SET(talking, CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), CALL(recvmsg),
+    CALL(sendmsg), CALL(recvfrom), CALL(sendto), CALL(shutdown), CALL(close), CALL(poll),
+    CALL(ppoll), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait),
+    CALL(epoll_pwait2), CALL(signalfd4), CALL(eventfd2), FCNTL(F_GETFD), FCNTL(F_SETFD),
+    FCNTL(F_GETFL), FCNTL(F_SETFL), FCNTL(F_DUPFD_CLOEXEC), FCNTL(F_GET_SEALS));
+
+/* Serving strangers: accepting, connecting sockets that the parent made, moving bytes. */
+SET(serving, CALL(accept4), CALL(connect), CALL(getsockopt), CALL(setsockopt), CALL(getsockname),
+    CALL(getpeername), CALL(pipe2), CALL(splice), CALL_IF(ioctl, 1, UINT32_MAX, FIONREAD));
+
+const struct sandbox_profile sandbox_worker = {
+    .name = "worker",
+    .sets = {&living, &talking, &serving},
+    .landlock_network = LANDLOCK_BIND_TCP,
+};
+
+const struct sandbox_profile sandbox_keys = {
+    .name = "keys",
+    .sets = {&living, &talking},
+    .landlock_network = LANDLOCK_BIND_TCP | LANDLOCK_CONNECT_TCP,
+};
