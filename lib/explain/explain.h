@@ -12,11 +12,16 @@
 
 struct mu_observed;
 
-/* As mutual_explain_text and _json, appended to a buffer, with what the session observed
- * (mu_session_observed; NULL: nothing): what was offered, presented and asked for. */
-void mu_explain_text(const struct mutual_story *story, const struct mu_observed *observed,
+/* What the probe knows beyond the story. All-zero is valid. */
+struct mu_story_view {
+    const struct mu_observed *observed; /* what crossed the wire (mu_session_observe), or NULL   */
+    bool unchecked;                     /* client side: nobody judged the server's certificate   */
+    const char *const *notes;           /* sentences to tell at the end, NULL-terminated or NULL */
+};
+/* As mutual_explain_text and _json, appended to a buffer. `view` may be NULL. */
+void mu_explain_text(const struct mutual_story *story, const struct mu_story_view *view,
                      struct mu_buf *out);
-void mu_explain_json(const struct mutual_story *story, const struct mu_observed *observed,
+void mu_explain_json(const struct mutual_story *story, const struct mu_story_view *view,
                      struct mu_buf *out);
 
 /* How it came out, in one stable word: "under_way", "admitted", "refused" (by a check or by the

@@ -12,6 +12,9 @@
 /* No story is longer: a hundred names of CAs with long texts stay below it. */
 #define MU_LIMIT_STORY_BYTES 65536u
 
+/* mu_story_outcome, where a server that nobody judged and that did not refuse counts as admitted.
+ */
+const char *mu_view_outcome(const struct mutual_story *story, const struct mu_story_view *view);
 /* Does the peer of this story present its certificate in this step? */
 bool mu_story_is_peer_cert(const struct mutual_story *story, enum mutual_step step);
 /* Who has to act, in words: "the client", "our configuration". */

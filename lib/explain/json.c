@@ -223,13 +223,24 @@ static void write_observed(struct mu_json *json, const struct mu_observed *seen)
     mu_json_close(json, '}');
 }
 
-void mu_explain_json(const struct mutual_story *story, const struct mu_observed *observed,
+static void write_notes(struct mu_json *json, const char *const *notes)
+{
+    mu_json_open(json, "notes", '[');
+    for (size_t i = 0; notes != NULL && notes[i] != NULL; i++) {
+        mu_json_string(json, NULL, notes[i]);
+    }
+    mu_json_close(json, ']');
+}
+
+void mu_explain_json(const struct mutual_story *story, const struct mu_story_view *view,
                      struct mu_buf *out)
 {
+    static const struct mu_story_view nothing;
+    view = view != NULL ? view : &nothing;
     struct mu_json json;
     mu_json_init(&json, out);
     mu_json_open(&json, NULL, '{');
-    mu_json_string(&json, "outcome", mu_story_outcome(story));
+    mu_json_string(&json, "outcome", mu_view_outcome(story, view));
     mu_json_string(&json, "side", story->side == MUTUAL_SIDE_SERVER ? "server" : "client");
     mu_json_string(&json, "service", story->service);
     mu_json_string(&json, "peer", story->peer);
@@ -241,9 +252,11 @@ void mu_explain_json(const struct mutual_story *story, const struct mu_observed 
     write_verdict(&json, story->verdict);
     write_steps(&json, story);
     write_error(&json, story);
-    if (observed != NULL) {
-        write_observed(&json, observed);
+    if (view->observed != NULL) {
+        write_observed(&json, view->observed);
     }
+    mu_json_bool(&json, "peer_checked", !view->unchecked);
+    write_notes(&json, view->notes);
     mu_json_close(&json, '}');
 }
 

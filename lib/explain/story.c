@@ -43,6 +43,11 @@ const char *mu_story_outcome(const struct mutual_story *story)
     return mutual_code_class(error->code) == MUTUAL_CLASS_PEER ? "refused" : "failed";
 }
 
+const char *mu_view_outcome(const struct mutual_story *story, const struct mu_story_view *view)
+{
+    return view->unchecked && mu_story_error(story) == NULL ? "admitted" : mu_story_outcome(story);
+}
+
 enum mutual_step mu_story_step(const struct mutual_story *story)
 {
     const struct mutual_error *error = mu_story_error(story);

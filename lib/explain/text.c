@@ -14,7 +14,8 @@
 
 struct teller {
     const struct mutual_story *story;
-    const struct mu_observed *observed; /* or NULL */
+    const struct mu_story_view *view;
+    const struct mu_observed *observed; /* the view's, or NULL */
     struct mu_buf *out;
 };
 
@@ -48,12 +49,13 @@ static const char *level_text(const struct mutual_story *story)
 static void tell_head(const struct teller *t)
 {
     const struct mutual_story *story = t->story;
-    const char *outcome = mu_story_outcome(story);
+    const char *outcome = mu_view_outcome(story, t->view);
     for (const char *c = outcome; *c != '\0'; c++) {
         mu_buf_byte(t->out, *c == '_' ? ' ' : (uint8_t)toupper((unsigned char)*c));
     }
     if (strcmp(outcome, "admitted") == 0) {
-        mu_buf_printf(t->out, ": %s", level_text(story));
+        mu_buf_printf(t->out, ": %s%s", level_text(story),
+                      t->view->unchecked ? " (the server was not checked)" : "");
     } else {
         enum mutual_step step = mu_story_step(story);
         mu_buf_printf(t->out, " at step %d of 7: %s", (int)step, mutual_step_text(step));
@@ -258,8 +260,13 @@ static void tell_skipped(const struct teller *t, enum mutual_step step)
             say_label(t, "then");
             tell_chain(t);
         }
+    } else if (step == MUTUAL_STEP_SERVER_CHECK && t->view->unchecked) {
+        mu_buf_text(t->out, "not checked: no authorities were given");
     } else if (step == MUTUAL_STEP_CLIENT_CERT) {
-        mu_buf_text(t->out, "plain TLS: no certificate from the client");
+        tell_asked(t);
+        if (t->observed == NULL || !t->observed->cert_requested) {
+            mu_buf_text(t->out, "plain TLS: no certificate from the client");
+        }
     }
 }
 
@@ -338,6 +345,14 @@ static void tell_alert(const struct teller *t, const char *who, int alert)
     }
 }
 
+static void tell_notes(const struct teller *t)
+{
+    const char *const *notes = t->view->notes;
+    for (size_t i = 0; notes != NULL && notes[i] != NULL; i++) {
+        mu_buf_printf(t->out, "%sNOTE   %s\n", i == 0 ? "\n" : "", notes[i]);
+    }
+}
+
 static void tell_end(const struct teller *t)
 {
     const struct mutual_error *error = mu_story_error(t->story);
@@ -360,15 +375,18 @@ static void tell_end(const struct teller *t)
     mu_buf_printf(t->out, "WHO    %s\n", mu_story_actor(t->story));
 }
 
-void mu_explain_text(const struct mutual_story *story, const struct mu_observed *observed,
+void mu_explain_text(const struct mutual_story *story, const struct mu_story_view *view,
                      struct mu_buf *out)
 {
-    const struct teller t = {story, observed, out};
+    static const struct mu_story_view nothing;
+    view = view != NULL ? view : &nothing;
+    const struct teller t = {story, view, view->observed, out};
     tell_head(&t);
     for (int step = MUTUAL_STEP_CONNECT; step <= MUTUAL_STEP_DATA; step++) {
         tell_step(&t, (enum mutual_step)step);
     }
     tell_end(&t);
+    tell_notes(&t);
 }
 
 size_t mutual_explain_text(const struct mutual_story *story, char *text, size_t size)

@@ -25,7 +25,7 @@ struct scene {
     struct mu_buf ca_name;
     struct mu_slice ca_names[1];
     struct mutual_story story;
-    bool sees; /* the observation is told too */
+    struct mu_story_view view;
 };
 
 static inline void take_steps(struct scene *scene, const char *outcomes)
@@ -112,7 +112,7 @@ static inline void observe(struct scene *scene)
     scene->observed.ciphers = (struct mu_observed_list){{0x1301, 0x1302, 0xfafa}, 3};
     scene->observed.groups = (struct mu_observed_list){{0x001d, 0x0017}, 2};
     scene->observed.signatures = (struct mu_observed_list){{0x0403}, 1};
-    scene->sees = true;
+    scene->view.observed = &scene->observed;
 }
 
 static inline void speak_tls(struct scene *scene, bool mutual)
@@ -244,6 +244,19 @@ static inline void tell_client_server_expired(struct scene *s)
     s->error.step = MUTUAL_STEP_SERVER_CHECK;
 }
 
+static inline void tell_client_unchecked(struct scene *s)
+{
+    static const char *const notes[] = {"The server asked for a certificate, and none was given.",
+                                        "Give --ca FILE to check the server.", NULL};
+    to_the_client(s);
+    speak_tls(s, false);
+    observe(s);
+    s->observed.cert_sent = false;
+    s->view.unchecked = true;
+    s->view.notes = notes;
+    take_steps(s, "dd///--");
+}
+
 static const struct {
     const char *name;
     void (*tell)(struct scene *scene);
@@ -259,6 +272,7 @@ static const struct {
     {"backend_down", tell_backend_down},
     {"under_way", tell_under_way},
     {"client_admitted", tell_client_admitted},
+    {"client_unchecked", tell_client_unchecked},
     {"client_refused", tell_client_refused},
     {"client_server_expired", tell_client_server_expired},
 };
@@ -271,11 +285,6 @@ static inline void open_scene(struct scene *scene, size_t nth)
                                          .peer = "10.0.0.7:51234",
                                          .journey = &scene->journey};
     stories[nth].tell(scene);
-}
-
-static inline const struct mu_observed *seen_in(const struct scene *scene)
-{
-    return scene->sees ? &scene->observed : NULL;
 }
 
 static inline void close_scene(struct scene *scene)

@@ -10,7 +10,7 @@ static void stories_are_told_as_stored(void **state)
         open_scene(&scene, i);
         MU_AUTO(buf) struct mu_buf out;
         mu_buf_init(&out, MU_LIMIT_STORY_BYTES);
-        mu_explain_text(&scene.story, seen_in(&scene), &out);
+        mu_explain_text(&scene.story, &scene.view, &out);
         assert_false(out.failed);
         char name[64];
         snprintf(name, sizeof name, "%s.txt", stories[i].name);
@@ -61,7 +61,7 @@ static void what_is_no_certificate_is_told(void **state)
     scene.observed.cert_count = 2;
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, MU_LIMIT_STORY_BYTES);
-    mu_explain_text(&scene.story, &scene.observed, &out);
+    mu_explain_text(&scene.story, &scene.view, &out);
     assert_non_null(strstr(mu_buf_str(&out), "something of 3 bytes that is no certificate"));
     close_scene(&scene);
 }
