@@ -188,10 +188,12 @@ bool ca_choose(const struct inventory_records *records, const char *who, enum ca
  * says so and the next change publishes. */
 bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_reason reason,
                struct ca_signer *signer, int64_t now_s, struct mutual_error *err);
-/* Makes the next list and puts it in its place, and a copy (PEM or DER) into `copy` when not
- * NULL. */
+/* Makes the next list and puts it in its place. */
 #define CA_CRL_LIFE_S (INT64_C(30) * 24 * 3600)
 bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
+                    struct mutual_error *err);
+/* The same, only when a revocation is not published yet or the list is past half its life. */
+bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
                     struct mutual_error *err);
 
 /* ---- describing ------------------------------------------------------------------------------ */

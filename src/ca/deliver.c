@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Delivering a certificate's files, and finishing or undoing what a killed process left.
+ */
+#include "ca/ca_internal.h"
+
+#include <string.h>
+
+#define INTERRUPTED_MAX 1000u /* at one time; the rest waits for the next command */
+
+void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf *out)
+{
+    mu_cert_to_pem(leaf, out);
+    mu_cert_to_pem(ca->issuer, out);
+}
+
+static bool write_pem(const char *directory, const char *name, struct mu_buf *pem,
+                      struct mutual_error *err)
+{
+    MU_AUTO(free) char *path = ca_text("%s/%s", directory, name);
+    if (path == NULL || pem->failed) {
+        return mu_fail_memory(err);
+    }
+    return mu_file_write(path, mu_buf_slice(pem), 0644, err);
+}
+
+bool ca_deliver(struct ca *ca, const struct mu_cert *cert, const char *aside, const char *path,
+                bool replace, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf chain;
+    MU_AUTO(buf) struct mu_buf root;
+    mu_buf_init(&chain, 1u << 20);
+    mu_buf_init(&root, 1u << 20);
+    ca_chain_pem(ca, cert, &chain);
+    mu_cert_to_pem(ca->root, &root);
+    return write_pem(aside, "tls.crt", &chain, err) && write_pem(aside, "ca.crt", &root, err) &&
+           ca_put_in_place(aside, path, replace, err);
+}
+
+/* ---- recovering ------------------------------------------------------------------------------ */
+
+static void note(struct mu_buf *notes, const struct inventory_record *record, const char *text)
+{
+    if (notes == NULL) {
+        return;
+    }
+    mu_buf_printf(notes, "certificate \"%s\" (serial ", record->name);
+    mu_hex(notes, record->serial);
+    mu_buf_printf(notes, "): %s\n", text);
+}
+
+static bool key_is_there(const struct inventory_record *record)
+{
+    MU_AUTO(free) char *path = ca_text("%s/tls.key", record->aside);
+    MU_AUTO(buf) struct mu_buf text = {0};
+    MU_AUTO(key) struct mu_key *key = NULL;
+    bool good = path != NULL && mu_file_read(path, MU_LIMIT_KEY_BYTES, &text, NULL) &&
+                mu_key_from_pem(mu_buf_slice(&text), path, NULL, &key, NULL) &&
+                mu_slice_equal(mu_slice_of(mu_key_hash(key), 32), record->key_hash);
+    mu_wipe(text.data, text.len);
+    return good;
+}
+
+static bool is_in_place(const struct inventory_record *record)
+{
+    uint8_t fingerprint[32];
+    return record->path[0] != '\0' && ca_delivered_fingerprint(record->path, fingerprint) &&
+           mu_slice_equal(mu_slice_of(fingerprint, 32), record->fingerprint);
+}
+
+static bool settle(struct ca *ca, const struct inventory_record *record, const char *action,
+                   int64_t now_s, struct mutual_error *err)
+{
+    return inventory_delivered(ca->inventory, record->id, err) &&
+           inventory_event(ca->inventory, now_s, ca->who, action, record->id, record->name, err);
+}
+
+/* Nobody has the key, or nobody was told the password: such a certificate must not stay good. */
+static bool give_up(struct ca *ca, const struct inventory_record *record, int64_t now_s,
+                    struct mutual_error *err)
+{
+    struct store *store = inventory_store(ca->inventory);
+    if (!store_begin(store, err)) {
+        return false;
+    }
+    bool good = settle(ca, record, "give_up", now_s, err) &&
+                inventory_revoke(ca->inventory, record->id, MU_REASON_CESSATION, now_s, err);
+    if (!good) {
+        store_rollback(store);
+        return false;
+    }
+    ca->crl_due = true;
+    return store_commit(store, err);
+}
+
+static bool finish(struct ca *ca, const struct inventory_record *record, int64_t now_s,
+                   struct mutual_error *err)
+{
+    struct store *store = inventory_store(ca->inventory);
+    if (!store_begin(store, err)) {
+        return false;
+    }
+    if (!settle(ca, record, "finish", now_s, err)) {
+        store_rollback(store);
+        return false;
+    }
+    return store_commit(store, err);
+}
+
+static bool recover_signed(struct ca *ca, const struct inventory_record *record, int64_t now_s,
+                           struct mu_buf *notes, struct mutual_error *err)
+{
+    bool in_place = is_in_place(record);
+    bool ready = record->form == INVENTORY_FORM_DIRECTORY && !in_place && key_is_there(record);
+    if (ready) {
+        MU_AUTO(cert) struct mu_cert *cert = NULL;
+        if (!mu_cert_from_der(record->der, &cert, err) ||
+            !ca_deliver(ca, cert, record->aside, record->path, record->replaces_id != 0, err)) {
+            return false;
+        }
+    }
+    if (record->form == INVENTORY_FORM_P12 && in_place) {
+        /* Its password was never told. Ours alone is removed. */
+        MU_AUTO(free) char *aside = ca_aside_name(record->path, err);
+        if (aside == NULL || !ca_put_in_place(record->path, aside, false, err)) {
+            return false;
+        }
+        ca_remove_aside(aside);
+    }
+    bool good = ready || (in_place && record->form != INVENTORY_FORM_P12);
+    if (!(good ? finish(ca, record, now_s, err) : give_up(ca, record, now_s, err))) {
+        return false;
+    }
+    ca_remove_aside(record->aside);
+    note(notes, record,
+         good ? "was interrupted after signing; its files are complete now"
+              : "was interrupted after signing; nobody can use it, so it is revoked");
+    return true;
+}
+
+static bool recover_one(struct ca *ca, const struct inventory_record *record, int64_t now_s,
+                        struct mu_buf *notes, struct mutual_error *err)
+{
+    if (record->state == INVENTORY_SIGNED) {
+        return recover_signed(ca, record, now_s, notes, err);
+    }
+    ca_remove_aside(record->aside);
+    if (!inventory_abandoned(ca->inventory, record->id, err)) {
+        return false;
+    }
+    note(notes, record, "was interrupted before it was signed; nothing was issued");
+    return true;
+}
+
+bool ca_recover(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err)
+{
+    INVENTORY_RECORDS_AUTO struct inventory_records records = {0};
+    const struct inventory_filter filter = {.interrupted = true, .limit = INTERRUPTED_MAX};
+    if (!inventory_records_get(ca->inventory, &filter, INTERRUPTED_MAX, &records, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < records.count; i++) {
+        if (!recover_one(ca, &records.items[i], now_s, notes, err)) {
+            return mu_error_context(err, "certificate \"%s\"", records.items[i].name);
+        }
+    }
+    return true;
+}

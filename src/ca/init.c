@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Making an authority: root, issuer, store, first list, all in a directory aside that becomes the
+ * authority by one rename.
+ */
+#include "ca/ca_internal.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SUBTREES_MAX    64
+#define INNER_DOMAIN    "internal" /* reserved for private use by ICANN, 2024-07-29 */
+#define DEFAULT_DOMAIN  "mutual." INNER_DOMAIN
+#define AUTHORITY_USAGE (MU_KU_KEY_CERT_SIGN | MU_KU_CRL_SIGN)
+
+/* The issuer's name constraints, with what their bytes point into. */
+struct constraints {
+    struct mu_subtree permitted[SUBTREES_MAX], excluded[2];
+    size_t permitted_count, excluded_count;
+    uint8_t addresses[SUBTREES_MAX][32];
+    size_t address_count;
+    struct mu_buf subject;
+};
+
+struct making {
+    const struct ca_init_options *options;
+    struct ca_init_result *result;
+    const char *passphrase;
+    char *dir, *path, *aside; /* absolute; path is DIR/authority */
+    struct mu_key *root_key, *issuer_key;
+    struct constraints constraints;
+};
+
+static void making_done(struct making *making)
+{
+    if (making->aside != NULL) {
+        ca_remove_aside(making->aside); /* gone already when it was put in place */
+    }
+    mu_free(making->dir);
+    mu_free(making->path);
+    mu_free(making->aside);
+    mu_key_unref(making->root_key);
+    mu_key_unref(making->issuer_key);
+    mu_buf_done(&making->constraints.subject);
+}
+
+void ca_init_result_done(struct ca_init_result *result)
+{
+    mu_cert_unref(result->root);
+    mu_cert_unref(result->issuer);
+    mu_free(result->config_path);
+    mu_wipe(result->passphrase, sizeof result->passphrase);
+    *result = (struct ca_init_result){0};
+}
+
+static bool find_domain(struct making *making, struct mutual_error *err)
+{
+    const char *name = making->options->name;
+    struct mutual_name parsed;
+    MU_AUTO(free)
+    char *domain = name == NULL                ? mu_strdup(DEFAULT_DOMAIN)
+                   : strchr(name, '.') != NULL ? mu_strdup(name)
+                                               : ca_text("%s." INNER_DOMAIN, name);
+    if (domain == NULL) {
+        return mu_fail_memory(err);
+    }
+    char *out = making->result->domain;
+    if (!mutual_name_parse(MUTUAL_NAME_DNS, domain, strlen(domain), out,
+                           sizeof making->result->domain, &parsed, err)) {
+        return mu_error_context(err, "the authority's domain");
+    }
+    if (parsed.text != out || parsed.len > 64) { /* it is the subject's O: ub-organization-name */
+        return mu_fail(err, MUTUAL_E_NAME_MALFORMED,
+                       "the authority's domain \"%.80s\" is longer than 64 bytes", parsed.text);
+    }
+    return true;
+}
+
+/* ---- the directory --------------------------------------------------------------------------- */
+
+/* An earlier init that was killed before its rename acknowledged nothing: what it built is cleared
+ * away. The lock says that it is not still at it. */
+static void clear_leftovers(struct making *making)
+{
+    DIR *directory = opendir(making->dir);
+    if (directory == NULL) {
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        size_t len = strlen(entry->d_name);
+        if (mu_text_starts(entry->d_name, "." CA_PART ".") && len > 4 &&
+            strcmp(entry->d_name + len - 4, ".new") == 0) {
+            MU_AUTO(free) char *path = ca_text("%s/%s", making->dir, entry->d_name);
+            if (path != NULL) {
+                ca_remove_aside(path);
+                making->result->leftovers = true;
+            }
+        }
+    }
+    (void)closedir(directory);
+}
+
+static bool write_config(struct making *making, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 64u << 10);
+    struct mutual_error why = {0};
+    if (!ca_starter_config(making->dir, making->result->domain, making->options->owner, &text,
+                           err)) {
+        return false;
+    }
+    if (mu_file_create(making->result->config_path, mu_buf_slice(&text), 0644, &why)) {
+        return true;
+    }
+    making->result->config_kept = why.code == MUTUAL_E_FILE_EXISTS;
+    if (!making->result->config_kept && err != NULL) {
+        *err = why;
+    }
+    return making->result->config_kept;
+}
+
+/* A killed init may have made the authority and not its configuration; whoever runs init again is
+ * helped and told. */
+static bool fail_exists(struct making *making, struct mutual_error *err)
+{
+    CA_AUTO struct ca *ca = NULL;
+    bool written = false;
+    if (ca_open(making->dir, CA_LOOK, making->options->who, making->options->now_s, NULL, &ca,
+                NULL)) {
+        (void)strncpy(making->result->domain, ca_domain(ca), sizeof making->result->domain - 1);
+        written = write_config(making, NULL) && !making->result->config_kept;
+    }
+    (void)mu_fail(err, MUTUAL_E_ALREADY_EXISTS, "there is an authority in \"%s\" already%s%s",
+                  making->dir, ca == NULL ? "" : ", for ", ca == NULL ? "" : ca_domain(ca));
+    return written ? mu_error_hint(err,
+                                   "It is complete; its configuration was missing and is now "
+                                   "in %.90s.",
+                                   making->result->config_path)
+                   : false;
+}
+
+static bool prepare_directory(struct making *making, int *ret_lock, struct mutual_error *err)
+{
+    const struct ca_init_options *options = making->options;
+    if (!ca_make_directories(options->dir, 0700, err)) {
+        return false;
+    }
+    char *real = realpath(options->dir, NULL);
+    making->dir = real == NULL ? NULL : mu_strdup(real);
+    free(real); // NOLINT: realpath's own
+    making->path = making->dir == NULL ? NULL : ca_text("%s/" CA_PART, making->dir);
+    making->result->config_path = options->config_path != NULL
+                                      ? mu_strdup(options->config_path)
+                                      : ca_text("%s/mutual.yaml", making->dir);
+    if (making->path == NULL || making->result->config_path == NULL) {
+        return mu_fail_memory(err);
+    }
+    int fd = open(making->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd == -1) {
+        return mu_fail_errno(err, MUTUAL_E_FILE_UNREADABLE, errno, "could not open \"%s\"",
+                             making->dir);
+    }
+    *ret_lock = fd;
+    if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+        return mu_fail(err, MUTUAL_E_STORE_BUSY, "another init is at work in \"%s\"", making->dir);
+    }
+    struct stat info;
+    if (lstat(making->path, &info) == 0) {
+        return fail_exists(making, err);
+    }
+    clear_leftovers(making);
+    making->aside = ca_aside_name(making->path, err);
+    if (making->aside == NULL || !ca_make_directory(making->aside, 0700, err)) {
+        return false;
+    }
+    MU_AUTO(free) char *root = ca_text("%s/" CA_PART_ROOT, making->aside);
+    MU_AUTO(free) char *issuer = ca_text("%s/" CA_PART_ISSUER, making->aside);
+    if (root == NULL || issuer == NULL) {
+        return mu_fail_memory(err);
+    }
+    return ca_make_directory(root, 0700, err) && ca_make_directory(issuer, 0700, err);
+}
+
+/* ---- the constraints ------------------------------------------------------------------------- */
+
+static bool permit(struct constraints *c, enum mu_gname_type type, struct mu_slice bytes,
+                   struct mutual_error *err)
+{
+    if (c->permitted_count == SUBTREES_MAX) {
+        return mu_fail(err, MUTUAL_E_LIMIT, "an issuer has at most %d permitted names",
+                       SUBTREES_MAX);
+    }
+    c->permitted[c->permitted_count++] = (struct mu_subtree){.base = {type, bytes}};
+    return true;
+}
+
+/* Address and mask in the form of section 4.2.1.10. */
+static bool parse_range(const char *text, uint8_t out[32], size_t *ret_len,
+                        struct mutual_error *err)
+{
+    char host[64] = {0};
+    const char *slash = strchr(text, '/');
+    size_t host_len = slash == NULL ? strlen(text) : (size_t)(slash - text);
+    memcpy(host, text, host_len < sizeof host ? host_len : sizeof host - 1);
+    bool v6 = strchr(host, ':') != NULL;
+    size_t len = v6 ? 16 : 4;
+    uint64_t bits = 8 * len;
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, host, out) != 1 ||
+        (slash != NULL && !mu_text_uint(slash + 1, 8 * len, &bits))) {
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%.100s\" is no address range", text) ||
+               mu_error_hint(err, "Ranges read 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32.");
+    }
+    for (size_t i = 0; i < len; i++) {
+        uint64_t in_byte = bits > 8 * i ? bits - 8 * i : 0;
+        out[len + i] = (uint8_t)(in_byte >= 8 ? 0xff : 0xff << (8 - in_byte));
+        out[i] &= out[len + i];
+    }
+    *ret_len = 2 * len;
+    return true;
+}
+
+static bool permit_addresses(struct constraints *c, const char *const *ranges,
+                             struct mutual_error *err)
+{
+    /* Addresses of a family that has no range are excluded one and all: a verifier that tells the
+     * families apart would otherwise let them pass. */
+    static const uint8_t everything[32] = {0};
+    bool some[2] = {false, false};
+    for (; ranges != NULL && *ranges != NULL; ranges++) {
+        size_t len = 0;
+        if (c->address_count == SUBTREES_MAX) {
+            return mu_fail(err, MUTUAL_E_LIMIT, "an issuer has at most %d address ranges",
+                           SUBTREES_MAX);
+        }
+        uint8_t *range = c->addresses[c->address_count++];
+        if (!parse_range(*ranges, range, &len, err) ||
+            !permit(c, MU_GNAME_IP, mu_slice_of(range, len), err)) {
+            return false;
+        }
+        some[len == 32] = true;
+    }
+    for (int v6 = 0; v6 < 2; v6++) {
+        if (!some[v6]) {
+            c->excluded[c->excluded_count++] =
+                (struct mu_subtree){.base = {MU_GNAME_IP, mu_slice_of(everything, v6 ? 32 : 8)}};
+        }
+    }
+    return true;
+}
+
+static bool permit_hosts(struct constraints *c, enum mu_gname_type type, const char *const *names,
+                         struct mutual_error *err)
+{
+    for (; names != NULL && *names != NULL; names++) {
+        struct mutual_name parsed;
+        char storage[256];
+        if (!mutual_name_parse(MUTUAL_NAME_DNS, *names, strlen(*names), storage, sizeof storage,
+                               &parsed, err)) {
+            return mu_error_context(err, "permitted name \"%.100s\"", *names);
+        }
+        if (!permit(c, type, mu_slice_text(*names), err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* DNS names below the domain, SPIFFE IDs of the trust domain, mailboxes of the host; addresses only
+ * where ranges are given. Directory names are constrained by what we sign, always O=domain; in the
+ * certificate only when asked, because Go refuses a chain with such a constraint. */
+static bool build_constraints(struct making *making, struct mutual_error *err)
+{
+    struct constraints *c = &making->constraints;
+    const struct ca_init_options *options = making->options;
+    const struct mu_slice domain = mu_slice_text(making->result->domain);
+    mu_buf_init(&c->subject, 1024);
+    if (!permit(c, MU_GNAME_DNS, domain, err) || !permit(c, MU_GNAME_URI, domain, err) ||
+        !permit(c, MU_GNAME_EMAIL, domain, err) ||
+        !permit_hosts(c, MU_GNAME_DNS, options->dns, err) ||
+        !permit_hosts(c, MU_GNAME_EMAIL, options->email, err) ||
+        !permit_addresses(c, options->ip, err)) {
+        return false;
+    }
+    if (!options->constrain_subject) {
+        return true;
+    }
+    const struct mu_rdn organisation = {MU_ATTR_O, making->result->domain};
+    return mu_name_build(&organisation, 1, &c->subject, err) &&
+           permit(c, MU_GNAME_DIRNAME, mu_buf_slice(&c->subject), err);
+}
+
+/* ---- keys and certificates ------------------------------------------------------------------- */
+
+static bool sign_root(struct making *making, struct mutual_error *err)
+{
+    const struct ca_init_options *options = making->options;
+    MU_AUTO(free) char *name = ca_text("%.55s root", making->result->domain);
+    if (name == NULL) {
+        return mu_fail_memory(err);
+    }
+    const struct mu_rdn subject[] = {{MU_ATTR_O, making->result->domain}, {MU_ATTR_CN, name}};
+    const struct mu_cert_template template = {
+        .subject = subject,
+        .subject_count = MU_COUNT(subject),
+        .not_before_s = options->now_s - CA_BACKDATE_S,
+        .not_after_s = options->now_s + options->root_life_s,
+        .ca = true,
+        .path_limited = true,
+        .path_length = 1,
+        .key_usage = AUTHORITY_USAGE,
+    };
+    return mu_cert_sign(&template, making->root_key, &making->result->root, err);
+}
+
+static bool sign_issuer(struct making *making, struct mutual_error *err)
+{
+    const struct ca_init_options *options = making->options;
+    const struct constraints *c = &making->constraints;
+    MU_AUTO(free) char *name = ca_text("%.55s issuer", making->result->domain);
+    if (name == NULL) {
+        return mu_fail_memory(err);
+    }
+    const struct mu_rdn subject[] = {{MU_ATTR_O, making->result->domain}, {MU_ATTR_CN, name}};
+    const struct mu_cert_template template = {
+        .subject = subject,
+        .subject_count = MU_COUNT(subject),
+        .issuer = making->result->root,
+        .not_before_s = options->now_s - CA_BACKDATE_S,
+        .not_after_s = options->now_s + options->issuer_life_s,
+        .spki = mu_key_spki(making->issuer_key),
+        .ca = true,
+        .path_limited = true,
+        .path_length = 0,
+        .key_usage = AUTHORITY_USAGE,
+        .eku = MU_EKU_SERVER | MU_EKU_CLIENT,
+        .permitted = c->permitted,
+        .permitted_count = c->permitted_count,
+        .excluded = c->excluded,
+        .excluded_count = c->excluded_count,
+    };
+    return mu_cert_sign(&template, making->root_key, &making->result->issuer, err);
+}
+
+static bool write_key(const struct making *making, const char *part, const struct mu_key *key,
+                      const char *passphrase, struct mutual_error *err)
+{
+    MU_AUTO(free) char *path = ca_text("%s/%s/%s.key", making->aside, part, part);
+    MU_AUTO(buf) struct mu_buf pem;
+    mu_buf_init(&pem, MU_LIMIT_KEY_BYTES);
+    if (path == NULL) {
+        return mu_fail_memory(err);
+    }
+    bool good = mu_key_to_pem(key, passphrase, &pem, err) &&
+                mu_file_write(path, mu_buf_slice(&pem), 0600, err);
+    mu_wipe(pem.data, pem.len);
+    return good;
+}
+
+static bool write_cert(const struct making *making, const char *file, const struct mu_cert *cert,
+                       struct mutual_error *err)
+{
+    MU_AUTO(free) char *path = ca_text("%s/%s", making->aside, file);
+    MU_AUTO(buf) struct mu_buf pem;
+    mu_buf_init(&pem, 1u << 20);
+    mu_cert_to_pem(cert, &pem);
+    if (path == NULL || pem.failed) {
+        return mu_fail_memory(err);
+    }
+    return mu_file_write(path, mu_buf_slice(&pem), 0644, err);
+}
+
+static bool make_certificates(struct making *making, struct mutual_error *err)
+{
+    const struct ca_init_options *options = making->options;
+    const struct ca_init_result *result = making->result;
+    return mu_key_generate(options->root_key, &making->root_key, err) &&
+           mu_key_generate(options->issuer_key, &making->issuer_key, err) &&
+           sign_root(making, err) && sign_issuer(making, err) &&
+           write_key(making, CA_PART_ROOT, making->root_key, making->passphrase, err) &&
+           write_key(making, CA_PART_ISSUER, making->issuer_key, NULL, err) &&
+           write_cert(making, CA_PART_ROOT "/" CA_PART_ROOT ".crt", result->root, err) &&
+           write_cert(making, CA_PART_ISSUER "/" CA_PART_ISSUER ".crt", result->issuer, err) &&
+           write_cert(making, CA_PART_ROOT_CERT, result->root, err);
+}
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+/* The authority as issuer and, since it expires like any other, as certificate. */
+static bool enter(struct making *making, struct inventory *inventory, const struct mu_cert *cert,
+                  const char *part, int64_t issued_by, int64_t *ret_id, struct mutual_error *err)
+{
+    const struct ca_init_options *options = making->options;
+    const struct mu_cert_facts *facts = mu_cert_facts(cert);
+    bool root = issued_by == 0;
+    MU_AUTO(free) char *key_place = ca_text("%s/%s.key", part, part);
+    MU_AUTO(free) char *path = ca_text("%s/%s", making->path, part);
+    if (key_place == NULL || path == NULL) {
+        return mu_fail_memory(err);
+    }
+    const struct inventory_issuer issuer = {
+        .name = facts->display,
+        .root = root,
+        .parent_id = issued_by,
+        .certificate = facts->der,
+        .key_place = key_place,
+        .made_s = options->now_s,
+    };
+    int64_t id = 0;
+    int64_t row = 0;
+    bool taken = false;
+    if (!inventory_issuer_add(inventory, &issuer, &id, err)) {
+        return false;
+    }
+    const struct inventory_record record = {
+        .issuer_id = root ? id : issued_by,
+        .form = INVENTORY_FORM_NONE,
+        .serial = facts->serial,
+        .profile = root ? "authority-root" : "authority-issuer",
+        .name = facts->display,
+        .owner = options->owner,
+        .place = options->place,
+        .purpose = root ? "vouches for the issuer; keep its key offline" : "issues certificates",
+        .path = path,
+        .aside = "",
+        .key_text = facts->key.text,
+        .key_hash = mu_slice_of(facts->key_hash, 32),
+        .requested_s = options->now_s,
+        .not_before_s = facts->not_before_s,
+        .not_after_s = facts->not_after_s,
+    };
+    *ret_id = id;
+    return inventory_reserve(inventory, &record, &taken, &row, err) &&
+           inventory_signed(inventory, row, cert, err) && inventory_delivered(inventory, row, err);
+}
+
+static bool fill_store(struct making *making, struct inventory *inventory, int64_t *ret_issuer,
+                       struct mutual_error *err)
+{
+    const struct ca_init_options *options = making->options;
+    struct store *store = inventory_store(inventory);
+    int64_t root = 0;
+    if (!store_begin(store, err)) {
+        return false;
+    }
+    bool good =
+        enter(making, inventory, making->result->root, CA_PART_ROOT, 0, &root, err) &&
+        enter(making, inventory, making->result->issuer, CA_PART_ISSUER, root, ret_issuer, err) &&
+        inventory_event(inventory, options->now_s, options->who, "init", 0, making->result->domain,
+                        err);
+    if (!good) {
+        store_rollback(store);
+        return false;
+    }
+    return store_commit(store, err);
+}
+
+/* The first list is empty; it lets verifiers that want a list begin. */
+static bool first_list(struct making *making, struct inventory *inventory, int64_t issuer_id,
+                       struct mutual_error *err)
+{
+    INVENTORY_REVOKED_AUTO struct inventory_revoked revoked = {0};
+    MU_AUTO(free) char *path = ca_text("%s/" CA_PART_CRL, making->aside);
+    MU_AUTO(buf) struct mu_buf der;
+    MU_AUTO(buf) struct mu_buf pem;
+    mu_buf_init(&der, 1u << 20);
+    mu_buf_init(&pem, 1u << 20);
+    struct mu_crl_template template = {
+        .issuer = making->result->issuer,
+        .this_update_s = making->options->now_s,
+        .next_update_s = making->options->now_s + CA_CRL_LIFE_S,
+    };
+    if (path == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (!inventory_crl_begin(inventory, issuer_id, &template.number, &revoked, err) ||
+        !mu_crl_sign(&template, making->issuer_key, &der, err)) {
+        return false;
+    }
+    mu_crl_to_pem(mu_buf_slice(&der), &pem);
+    return mu_file_write(path, mu_buf_slice(&pem), 0644, err) &&
+           inventory_crl_published(inventory, issuer_id, template.number, template.this_update_s,
+                                   template.next_update_s, err);
+}
+
+static bool make_store(struct making *making, struct mutual_error *err)
+{
+    INVENTORY_AUTO struct inventory *inventory = NULL;
+    MU_AUTO(free) char *path = ca_text("%s/" CA_PART_STORE, making->aside);
+    int64_t issuer_id = 0;
+    if (path == NULL) {
+        return mu_fail_memory(err);
+    }
+    return inventory_open(path, STORE_CREATE, STORE_WAIT_MS, &inventory, err) &&
+           fill_store(making, inventory, &issuer_id, err) &&
+           first_list(making, inventory, issuer_id, err);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static bool check_options(const struct ca_init_options *options, struct mutual_error *err)
+{
+    if (options->issuer_life_s <= CA_BACKDATE_S || options->root_life_s < options->issuer_life_s) {
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE,
+                       "the root must live as long as the issuer, and the issuer at least a "
+                       "minute");
+    }
+    if (options->passphrase != NULL && strlen(options->passphrase) < 12) {
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE,
+                       "the root's passphrase has fewer than 12 characters") ||
+               mu_error_hint(err, "Leave it out: a good one is made and shown once.");
+    }
+    return true;
+}
+
+static bool make(struct making *making,
+                 bool (*tell)(void *context, const struct ca_init_result *result,
+                              struct mutual_error *err),
+                 void *context, struct mutual_error *err)
+{
+    struct ca_init_result *result = making->result;
+    making->passphrase = making->options->passphrase;
+    if (making->passphrase == NULL) {
+        if (!ca_passphrase_new(result->passphrase, err)) {
+            return false;
+        }
+        making->passphrase = result->passphrase;
+    }
+    return build_constraints(making, err) && make_certificates(making, err) &&
+           make_store(making, err) && ca_sync_directory(making->aside, err) &&
+           tell(context, result, err) && ca_put_in_place(making->aside, making->path, false, err) &&
+           write_config(making, err);
+}
+
+bool ca_init(const struct ca_init_options *options,
+             bool (*tell)(void *context, const struct ca_init_result *result,
+                          struct mutual_error *err),
+             void *context, struct ca_init_result *ret_result, struct mutual_error *err)
+{
+    struct ca_init_result result = {0};
+    int lock = -1;
+    bool good = false;
+    {
+        __attribute__((cleanup(making_done))) struct making making = {.options = options,
+                                                                      .result = &result};
+        good = check_options(options, err) && find_domain(&making, err) &&
+               prepare_directory(&making, &lock, err) && make(&making, tell, context, err);
+    }
+    if (lock != -1) {
+        (void)close(lock);
+    }
+    if (!good) {
+        ca_init_result_done(&result);
+        return mu_error_context(err, "authority in \"%s\"", options->dir);
+    }
+    *ret_result = result;
+    return true;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Issuing: everything that can be refused is refused first; then the steps of ca.h, in their order.
+ */
+#include "ca/ca_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SERIAL_TRIES                                                             \
+    4 /* a second draw of 150 random bits already says that the source is broken \
+       */
+
+/* All that is decided before the first byte is written. */
+struct plan {
+    const struct ca_request *request;
+    struct ca_names names;
+    struct mu_key *key; /* ours, or the public half of theirs */
+    uint8_t serial[MU_SERIAL_BYTES];
+    int64_t not_before_s, not_after_s;
+    bool life_cut;
+    enum inventory_form form;
+    char *path, *aside; /* "" when nothing is written */
+    char password[CA_PASSPHRASE_TEXT];
+};
+
+static void plan_done(struct plan *plan)
+{
+    ca_names_done(&plan->names);
+    mu_key_unref(plan->key);
+    mu_free(plan->path);
+    mu_free(plan->aside);
+    mu_wipe(plan->password, sizeof plan->password);
+}
+
+void ca_issued_done(struct ca_issued *issued)
+{
+    mu_cert_unref(issued->cert);
+    mu_free(issued->path);
+    mu_wipe(issued->password, sizeof issued->password);
+    *issued = (struct ca_issued){0};
+}
+
+void ca_issued_auto(struct ca_issued *issued)
+{
+    ca_issued_done(issued);
+}
+
+/* ---- planning -------------------------------------------------------------------------------- */
+
+/* A life that was asked for is given or refused; a default one may be cut by the issuer's end. */
+static bool plan_life(const struct ca *ca, struct plan *plan, struct mutual_error *err)
+{
+    const struct ca_request *request = plan->request;
+    const struct ca_profile *profile = request->profile;
+    const struct mu_cert_facts *issuer = mu_cert_facts(ca->issuer);
+    int64_t life_s = request->life_s == 0 ? profile->life_s : request->life_s;
+    char asked[MU_TIME_TEXT];
+    char most[MU_TIME_TEXT];
+    if (life_s < CA_BACKDATE_S || life_s > profile->life_max_s) {
+        return mu_fail(err, MUTUAL_E_PROFILE_DENIED,
+                       "profile \"%s\" allows lives of 1 minute to %s, %s were asked for",
+                       profile->name, mu_duration_words(profile->life_max_s, most),
+                       mu_duration_words(life_s < 0 ? 0 : life_s, asked));
+    }
+    if (request->now_s >= issuer->not_after_s || request->now_s < issuer->not_before_s) {
+        return mu_fail(err, MUTUAL_E_CLOCK, "it is %s and issuer \"%s\" is valid to %s only",
+                       mu_time_format(request->now_s, asked), issuer->display,
+                       mu_time_format(issuer->not_after_s, most)) ||
+               mu_error_hint(err, "Set the clock; or make a new authority.");
+    }
+    plan->not_before_s = request->now_s - CA_BACKDATE_S;
+    if (plan->not_before_s < issuer->not_before_s) {
+        plan->not_before_s = issuer->not_before_s;
+    }
+    plan->not_after_s = request->now_s + life_s;
+    if (plan->not_after_s <= issuer->not_after_s) {
+        return true;
+    }
+    if (request->life_s != 0) {
+        return mu_fail(err, MUTUAL_E_PROFILE_DENIED,
+                       "it would outlive issuer \"%s\", which ends on %s", issuer->display,
+                       mu_time_format(issuer->not_after_s, most));
+    }
+    plan->not_after_s = issuer->not_after_s;
+    plan->life_cut = true;
+    return true;
+}
+
+static bool load_kept_key(const struct inventory_record *record, struct mu_key **ret_key,
+                          struct mutual_error *err)
+{
+    MU_AUTO(free) char *path = ca_text("%s/tls.key", record->path);
+    MU_AUTO(buf) struct mu_buf text = {0};
+    MU_AUTO(key) struct mu_key *key = NULL;
+    if (path == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (!mu_file_read(path, MU_LIMIT_KEY_BYTES, &text, err)) {
+        return mu_error_hint(err, "Without it a new key is needed: renew without --keep-key.");
+    }
+    bool good = mu_key_from_pem(mu_buf_slice(&text), path, NULL, &key, err);
+    mu_wipe(text.data, text.len);
+    if (!good) {
+        return false;
+    }
+    if (!mu_slice_equal(mu_slice_of(mu_key_hash(key), 32), record->key_hash)) {
+        return mu_fail(err, MUTUAL_E_KEY_MISMATCH, "\"%s\" is not the key of certificate \"%s\"",
+                       path, record->name);
+    }
+    *ret_key = MU_TAKE(key);
+    return true;
+}
+
+static bool plan_key(struct plan *plan, struct mutual_error *err)
+{
+    const struct ca_request *request = plan->request;
+    if (request->csr == NULL) {
+        return request->keep_key
+                   ? load_kept_key(request->replaces, &plan->key, err)
+                   : mu_key_generate(request->key_given ? request->key : request->profile->key,
+                                     &plan->key, err);
+    }
+    const struct mu_csr_facts *facts = mu_csr_facts(request->csr);
+    if (facts->key.weak != NULL) {
+        return mu_fail(err, MUTUAL_E_WEAK_KEY, "the key of the request \"%s\" is too weak: %s",
+                       facts->display, facts->key.weak);
+    }
+    return mu_key_from_spki(facts->spki, &plan->key, err);
+}
+
+/* Absolute, because the command that finishes an interrupted issue may run elsewhere. */
+static bool plan_path(const struct ca *ca, struct plan *plan, struct mutual_error *err)
+{
+    const struct ca_request *request = plan->request;
+    const struct inventory_record *old = request->replaces;
+    if (request->print_only) {
+        plan->form = INVENTORY_FORM_NONE;
+        plan->path = mu_strdup("");
+        plan->aside = mu_strdup("");
+        return plan->path != NULL && plan->aside != NULL ? true : mu_fail_memory(err);
+    }
+    plan->form = request->csr != NULL ? INVENTORY_FORM_REQUEST
+                 : request->p12       ? INVENTORY_FORM_P12
+                                      : INVENTORY_FORM_DIRECTORY;
+    if (old != NULL && request->out == NULL && old->path[0] != '\0') {
+        plan->path = mu_strdup(old->path);
+    } else {
+        MU_AUTO(free)
+        char *out = request->out != NULL ? mu_strdup(request->out) : ca_text("%s/tls", ca->dir);
+        if (out == NULL || !ca_make_directories(out, 0755, err)) {
+            return out != NULL ? false : mu_fail_memory(err);
+        }
+        char *real = realpath(out, NULL);
+        plan->path = real == NULL ? NULL : ca_text("%s/%s", real, request->name);
+        free(real); // NOLINT: realpath's own
+    }
+    if (plan->path == NULL) {
+        return mu_fail_memory(err);
+    }
+    struct stat info;
+    if (old == NULL && lstat(plan->path, &info) == 0) {
+        return mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" is there already", plan->path) ||
+               mu_error_hint(err, "Renew it (mutual renew %s), or write elsewhere with --out.",
+                             request->name);
+    }
+    plan->aside = ca_aside_name(plan->path, err);
+    return plan->aside != NULL;
+}
+
+static bool plan_build(const struct ca *ca, struct plan *plan, struct mutual_error *err)
+{
+    const struct ca_request *request = plan->request;
+    if (!ca_handle_check(request->name, err) || !ca_names_build(ca, request, &plan->names, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < plan->names.count; i++) {
+        if (!ca_constraint_check(ca->issuer, &plan->names.items[i], err)) {
+            return false;
+        }
+    }
+    if (request->p12 && request->password == NULL && !ca_passphrase_new(plan->password, err)) {
+        return false;
+    }
+    return plan_life(ca, plan, err) && plan_key(plan, err) && plan_path(ca, plan, err);
+}
+
+/* ---- the steps ------------------------------------------------------------------------------- */
+
+static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mutual_error *err)
+{
+    const struct ca_request *request = plan->request;
+    struct inventory_record record = {
+        .issuer_id = ca->issuer_id,
+        .form = plan->form,
+        .profile = request->profile->name,
+        .name = request->name,
+        .owner = request->owner,
+        .place = request->place,
+        .purpose = request->purpose != NULL ? request->purpose : request->profile->text,
+        .path = plan->path,
+        .aside = plan->aside,
+        .names = plan->names.items,
+        .name_count = plan->names.count,
+        .key_text = mu_key_info(plan->key)->text,
+        .key_hash = mu_slice_of(mu_key_hash(plan->key), 32),
+        .requested_s = request->now_s,
+        .not_before_s = plan->not_before_s,
+        .not_after_s = plan->not_after_s,
+        .replaces_id = request->replaces != NULL ? request->replaces->id : 0,
+    };
+    for (int i = 0; i < SERIAL_TRIES; i++) {
+        bool taken = false;
+        if (!mu_serial_new(plan->serial, err)) {
+            return false;
+        }
+        record.serial = mu_slice_of(plan->serial, sizeof plan->serial);
+        if (!inventory_reserve(ca->inventory, &record, &taken, ret_id, err)) {
+            return false;
+        }
+        if (!taken) {
+            return true;
+        }
+    }
+    return mu_fail(err, MUTUAL_E_NO_RANDOM, "drew %d serial numbers that are all in use",
+                   SERIAL_TRIES);
+}
+
+/* The private key is on disk before the certificate exists; not for PKCS#12, where it never is. */
+static bool write_key(const struct plan *plan, struct mutual_error *err)
+{
+    if (plan->form == INVENTORY_FORM_NONE) {
+        return true;
+    }
+    if (!ca_make_directory(plan->aside, 0700, err)) {
+        return false;
+    }
+    if (plan->form != INVENTORY_FORM_DIRECTORY) {
+        return true;
+    }
+    MU_AUTO(free) char *path = ca_text("%s/tls.key", plan->aside);
+    MU_AUTO(buf) struct mu_buf pem;
+    mu_buf_init(&pem, MU_LIMIT_KEY_BYTES);
+    if (path == NULL) {
+        return mu_fail_memory(err);
+    }
+    bool good = mu_key_to_pem(plan->key, NULL, &pem, err) &&
+                mu_file_write(path, mu_buf_slice(&pem), 0600, err);
+    mu_wipe(pem.data, pem.len);
+    return good;
+}
+
+static bool sign(const struct ca *ca, const struct plan *plan, struct ca_signer *signer,
+                 struct mu_cert **ret_cert, struct mutual_error *err)
+{
+    struct mu_gname names[MU_LIMIT_CERT_NAMES];
+    uint8_t addresses[MU_LIMIT_CERT_NAMES][16];
+    if (!ca_names_general(&plan->names, names, addresses)) {
+        return mu_fail(err, MUTUAL_E_NAME_MALFORMED, "a name of \"%s\" is no IP address",
+                       plan->request->name);
+    }
+    const struct mu_rdn subject[] = {{MU_ATTR_O, ca->domain}, {MU_ATTR_CN, plan->request->name}};
+    const struct mu_cert_template template = {
+        .serial = mu_slice_of(plan->serial, sizeof plan->serial),
+        .subject = subject,
+        .subject_count = MU_COUNT(subject),
+        .issuer = ca->issuer,
+        .not_before_s = plan->not_before_s,
+        .not_after_s = plan->not_after_s,
+        .spki = mu_key_spki(plan->key),
+        .names = names,
+        .name_count = plan->names.count,
+        .key_usage = plan->request->profile->key_usage,
+        .eku = plan->request->profile->eku,
+    };
+    const struct mu_key *key = NULL;
+    if (!signer->start(signer, ca, &key, err)) {
+        return false;
+    }
+    bool good = mu_cert_sign(&template, key, ret_cert, err);
+    signer->stop(signer);
+    return good;
+}
+
+static bool write_p12(const struct ca *ca, const struct plan *plan, const struct mu_cert *cert,
+                      struct mutual_error *err)
+{
+    const struct ca_request *request = plan->request;
+    MU_AUTO(free) char *path = ca_text("%s/%s.p12", plan->aside, request->name);
+    MU_AUTO(certs) struct mu_certs chain = {0};
+    MU_AUTO(buf) struct mu_buf der;
+    mu_buf_init(&der, 1u << 20);
+    if (path == NULL) {
+        return mu_fail_memory(err);
+    }
+    const char *password = request->password != NULL ? request->password : plan->password;
+    bool good = mu_certs_add(&chain, ca->issuer, err) && mu_certs_add(&chain, ca->root, err) &&
+                mu_p12_build(cert, plan->key, &chain, request->name, password, request->preset,
+                             &der, err) &&
+                mu_file_write(path, mu_buf_slice(&der), 0600, err);
+    mu_wipe(der.data, der.len);
+    return good;
+}
+
+static bool write_files(struct ca *ca, const struct plan *plan, const struct mu_cert *cert,
+                        struct mutual_error *err)
+{
+    if (plan->form == INVENTORY_FORM_NONE) {
+        return true;
+    }
+    if (plan->form == INVENTORY_FORM_P12 && !write_p12(ca, plan, cert, err)) {
+        return false;
+    }
+    return ca_deliver(ca, cert, plan->aside, plan->path, plan->request->replaces != NULL, err);
+}
+
+/* Each in one transaction with its audit event. */
+static bool commit_delivered(struct ca *ca, const struct plan *plan, int64_t id,
+                             struct mutual_error *err)
+{
+    struct store *store = inventory_store(ca->inventory);
+    const char *action = plan->request->replaces != NULL ? "renew" : "issue";
+    if (!store_begin(store, err)) {
+        return false;
+    }
+    if (!inventory_delivered(ca->inventory, id, err) ||
+        !inventory_event(ca->inventory, plan->request->now_s, ca->who, action, id,
+                         plan->request->name, err)) {
+        store_rollback(store);
+        return false;
+    }
+    return store_commit(store, err);
+}
+
+/* A failure here leaves the row as it is: what is on disk is settled by ca_recover, now if it can
+ * be, else when the authority is opened next. */
+static bool run_steps(struct ca *ca, struct plan *plan, struct ca_signer *signer,
+                      struct ca_issued *issued, struct mutual_error *err)
+{
+    return reserve(ca, plan, &issued->id, err) && write_key(plan, err) &&
+           sign(ca, plan, signer, &issued->cert, err) &&
+           inventory_signed(ca->inventory, issued->id, issued->cert, err) &&
+           write_files(ca, plan, issued->cert, err) && commit_delivered(ca, plan, issued->id, err);
+}
+
+bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer *signer,
+              struct ca_issued *ret_issued, struct mutual_error *err)
+{
+    __attribute__((cleanup(plan_done))) struct plan plan = {.request = request};
+    CA_ISSUED_AUTO struct ca_issued issued = {0};
+    if (!plan_build(ca, &plan, err)) {
+        return mu_error_context(err, "certificate \"%s\"", request->name);
+    }
+    if (!run_steps(ca, &plan, signer, &issued, err)) {
+        store_rollback(inventory_store(ca->inventory));
+        (void)ca_recover(ca, request->now_s, NULL, NULL);
+        return mu_error_context(err, "certificate \"%s\"", request->name);
+    }
+    if (plan.form != INVENTORY_FORM_NONE) {
+        ca_remove_aside(plan.aside); /* after an exchange it holds what was there before */
+    }
+    issued.life_cut = plan.life_cut;
+    memcpy(issued.password, plan.password, sizeof issued.password);
+    if (plan.path[0] != '\0') {
+        issued.path = MU_TAKE(plan.path);
+    }
+    *ret_issued = issued;
+    issued = (struct ca_issued){0};
+    return true;
+}
