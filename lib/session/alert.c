@@ -82,8 +82,7 @@ const char *mu_peer_word(const struct mutual_session *session)
     return session->server ? "client" : "server";
 }
 
-/* ---- what we presented
- * ---------------------------------------------------------------------------- */
+/* ---- what we presented ----------------------------------------------------------------------- */
 
 static const struct mutual_identity *our_identity(const struct mutual_session *session)
 {
@@ -162,8 +161,7 @@ static void hint_at_cause(const struct mutual_session *session, struct mutual_er
     }
 }
 
-/* ---- translation
- * ------------------------------------------------------------------------------------ */
+/* ---- translation ----------------------------------------------------------------------------- */
 
 static bool refused_by_server(struct mutual_session *session, const struct alert_row *row,
                               struct mutual_error *err)

@@ -30,8 +30,7 @@ int64_t mu_context_now(const struct mutual_context *context)
     return context->clock_s != NULL ? context->clock_s(context->clock_context) : mu_clock_wall_s();
 }
 
-/* ---- options
- * ---------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool options_check(const struct mutual_context_options *options, bool blind,
                           struct mutual_error *err)
@@ -126,8 +125,7 @@ static bool copy_identities(struct mutual_context *context,
     return mu_hosts_build(&context->hosts, context->identities, context->identity_count, err);
 }
 
-/* ---- identities
- * ---------------------------------------------------------------------------------------- */
+/* ---- identities ------------------------------------------------------------------------------ */
 
 static STACK_OF(X509) * intermediates_of(struct mu_cert *const *chain, size_t count)
 {
@@ -198,8 +196,7 @@ static bool show_identities(struct mutual_context *context, struct mutual_error 
     return true;
 }
 
-/* ---- the authorities we name
- * ------------------------------------------------------------------------------ */
+/* ---- the authorities we name ----------------------------------------------------------------- */
 
 /* RFC 8446 section 4.2.4: each name goes with two bytes of length. */
 static void measure_ca_names(struct mutual_context *context)
@@ -242,8 +239,7 @@ struct mu_ca_names mu_context_ca_names(const struct mutual_context *context)
     return context->ca_names;
 }
 
-/* ---- the SSL_CTX
- * ------------------------------------------------------------------------------------------ */
+/* ---- the SSL_CTX ----------------------------------------------------------------------------- */
 
 static bool set_algorithms(SSL_CTX *ssl, bool tls13_only, struct mutual_error *err)
 {

@@ -75,8 +75,7 @@ static const struct reason_row *reason_row(int reason)
     return NULL;
 }
 
-/* ---- the first bytes
- * -------------------------------------------------------------------------------- */
+/* ---- the first bytes ------------------------------------------------------------------------- */
 
 /* What arrived first, with what is still in the caller's window. */
 static size_t first_bytes(const struct mutual_session *session, uint8_t head[MU_HEAD_BYTES])
@@ -138,8 +137,7 @@ static bool first_bytes_good(struct mutual_session *session, struct mutual_error
     return record || name_not_tls(session, mu_slice_of(head, len), err);
 }
 
-/* ---- the end of the wire
- * ------------------------------------------------------------------------------ */
+/* ---- the end of the wire --------------------------------------------------------------------- */
 
 /* The words for how far it came: "while the client presents its certificate". */
 static const char *step_words(const struct mutual_session *session)
@@ -200,8 +198,7 @@ bool mu_failure_end(struct mutual_session *session, struct mutual_error *err)
     return false;
 }
 
-/* ---- OpenSSL's reasons
- * ---------------------------------------------------------------------------------- */
+/* ---- OpenSSL's reasons ----------------------------------------------------------------------- */
 
 /* One code of OpenSSL covers all of them in TLS 1.2; what the hello offered tells them apart. */
 static bool name_not_shared(struct mutual_session *session, struct mutual_error *err)

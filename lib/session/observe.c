@@ -125,8 +125,7 @@ void mu_observe_hello(struct mutual_session *session, struct mu_slice message)
     }
 }
 
-/* ---- the authorities that a server names
- * ------------------------------------------------------------ */
+/* ---- the authorities that a server names ----------------------------------------------------- */
 
 static void keep_ca_names(struct mu_observer *observer, const STACK_OF(X509_NAME) * names)
 {
@@ -164,8 +163,7 @@ const struct mu_observed *mu_session_observed(const struct mutual_session *sessi
     return &observer->seen;
 }
 
-/* ---- names of code points
- * ------------------------------------------------------------------------------ */
+/* ---- names of code points -------------------------------------------------------------------- */
 
 struct point {
     uint16_t number;

@@ -60,24 +60,9 @@ static long life_s(const struct mutual_session *session)
     return life > 0 ? (long)life : 0;
 }
 
-/* Without the extended master secret (RFC 7627) a TLS 1.2 session can be moved between connections
- * by a man in the middle who is a legitimate server for one of them (triple handshake). */
-static bool may_keep(struct mutual_session *session)
+static void keep(struct mutual_session *session, SSL_SESSION *kept)
 {
-    struct mutual_error ignored = {0};
-    bool bound =
-        SSL_version(session->ssl) == TLS1_3_VERSION || SSL_get_extms_support(session->ssl) == 1;
-    return bound && mu_session_settle(session, &ignored) && life_s(session) > 0;
-}
-
-/* Called with each session that could be resumed. Returns 0: we take no reference from OpenSSL. */
-static int keep_session(SSL *ssl, SSL_SESSION *kept)
-{
-    struct mutual_session *session = SSL_get_app_data(ssl);
     struct mutual_cache *cache = session->context->cache;
-    if (cache == NULL || !may_keep(session)) {
-        return 0;
-    }
     struct mu_proof proof = {
         .serial = mu_cache_serial(cache),
         .chain = session->chain,
@@ -85,17 +70,41 @@ static int keep_session(SSL *ssl, SSL_SESSION *kept)
         .trust_generation = session->evidence.trust_generation,
         .mutual = session->mutual,
     };
+    const uint8_t *binding = session->context->binding;
     unsigned len = 0;
     const unsigned char *id = SSL_SESSION_get_id(kept, &len);
-    struct mu_slice key =
-        session->server ? mu_slice_of(id, len)
-                        : mu_slice_of(session->context->binding, sizeof session->context->binding);
+    struct mu_slice key = session->server ? mu_slice_of(id, len)
+                                          : mu_slice_of(binding, sizeof session->context->binding);
+    bool single = session->server || SSL_version(session->ssl) != TLS1_3_VERSION;
     (void)SSL_SESSION_set_timeout(kept, life_s(session));
     if (SSL_SESSION_set1_ticket_appdata(kept, &proof.serial, sizeof proof.serial) == 1) {
-        bool single = session->server || SSL_version(ssl) != TLS1_3_VERSION;
         (void)mu_cache_put(cache, key, kept, &proof, session->evidence.service, single);
     }
+}
+
+/* Called with each session that could be resumed. Returns 0: we take no reference from OpenSSL. */
+static int keep_ticket(SSL *ssl, SSL_SESSION *kept)
+{
+    struct mutual_session *session = SSL_get_app_data(ssl);
+    struct mutual_error ignored = {0};
+    if (SSL_version(ssl) == TLS1_3_VERSION && mu_session_settle(session, &ignored) &&
+        life_s(session) > 0) {
+        keep(session, kept);
+    }
     return 0;
+}
+
+/* Without the extended master secret (RFC 7627) a TLS 1.2 session can be moved between connections
+ * by a man in the middle who is a legitimate server for one of them (triple handshake). Whether it
+ * was used is known only when the handshake is over. */
+void mu_resume_keep_finished(struct mutual_session *session)
+{
+    SSL_SESSION *kept = SSL_get_session(session->ssl);
+    if (session->context->cache != NULL && kept != NULL && !session->evidence.resumed &&
+        SSL_version(session->ssl) != TLS1_3_VERSION && SSL_get_extms_support(session->ssl) == 1 &&
+        SSL_SESSION_is_resumable(kept) == 1 && life_s(session) > 0) {
+        keep(session, kept);
+    }
 }
 
 /* Server: a client shows the identifier of a session. */
@@ -152,7 +161,7 @@ void mu_resume_setup(struct mutual_context *context)
                                             SSL_SESS_CACHE_NO_INTERNAL |
                                             SSL_SESS_CACHE_NO_AUTO_CLEAR);
     (void)SSL_CTX_set_num_tickets(ssl, 1);
-    SSL_CTX_sess_set_new_cb(ssl, keep_session);
+    SSL_CTX_sess_set_new_cb(ssl, keep_ticket);
     if (server) {
         SSL_CTX_sess_set_get_cb(ssl, find_session);
         SSL_CTX_sess_set_remove_cb(ssl, forget_session);

@@ -14,8 +14,7 @@
 /* A record smaller than this is not worth its header while something can be sent already. */
 #define RECORD_LEAST 1024u
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static bool set_up(struct mutual_session *session)
 {
@@ -107,8 +106,7 @@ void mu_session_auto(struct mutual_session **session)
     mutual_session_free(*session);
 }
 
-/* ---- failing
- * ---------------------------------------------------------------------------------------- */
+/* ---- failing --------------------------------------------------------------------------------- */
 
 void mu_session_refuse(struct mutual_session *session, const struct mutual_error *cause)
 {
@@ -165,8 +163,7 @@ static enum mutual_io fail_renegotiation(struct mutual_session *session, struct 
     return mu_session_fail(session, &cause, err);
 }
 
-/* ---- one step
- * ----------------------------------------------------------------------------------------- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 static void enter(struct mutual_session *session, struct mutual_wire *wire)
 {
@@ -207,8 +204,7 @@ static enum mutual_io outcome(struct mutual_session *session, int answer, struct
     return mu_session_fail(session, &cause, err);
 }
 
-/* ---- handshake
- * ------------------------------------------------------------------------------------------ */
+/* ---- handshake ------------------------------------------------------------------------------- */
 
 static void mark_skipped(struct mutual_session *session)
 {
@@ -232,6 +228,7 @@ static enum mutual_io finish(struct mutual_session *session, struct mutual_error
         return mu_session_fail(session, &cause, err);
     }
     mark_skipped(session);
+    mu_resume_keep_finished(session);
     mu_proof_clear(&session->proof);
     session->stage = MU_STAGE_PROVED;
     return session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
@@ -263,8 +260,7 @@ int mutual_session_key_fd(const struct mutual_session *session)
     return fd;
 }
 
-/* ---- admission
- * -------------------------------------------------------------------------------------------- */
+/* ---- admission ------------------------------------------------------------------------------- */
 
 const struct mutual_evidence *mutual_session_evidence(const struct mutual_session *session)
 {
@@ -425,6 +421,7 @@ enum mutual_io mutual_session_write(struct mutual_session *session, struct mutua
         }
         return MUTUAL_IO_FAILED;
     }
+    session->writing = true;
     while (taken < len) {
         size_t offered = record_len(session, wire, len - taken);
         size_t done = 0;
@@ -441,6 +438,7 @@ enum mutual_io mutual_session_write(struct mutual_session *session, struct mutua
         session->write_retry = 0;
         taken += done;
     }
+    session->writing = false;
     leave(session);
     if (taken > 0) {
         mark_data(session, false);

@@ -123,7 +123,7 @@ struct mutual_session {
     bool cert_requested; /* by the server                                         */
     bool cert_sent;      /* ours was not empty                                    */
     bool renegotiation;  /* the peer asked for one                                */
-    bool waiting_key;    /* a job is paused                                       */
+    bool writing;        /* application data: a call that is DONE leaves nothing behind */
     bool settled;        /* the evidence is complete                              */
     bool mutual;         /* both ends presented a certificate                     */
     bool closed;         /* our close_notify is out                               */
@@ -164,6 +164,8 @@ void mu_observer_free(struct mu_observer *observer);
 void mu_resume_setup(struct mutual_context *context);
 /* Client: offers a session that may be resumed, if there is one. */
 void mu_resume_offer(struct mutual_session *session);
+/* Keeps a TLS 1.2 session once its handshake is over; TLS 1.3 has tickets. */
+void mu_resume_keep_finished(struct mutual_session *session);
 void mu_proof_clear(struct mu_proof *proof);
 
 /* cache.c */

@@ -148,8 +148,7 @@ int mu_verify_peer(X509_STORE_CTX *store, void *context)
     return 0;
 }
 
-/* ---- the evidence
- * --------------------------------------------------------------------------------- */
+/* ---- the evidence ---------------------------------------------------------------------------- */
 
 /* The proof that a resumed session follows comes from our own table, found by the serial that we
  * put into it; what the library kept in the session is never believed. */

@@ -84,7 +84,7 @@ static int wire_write(BIO *bio, const char *data, size_t len, size_t *ret_len)
     }
     mu_wire_drain(session, wire);
     size_t room = session->spill_len > 0 ? 0 : wire->out_cap - wire->out_len;
-    if (room == 0 && session->spill_len == 0 && len <= MU_SPILL_BYTES) {
+    if (room == 0 && session->spill_len == 0 && len <= MU_SPILL_BYTES && !session->writing) {
         memcpy(session->spill, data, len);
         session->spill_len = (uint8_t)len;
         *ret_len = len;
