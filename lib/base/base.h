@@ -172,6 +172,10 @@ bool mu_text_starts(const char *text, const char *prefix);
 /* Parses a whole decimal number, digits only, within [0, max]. */
 bool mu_text_uint(const char *text, uint64_t max, uint64_t *ret_value);
 
+/* Appends running text for a manual page in mdoc: escaped, in short lines, a sentence a line, with
+ * a newline at the end. */
+void mu_mdoc_text(struct mu_buf *out, const char *text);
+
 /* Writes JSON (RFC 8259) into a buffer. Strings that are not UTF-8 are escaped byte by byte as
  * \u00NN. Commas and nesting are kept by the writer; a broken nesting is an assertion. */
 struct mu_json {

@@ -76,6 +76,10 @@ extern const struct cli_verb *const cli_verbs[];
 #include "cli/verbs.def"
 #undef VERB
 
+/* What this program can be executed as besides itself (roles.c); NULL-terminated. */
+struct role;
+extern const struct role *const cli_roles[];
+
 /* What a command runs with. */
 struct cli {
     const char *program; /* how we were called, for messages */
@@ -108,6 +112,12 @@ int cli_fail(const struct cli *cli, const struct mutual_error *err);
 /* Exit statuses besides those of the error table. */
 #define CLI_YES 0
 #define CLI_NO  1
+
+/* Tells findings about the configuration: as text on stderr, with --json as an object on stdout.
+ * Returns the exit status: 0 without errors. */
+struct config_findings;
+int cli_tell_findings(const struct cli *cli, struct config_findings *findings,
+                      const char *main_name);
 
 /* ---- printing ---------------------------------------------------------------------------------
  */

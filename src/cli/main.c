@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "process/process.h"
+
 /* A descriptor 0 to 2 that came closed would be taken by the next file opened, and messages would
  * be written into it. */
 static bool open_standard_streams(void)
@@ -25,6 +27,10 @@ int main(int argc, char **argv)
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     if (!open_standard_streams() || sigaction(SIGPIPE, &ignore, NULL) == -1) {
         return 71; /* EX_OSERR; there is nowhere to say why */
+    }
+    int status = process_child_main(cli_roles, argc, argv);
+    if (status >= 0) {
+        _exit(status); /* a child has no exit handlers of ours to run */
     }
     return cli_main(argc, (const char *const *)argv, stdout, stderr);
 }

@@ -298,35 +298,33 @@ void config_schema_defaults(struct mu_buf *out)
 /* ---- the manual page
  * ------------------------------------------------------------------------------- */
 
-static void mdoc_text(struct mu_buf *out, const char *text)
+/* The text with a capital letter and a full stop, as a sentence. */
+static void mdoc_sentence(struct mu_buf *out, const char *text)
 {
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '\\') {
-            mu_buf_text(out, "\\e");
-        } else if (*c == '-') {
-            mu_buf_text(out, "\\-");
-        } else {
-            mu_buf_byte(out, (uint8_t)*c);
-        }
+    MU_AUTO(buf) struct mu_buf sentence;
+    mu_buf_init(&sentence, 4096);
+    bool lower = text[0] >= 'a' && text[0] <= 'z';
+    mu_buf_byte(&sentence, (uint8_t)(lower ? text[0] - 'a' + 'A' : text[0]));
+    mu_buf_text(&sentence, text + 1);
+    if (text[strlen(text) - 1] != '.') {
+        mu_buf_text(&sentence, ".");
     }
+    mu_mdoc_text(out, mu_buf_str(&sentence));
 }
 
-static void mdoc_type(struct mu_buf *out, const struct setting *s)
+static void type_text(struct mu_buf *out, const struct setting *s)
 {
     if (s->type == SETTING_BLOCK) {
-        mu_buf_text(out, s->shape == SETTING_MANY ? "list of blocks, see " : "block, see ");
-        mdoc_text(out, s->block->name);
-        mu_buf_text(out, " below");
+        mu_buf_printf(out, "%s, see %s below",
+                      s->shape == SETTING_MANY ? "list of blocks" : "block", s->block->name);
     } else if (s->type == SETTING_WORD) {
         for (size_t i = 0; s->words[i] != NULL; i++) {
-            mu_buf_text(out, i == 0 ? "" : " | ");
-            mdoc_text(out, s->words[i]);
+            mu_buf_printf(out, "%s%s", i == 0 ? "" : " | ", s->words[i]);
         }
     } else {
-        mdoc_text(out, setting_type_words(s));
+        mu_buf_text(out, setting_type_words(s));
         if (s->words != NULL) {
-            mu_buf_text(out, ", or ");
-            mdoc_text(out, s->words[0]);
+            mu_buf_printf(out, ", or %s", s->words[0]);
         }
     }
     if (s->shape == SETTING_ONE_OR_MANY) {
@@ -341,43 +339,34 @@ static void mdoc_setting(struct mu_buf *out, const struct setting *s)
         [RELOAD_NEW] = "Changes take effect on new connections.",
         [RELOAD_RESTART] = "Changes take effect after a restart.",
     };
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 4096);
+    mu_buf_text(&text, "(");
+    type_text(&text, s);
+    mu_buf_text(&text, s->required ? "; required)" : ")");
     mu_buf_text(out, ".It Ic ");
-    mdoc_text(out, s->name);
-    mu_buf_text(out, "\n(");
-    mdoc_type(out, s);
-    mu_buf_text(out, s->required ? "; required)\n" : ")\n");
-    char first = s->help[0];
-    bool lower = first >= 'a' && first <= 'z';
-    char capital[2] = {lower ? (char)(first - 'a' + 'A') : first, '\0'};
-    mdoc_text(out, capital);
-    mdoc_text(out, s->help + 1);
-    mu_buf_text(out, ".\n");
+    mu_mdoc_text(out, s->name);
+    mu_mdoc_text(out, mu_buf_str(&text));
+    mdoc_sentence(out, s->help);
     if (s->dflt != NULL) {
-        mu_buf_text(out, "Default:\n.Ql ");
-        mdoc_text(out, s->dflt);
-        mu_buf_text(out, " .\n");
+        mu_buf_printf(out, "Default:\n.Ql %s .\n", s->dflt);
     }
     if ((s->type == SETTING_NUMBER || s->type == SETTING_DURATION) && s->max > 0) {
         mu_buf_printf(out, "Between %lld and %lld%s.\n", (long long)s->min, (long long)s->max,
                       s->type == SETTING_DURATION ? " seconds" : "");
     }
-    mu_buf_printf(out, "%s\n", reloads[s->reload]);
+    if (s->type != SETTING_BLOCK || s->shape != SETTING_ONE) {
+        mu_buf_printf(out, "%s\n", reloads[s->reload]);
+    }
 }
 
 static void mdoc_block(struct mu_buf *out, const struct block *block)
 {
-    mu_buf_text(out, ".Ss ");
-    char first = block->name[0];
-    char capital[2] = {(char)(first - 'a' + 'A'), '\0'};
-    mdoc_text(out, capital);
-    mdoc_text(out, block->name + 1);
-    mu_buf_text(out, "\n");
-    mdoc_text(out, block->help);
-    mu_buf_text(out, "\n");
+    mu_buf_printf(out, ".Ss The %s\n", block->name);
+    mu_mdoc_text(out, block->help);
     if (block->short_form != NULL) {
-        mu_buf_text(out, "A single value in place of the block is its\n.Ic ");
-        mdoc_text(out, block->short_form);
-        mu_buf_text(out, " .\n");
+        mu_buf_printf(out, "A single value in place of the block is its\n.Ic %s .\n",
+                      block->short_form);
     }
     mu_buf_text(out, ".Bl -tag -width Ds\n");
     for (const struct setting *s = block->settings; s->name != NULL; s++) {
@@ -396,8 +385,9 @@ static const char mdoc_head[] =
     ".Nm mutual.yaml\n"
     ".Nd configuration of mutual\n"
     ".Sh DESCRIPTION\n"
-    "The configuration is a strict subset of YAML: one document, without anchors, aliases, tags,\n"
-    "merge keys and settings given twice; at most 16 levels deep and 4 MiB a file.\n"
+    "The configuration is a strict subset of YAML: one document, without anchors,\n"
+    "aliases, tags, merge keys and settings given twice; at most 16 levels deep and\n"
+    "4 MiB a file.\n"
     "JSON is accepted too.\n"
     "A value has the type that its setting gives it, whether it is quoted or not.\n"
     "In the name of a setting hyphen and underscore are the same.\n"

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mutual check: the whole configuration with everything it refers to, judged by the very code that
+ * serves, and everything wrong told in one run.
+ */
+#include "cli/cli_internal.h"
+
+#include "world/world.h"
+
+struct check_options {
+    bool strict;
+    bool no_keys;
+    int64_t at_s;
+};
+
+static void print_summary(const struct cli *cli, const struct world *world)
+{
+    cli_print(cli, "%s%s: good%s: %zu inbound, %zu outbound, %zu trust, %zu grants\n",
+              cli_ink(cli, CLI_GOOD), cli->config_path, cli_ink(cli, CLI_PLAIN),
+              world->config->inbound_count, world->config->outbound_count, world->trust_count,
+              world->config->grant_count);
+}
+
+static int answer(const struct cli *cli, const struct check_options *check,
+                  struct config_findings *findings, const struct world *world)
+{
+    int status = cli_tell_findings(cli, findings, cli->config_path);
+    if (status == CLI_YES && check->strict && findings->warnings > 0) {
+        return CLI_NO;
+    }
+    if (status == CLI_YES && findings->warnings == 0) {
+        print_summary(cli, world);
+    }
+    return status;
+}
+
+static int run_check(struct cli *cli, const void *options)
+{
+    const struct check_options *check = options;
+    const char *path = cli->arg_count > 0 ? cli->args[0] : cli->config_path;
+    cli->config_path = path;
+    MU_AUTO(config_findings) struct config_findings findings;
+    config_findings_init(&findings);
+    MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
+    MU_AUTO(world) const struct world *world = NULL;
+    (void)config_snapshot_load(path, &findings, &snapshot);
+    if (snapshot != NULL) {
+        int64_t now_s = check->at_s != 0 ? check->at_s : mu_clock_wall_s();
+        bool built = world_build(snapshot, now_s, &findings, &world);
+        if (built && !check->no_keys) {
+            (void)world_check_keys(world, &findings);
+        }
+    }
+    return answer(cli, check, &findings, world);
+}
+
+#define C(field_) offsetof(struct check_options, field_)
+static const struct cli_option check_table[] = {
+    {.name = "strict", .kind = CLI_FLAG, .offset = C(strict), .help = "a warning is a no, too"},
+    {.name = "no-keys",
+     .kind = CLI_FLAG,
+     .offset = C(no_keys),
+     .help = "do not read private keys; pairs are not compared"},
+    {.name = "at",
+     .kind = CLI_TIME,
+     .offset = C(at_s),
+     .value = "TIME",
+     .help = "judge what will hold then: 2027-01-31"},
+    {.name = NULL},
+};
+#undef C
+
+const struct cli_verb cli_verb_check = {
+    .name = "check",
+    .group = CLI_GROUP_KNOW,
+    .arguments = "[FILE]",
+    .help = "judge the configuration and everything it refers to",
+    .details = "Tells every error of the configuration in one run, with its line and what to do:\n"
+               "syntax, settings, addresses, files that others can read, expired certificates,\n"
+               "keys that do not belong to their certificates, empty bundles, grants that can\n"
+               "never apply. Exit status 0: good; 78: errors; 1: warnings, with --strict.",
+    .options = check_table,
+    .options_size = sizeof(struct check_options),
+    .max_args = 1,
+    .run = run_check,
+};

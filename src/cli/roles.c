@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The roles that this program can be executed as, assembled from the rooms that define them.
+ */
+#include "cli/cli_internal.h"
+
+#include "process/process.h"
+
+const struct role *const cli_roles[] = {
+    NULL,
+};
