@@ -21,13 +21,13 @@ typedef bool (*place_check)(const struct place *place, struct mutual_error *err)
 
 /* Breaches that tolerance may cover: they make certificates hard to find or to tell apart, or leave
  * unsaid to others what we honour anyway. The rest can change a decision. */
-#define TOLERABLE                                                                                \
-    (MU_FLAW(SERIAL_ZERO) | MU_FLAW(SERIAL_NEGATIVE) | MU_FLAW(TIME_FORM) | MU_FLAW(UNIQUE_ID) | \
-     MU_FLAW(EXTENSIONS_EMPTY) | MU_FLAW(AKI_CRITICAL) | MU_FLAW(AKI_MISSING) |                  \
-     MU_FLAW(AKI_PAIR) | MU_FLAW(SKI_CRITICAL) | MU_FLAW(SKI_MISSING) | MU_FLAW(KU_SIGN_NO_CA) | \
-     MU_FLAW(SAN_NOT_CRITICAL) | MU_FLAW(BC_NOT_CRITICAL) | MU_FLAW(PATH_LENGTH) |               \
-     MU_FLAW(NC_NOT_CRITICAL) | MU_FLAW(PC_NOT_CRITICAL) | MU_FLAW(IAP_NOT_CRITICAL) |           \
-     MU_FLAW(AIA_CRITICAL) | MU_FLAW(URI_BYTES))
+#define TOLERABLE                                                                               \
+    (MU_FLAW(SERIAL_ZERO) | MU_FLAW(SERIAL_NEGATIVE) | MU_FLAW(EXTENSIONS_EMPTY) |              \
+     MU_FLAW(AKI_CRITICAL) | MU_FLAW(AKI_MISSING) | MU_FLAW(AKI_PAIR) | MU_FLAW(SKI_CRITICAL) | \
+     MU_FLAW(SKI_MISSING) | MU_FLAW(KU_SIGN_NO_CA) | MU_FLAW(SAN_NOT_CRITICAL) |                \
+     MU_FLAW(BC_NOT_CRITICAL) | MU_FLAW(PATH_LENGTH) | MU_FLAW(NC_NOT_CRITICAL) |               \
+     MU_FLAW(PC_NOT_CRITICAL) | MU_FLAW(IAP_NOT_CRITICAL) | MU_FLAW(AIA_CRITICAL) |             \
+     MU_FLAW(URI_BYTES))
 
 /* ---- rules for every certificate ------------------------------------------------------------- */
 
@@ -89,9 +89,18 @@ static bool check_critical(const struct place *place, struct mutual_error *err)
                    place->facts->display, oids[0]);
 }
 
+/* Breaches by the issuer that RFC 5280 itself tells the reader to bear: section 4.1.2.5,
+ * "applications MUST be able to process validity dates that are encoded in either UTCTime or
+ * GeneralizedTime"; section 4.1.2.8, unique identifiers have "no processing requirements". */
+#define BORNE (MU_FLAW(TIME_FORM) | MU_FLAW(UNIQUE_ID))
+
 static bool check_flaws(const struct place *place, struct mutual_error *err)
 {
-    uint64_t flaws = place->facts->flaws;
+    uint64_t flaws = place->facts->flaws & ~BORNE;
+    /* Nobody looks for the issuer of an anchor. */
+    if (place->anchor) {
+        flaws &= ~MU_FLAW(AKI_MISSING);
+    }
     if (place->judge->trust->allow_flaws) {
         flaws &= ~TOLERABLE;
     }

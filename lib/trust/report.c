@@ -169,8 +169,24 @@ static bool fail_long(const struct search *search, struct mutual_error *err)
                    search->judge.trust->name);
 }
 
+/* Somebody presents an authority of the bundle as if it were a peer. */
+static bool is_our_authority(const struct search *search)
+{
+    const struct mu_cert_facts *leaf = search->sent[0].facts;
+    const struct trust_node *node = mu_trust_find(search->judge.trust, leaf->subject_canon);
+    while (node != NULL && memcmp(node->facts->key_hash, leaf->key_hash, 32) != 0) {
+        node = node->next;
+    }
+    return node != NULL && leaf->ca;
+}
+
 bool mu_path_report(struct search *search, struct mutual_error *err)
 {
+    if (is_our_authority(search)) {
+        bool passes = mu_check_leaf(&search->judge, search->sent[0].facts, err);
+        mu_assert(!passes);
+        return add_place(search, &search->sent[0], err);
+    }
     bool exhausted = search->exhausted;
     mu_path_find_nearest(search);
     if (exhausted && mu_check_leaf(&search->judge, search->sent[0].facts, NULL)) {

@@ -71,8 +71,7 @@ static enum crl_scope scope_of(const struct mu_crl_facts *facts)
     if (idp == NULL) {
         return SCOPE_ALL;
     }
-    bool addressed = idp->uris != NULL && idp->uris[0] != NULL;
-    if (addressed || idp->some_reasons || idp->only_attribute) {
+    if (idp->has_point || idp->some_reasons || idp->only_attribute) {
         return SCOPE_PART;
     }
     return idp->only_user ? SCOPE_USER : idp->only_ca ? SCOPE_CA : SCOPE_ALL;

@@ -216,6 +216,7 @@ static bool read_idp(struct crl_reader *reader, struct mu_slice value)
         return malformed(reader->err, "issuing distribution point");
     }
     idp->some_reasons = some_reasons.data != NULL;
+    idp->has_point = point.data != NULL;
     idp->uris = uris.items;
     reader->crl->facts.idp = idp;
     return true;
@@ -233,7 +234,9 @@ static bool read_extension(struct crl_reader *reader, const struct raw_extension
     bool issuer;
     bool serial;
     if (mu_slice_equal(ext->oid, MU_SLICE_LIT("\x55\x1d\x14"))) {
-        return read_number(ext->value, &facts->number) || malformed(reader->err, "number");
+        /* Section 5.2.3: "CRL number is a non-critical CRL extension". */
+        return (!ext->critical && read_number(ext->value, &facts->number)) ||
+               malformed(reader->err, "number");
     }
     if (mu_slice_equal(ext->oid, MU_SLICE_LIT("\x55\x1d\x1b"))) {
         return read_number(ext->value, &facts->delta_base) || malformed(reader->err, "base number");

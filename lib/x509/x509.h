@@ -346,6 +346,7 @@ struct mu_revoked {
 };
 struct mu_crl_idp {          /* issuingDistributionPoint, section 5.2.5 */
     const char *const *uris; /* NULL-terminated; may be NULL */
+    bool has_point;          /* it names a distribution point, by address or otherwise */
     bool only_user, only_ca, only_attribute, some_reasons, indirect;
 };
 struct mu_crl_facts {
