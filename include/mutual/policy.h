@@ -26,6 +26,7 @@ struct mutual_grant {
     size_t from_count;
     bool anonymous;    /* also peers that present no certificate; it means something only where
                           a certificate is asked for and not required (MUTUAL_MODE_REQUEST) */
+    bool anyone;       /* whoever proved any name under the listener's trust */
     int64_t since_s;   /* 0: from ever                                */
     int64_t until_s;   /* the first second without; INT64_MAX: none   */
     const char *owner; /* who answers for it; required                */

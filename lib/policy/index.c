@@ -187,6 +187,10 @@ struct mutual_decision mu_index_decide(const struct mu_index *index, const char 
         for (size_t i = 0; search.service != NULL && i < count; i++) {
             look_up_name(&search, &names[i]);
         }
+        if (search.service != NULL && count > 0) {
+            search.name = &names[0];
+            consider(&search, &search.service->anyone);
+        }
     }
     return outcome(&search);
 }

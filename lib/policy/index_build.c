@@ -233,7 +233,8 @@ static bool add_grant(struct mu_index *index, const struct mutual_grant *grant, 
     if (service->id == 0) {
         service->id = index->next_id++;
     }
-    if (grant->anonymous && !add_entry(index, &service->anonymous, rank)) {
+    if ((grant->anonymous && !add_entry(index, &service->anonymous, rank)) ||
+        (grant->anyone && !add_entry(index, &service->anyone, rank))) {
         return false;
     }
     for (size_t i = 0; i < grant->from_count; i++) {

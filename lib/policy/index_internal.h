@@ -62,6 +62,7 @@ struct mu_service {
                              IPv6 in the others                                      */
     struct mu_node *root; /* NULL: no SPIFFE pattern with a wildcard                 */
     struct mu_entries anonymous;
+    struct mu_entries anyone;
 };
 
 /* An address and how many of its bits count. */

@@ -75,7 +75,7 @@ static bool check_grant(const struct mutual_policy *policy, const struct mutual_
                            grant->name, needs[i]);
         }
     }
-    if (grant->from_count == 0 && !grant->anonymous) {
+    if (grant->from_count == 0 && !grant->anonymous && !grant->anyone) {
         return mu_fail(err, MUTUAL_E_POLICY_INVALID, "grant \"%s\" is from nobody", grant->name);
     }
     if (grant->from_count > MU_LIMIT_GRANT_PATTERNS) {

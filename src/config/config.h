@@ -292,6 +292,7 @@ struct config_grant {
     struct config_pattern *from;
     size_t from_count;
     bool anonymous;
+    bool anyone;
     int64_t since_s; /* 0: from ever */
     int64_t until_s; /* the first second without; MU_TIME_NEVER_S: none */
     const char *owner;
@@ -361,6 +362,10 @@ const struct config_inbound *config_inbound_find(const struct config *config, co
  * read, so that config_build can add its findings; false when some finding is an error. */
 bool config_snapshot_load(const char *path, struct config_findings *findings,
                           struct config_snapshot **ret_snapshot);
+/* The same with a main file that is no file but `text`, told of as `name`. */
+bool config_snapshot_load_text(const char *name, struct mu_slice text,
+                               struct config_findings *findings,
+                               struct config_snapshot **ret_snapshot);
 
 /* ---- what the schema tables say ----------------------------------------------------------------
  */

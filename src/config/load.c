@@ -178,6 +178,12 @@ static bool load_all(struct load *load)
     return true;
 }
 
+static void complain_memory(struct config_findings *findings)
+{
+    config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
+                       "out of memory while reading the configuration");
+}
+
 bool config_snapshot_load(const char *path, struct config_findings *findings,
                           struct config_snapshot **ret_snapshot)
 {
@@ -186,16 +192,30 @@ bool config_snapshot_load(const char *path, struct config_findings *findings,
     struct load load = {snapshot, findings};
     struct config_place place = {path, 0, 0, 0};
     if (snapshot == NULL) {
-        config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
-                           "out of memory while reading the configuration");
+        complain_memory(findings);
         return false;
     }
     if (!read_file(&load, path, MU_LIMIT_CONFIG_BYTES, &place)) {
         return false;
     }
     if (!load_all(&load)) {
-        config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
-                           "out of memory while reading the configuration");
+        complain_memory(findings);
+    }
+    *ret_snapshot = MU_TAKE(snapshot);
+    return findings->errors == errors;
+}
+
+bool config_snapshot_load_text(const char *name, struct mu_slice text,
+                               struct config_findings *findings,
+                               struct config_snapshot **ret_snapshot)
+{
+    size_t errors = findings->errors;
+    struct mutual_error err = {0};
+    MU_AUTO(config_snapshot) struct config_snapshot *snapshot = config_snapshot_new();
+    struct load load = {snapshot, findings};
+    if (snapshot == NULL || !config_snapshot_add(snapshot, name, text, &err) || !load_all(&load)) {
+        complain_memory(findings);
+        return false;
     }
     *ret_snapshot = MU_TAKE(snapshot);
     return findings->errors == errors;

@@ -297,8 +297,8 @@ static void finish_grant(struct decode *decode, const struct config_node *node, 
         struct config_place place = node_place(until != NULL ? until : node);
         decode_complain(decode, &place, NULL, "the grant ends before it begins");
     }
-    if (grant->from_count == 0 && !grant->anonymous && node_find(node, "from") == NULL &&
-        node->kind == NODE_MAP && !decode->broken) {
+    if (grant->from_count == 0 && !grant->anonymous && !grant->anyone &&
+        node_find(node, "from") == NULL && node->kind == NODE_MAP && !decode->broken) {
         struct config_place place = node_place(node);
         decode_complain(decode, &place, "from: who may, such as {dns: web.example.org}",
                         "required setting \"from\" is missing from this grant");
@@ -316,6 +316,8 @@ static const struct setting grant_settings[] = {
      .since = "0.1", .help = "who may: any of these"},
     {"anonymous", SETTING_BOOL, AT(anonymous), .dflt = "false", .since = "0.1",
      .help = "also clients without certificate, where the listener has mode request"},
+    {"anyone", SETTING_BOOL, AT(anyone), .dflt = "false", .since = "0.1",
+     .help = "whoever the listener's trust proves, whatever the name: the authority alone decides"},
     {"since", SETTING_TIME, AT(since_s), .dflt = "always", .since = "0.1",
      .help = "when it begins"},
     {"until", SETTING_TIME, AT(until_s), .dflt = "never", .since = "0.1",

@@ -113,7 +113,7 @@ static void judge_shadow(struct build *build, struct mu_map *given,
                          const struct config_grant *grant)
 {
     const struct config_grant *before = NULL;
-    bool all = grant->from_count > 0 && !grant->anonymous;
+    bool all = grant->from_count > 0 && !grant->anonymous && !grant->anyone;
     for (size_t t = 0; t < grant->to.count; t++) {
         for (size_t f = 0; f < grant->from_count; f++) {
             const struct config_grant *same =
@@ -158,6 +158,7 @@ static void add_grant(struct build *build, const struct config_grant *grant, siz
         .from = patterns,
         .from_count = count,
         .anonymous = grant->anonymous,
+        .anyone = grant->anyone,
         .since_s = grant->since_s,
         .until_s = grant->until_s,
         .owner = text_of(grant->owner),
@@ -176,8 +177,8 @@ static void digest_grant(struct digest *digest, const struct config_grant *grant
 {
     MU_AUTO(buf) struct mu_buf all;
     mu_buf_init(&all, 64u << 20);
-    mu_buf_printf(&all, "%s %lld %lld %d", text_of(grant->name), (long long)grant->since_s,
-                  (long long)grant->until_s, grant->anonymous);
+    mu_buf_printf(&all, "%s %lld %lld %d %d", text_of(grant->name), (long long)grant->since_s,
+                  (long long)grant->until_s, grant->anonymous, grant->anyone);
     for (size_t i = 0; i < grant->to.count; i++) {
         mu_buf_printf(&all, " >%s", text_of(grant->to.items[i])); /* names hold no spaces */
     }

@@ -17,6 +17,7 @@ struct grant_row {
     int64_t since_s;
     int64_t until_s; /* 0: none */
     bool anonymous;
+    bool anyone;
 };
 
 static inline enum mutual_name_type type_of(const char *word, size_t len)
@@ -63,6 +64,7 @@ static inline bool add_row(struct mutual_policy *policy, const struct grant_row 
                                  .from = from,
                                  .from_count = count,
                                  .anonymous = row->anonymous,
+                                 .anyone = row->anyone,
                                  .since_s = row->since_s,
                                  .until_s = row->until_s == 0 ? INT64_MAX : row->until_s,
                                  .owner = "the owner",

@@ -143,6 +143,23 @@ static void anonymous_is_never_an_empty_list(void **state)
     mutual_policy_unref(policy);
 }
 
+static void anyone_is_whoever_proved_a_name(void **state)
+{
+    (void)state;
+    static const struct grant_row anyone[] = {
+        {.name = "all", .to = "open", .anyone = true, .until_s = NOW + 1}};
+    struct mutual_policy *policy = policy_of(anyone, 1);
+    struct mutual_name name = name_of("dns somebody.e.org");
+    struct mutual_decision decision = mutual_policy_decide(policy, "open", &name, 1, NOW);
+    assert_true(decision.allowed);
+    assert_ptr_equal(decision.name, &name);
+    assert_false(mutual_policy_decide(policy, "other", &name, 1, NOW).allowed);
+    assert_false(mutual_policy_decide(policy, "open", &name, 1, NOW + 1).allowed);
+    assert_false(mutual_policy_decide(policy, "open", NULL, 0, NOW).allowed);
+    assert_false(mutual_policy_decide_anonymous(policy, "open", NOW).allowed);
+    mutual_policy_unref(policy);
+}
+
 /* ---- random policies ------------------------------------------------------------------------- */
 
 static uint64_t random_state = UINT64_C(0x9e3779b97f4a7c15);
@@ -311,5 +328,5 @@ static void the_index_agrees_with_trying_every_grant(void **state)
 
 UNIT_MAIN(UNIT_CASE(each_kind_of_pattern_decides),
           UNIT_CASE(the_decision_names_grant_place_and_name), UNIT_CASE(begin_and_end_are_exact),
-          UNIT_CASE(anonymous_is_never_an_empty_list),
+          UNIT_CASE(anonymous_is_never_an_empty_list), UNIT_CASE(anyone_is_whoever_proved_a_name),
           UNIT_CASE(the_index_agrees_with_trying_every_grant))

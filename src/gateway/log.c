@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lines for the log.
+ */
+#include "gateway/log_internal.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+static const char *const level_words[] = {
+    [CONFIG_LOG_ERROR] = "error",
+    [CONFIG_LOG_WARNING] = "warning",
+    [CONFIG_LOG_INFO] = "info",
+    [CONFIG_LOG_DEBUG] = "debug",
+};
+
+static const char *entry_text(const struct log_entry *entry)
+{
+    return entry->text != NULL ? entry->text : entry->error != NULL ? entry->error->reason : "";
+}
+
+static void format_json(const struct log_entry *entry, struct mu_buf *out)
+{
+    char time[MU_TIME_TEXT];
+    const struct mutual_error *error = entry->error;
+    struct mu_json json;
+    mu_json_init(&json, out);
+    mu_json_open(&json, NULL, '{');
+    mu_json_string(&json, "time", mu_time_format(entry->time_s, time));
+    mu_json_string(&json, "level", level_words[entry->level]);
+    mu_json_string(&json, "event", entry->event);
+    mu_json_string(&json, "msg", entry_text(entry));
+    mu_json_string(&json, "listener", entry->listener);
+    if (error != NULL) {
+        mu_json_string(&json, "code", mutual_code_name(error->code));
+        mu_json_string(&json, "detail", error->reason);
+        mu_json_string(&json, "where", error->context[0] != '\0' ? error->context : NULL);
+        mu_json_string(&json, "hint", error->hint);
+    }
+    mu_json_close(&json, '}');
+}
+
+static void format_human(const struct log_entry *entry, struct mu_buf *out)
+{
+    char time[MU_TIME_TEXT];
+    const struct mutual_error *error = entry->error;
+    (void)mu_buf_printf(out, "%s %s: ", mu_time_format(entry->time_s, time),
+                        level_words[entry->level]);
+    if (entry->listener != NULL) {
+        mu_escape(out, mu_slice_text(entry->listener));
+        (void)mu_buf_text(out, ": ");
+    }
+    (void)mu_buf_text(out, entry_text(entry));
+    if (error == NULL) {
+        return;
+    }
+    if (entry->text != NULL) {
+        (void)mu_buf_printf(out, ": %s", error->reason);
+    }
+    if (error->context[0] != '\0') {
+        (void)mu_buf_printf(out, " (%s)", error->context);
+    }
+    (void)mu_buf_printf(out, " [%s] %s", mutual_code_name(error->code), error->hint);
+}
+
+void log_format(const struct log_entry *entry, bool json, struct mu_buf *out)
+{
+    if (json) {
+        format_json(entry, out);
+    } else {
+        format_human(entry, out);
+    }
+    (void)mu_buf_byte(out, '\n');
+}
+
+bool log_wants_json(const struct config_log *config, int fd)
+{
+    return config->format == CONFIG_LOG_JSON ||
+           (config->format == CONFIG_LOG_AUTO && isatty(fd) != 1);
+}
+
+bool log_write(int fd, struct mu_slice line)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) {
+        return false;
+    }
+    return write(fd, line.data, line.len) == (ssize_t)line.len;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The log: lines on standard error, human on a terminal and JSON otherwise. Connections have their
+ * own form (room explain); this is for everything else that happens.
+ */
+#ifndef GATEWAY_LOG_INTERNAL_H
+#define GATEWAY_LOG_INTERNAL_H
+
+#include "base/base.h"
+#include "config/config.h"
+
+struct log_entry {
+    int64_t time_s;
+    enum config_log_level level;
+    const char *event;                /* a stable word: "reload_refused" */
+    const char *listener;             /* or NULL */
+    const char *text;                 /* what happened; NULL: the error's reason */
+    const struct mutual_error *error; /* or NULL */
+};
+
+/* Appends one line with its newline. */
+void log_format(const struct log_entry *entry, bool json, struct mu_buf *out);
+/* Does the configuration want JSON on this descriptor? */
+bool log_wants_json(const struct config_log *config, int fd);
+/* Writes the line without ever waiting: false when nobody takes it, or the disk is full. A file
+ * takes it at once; a pipe whose reader is behind loses it rather than stops us. */
+bool log_write(int fd, struct mu_slice line);
+
+#endif

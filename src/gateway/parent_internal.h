@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parent: reads the configuration, opens files and sockets, keeps the children alive, and never
+ * meets a stranger. A setup is one configuration made ready; one is in use, another may be coming.
+ */
+#ifndef GATEWAY_PARENT_INTERNAL_H
+#define GATEWAY_PARENT_INTERNAL_H
+
+#include "event/event.h"
+#include "gateway/gateway.h"
+#include "gateway/listen_internal.h"
+#include "gateway/meter_internal.h"
+#include "gateway/resolve_internal.h"
+#include "keys/keys.h"
+#include "process/process.h"
+#include "world/world.h"
+
+/* One listening address of one service. */
+struct setup_listener {
+    uint32_t service;
+    struct binding *binding;
+};
+
+struct setup {
+    uint32_t id;
+    struct config_snapshot *snapshot;
+    int snapshot_fd;
+    const struct world *world;
+    struct setup_listener *listeners;
+    size_t listener_count;
+};
+
+/* How far the coming setup is. */
+enum phase {
+    PHASE_IDLE,    /* nothing is coming                                    */
+    PHASE_KEYS,    /* the key process reads its keys, the resolver answers */
+    PHASE_WORKERS, /* the workers build it                                 */
+};
+
+/* The last reload, for `mutual status`. */
+struct reload {
+    uint64_t count;
+    int64_t at_s; /* 0: never */
+    bool ok;
+    struct mutual_error why;
+};
+
+struct control;
+
+struct parent {
+    const struct gateway_options *options;
+    struct reactor *reactor;
+    struct supervisor *supervisor;
+    struct keys_loader *loader;
+    struct systemd_notify *notify;
+    struct systemd_sockets inherited;
+    struct resolve_names names;
+    struct resolver *resolver;
+    struct event_timer resolve_timer;
+    struct event_timer patience; /* how long a coming setup may take */
+    struct event_timer watchdog;
+    struct event_timer reload_timer;
+    struct setup *current;
+    struct setup *coming;
+    enum phase phase;
+    bool again; /* told to reload while something was coming */
+    bool stopping;
+    uint32_t workers;
+    uint32_t next_id;
+    uint32_t done[LISTEN_WORKERS_MAX]; /* which setup each worker uses */
+    uint64_t deaths;
+    struct reload reload;
+    int64_t started_s;
+    bool log_json;
+    int exit_status;
+    struct control *control;
+};
+
+/* ---- setup.c ------------------------------------------------------------------------------------
+ */
+
+/* Reads and judges the configuration, opens its sockets (what `parent->current` has already is
+ * kept) and puts its keys into the loader. Findings are told in the log. */
+bool setup_new(struct parent *parent, struct setup **ret_setup,
+               struct mutual_error *err) MUTUAL_MUST_CHECK;
+void setup_free(struct setup *setup);
+/* Sends the setup to a worker. */
+bool setup_send(struct parent *parent, const struct setup *setup, const struct supervised *worker,
+                struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Sends the addresses of the setup's targets to a worker. */
+bool setup_send_addresses(struct parent *parent, const struct setup *setup,
+                          const struct supervised *worker,
+                          struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Puts the hosts that its targets name into parent->names; false when there is none. */
+bool setup_name_targets(struct parent *parent, const struct setup *setup);
+/* Do the two consist of the same bytes? */
+bool setup_is_same(const struct setup *a, const struct config_snapshot *b);
+
+/* ---- reload.c -----------------------------------------------------------------------------------
+ */
+
+/* Begins with a new setup; when something is coming already, after it. */
+void reload_begin(struct parent *parent);
+/* Some answer came: goes on if it was the last one waited for. */
+void reload_step(struct parent *parent);
+/* The coming setup is not to be; the old one stays. */
+void reload_refuse(struct parent *parent, const struct mutual_error *why);
+/* A worker says that it uses a setup, or why not. */
+bool reload_worker_done(struct parent *parent, const struct supervised *worker,
+                        const struct ipc_message *message,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* A worker is up, for the first time or again. */
+void reload_worker_ready(struct parent *parent, const struct supervised *worker);
+
+/* ---- serve.c ------------------------------------------------------------------------------------
+ */
+
+void parent_log(struct parent *parent, enum config_log_level level, const char *event,
+                const char *text, const struct mutual_error *error);
+
+/* Looks up the names of the targets; reload_step is called when it is over. */
+void parent_resolve(struct parent *parent);
+/* A setup is in use, the first one or another. */
+void parent_serving(struct parent *parent, bool first);
+
+/* ---- control.c, status.c: what `mutual status` and probes are told ------------------------------
+ */
+
+/* Listens where it can; a place that cannot be had is a warning, not an end. */
+struct control *control_new(struct parent *parent);
+/* The status listener of the configuration in use, after a change of it. */
+void control_follow(struct control *control, const struct config_address *listen);
+void control_free(struct control *control);
+/* Reads STATUS and answers whoever waits for the last one. */
+bool control_status(struct control *control, const struct ipc_message *message,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* A worker that was asked may not answer any more. */
+void control_worker_died(struct control *control);
+
+/* Appends the whole status as JSON. */
+void status_json(const struct parent *parent, const struct meters *figures, struct mu_buf *out);
+/* Why it is not ready to serve, or NULL when it is. */
+const char *status_unready(const struct parent *parent);
+
+#endif

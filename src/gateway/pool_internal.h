@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory of the relay. A worker reads and writes through a few large buffers that all of its
+ * connections share; only bytes that could not be passed on at once are kept, in blocks of a
+ * bounded pool, and the faster side is not read again until they are gone. So an idle connection
+ * holds no buffer, and no number of slow readers can take more than the pool.
+ */
+#ifndef GATEWAY_POOL_INTERNAL_H
+#define GATEWAY_POOL_INTERNAL_H
+
+#include "base/base.h"
+
+enum {
+    /* One read. Measured: from 64 KiB on, larger reads save nothing. */
+    POOL_READ = 65536,
+    /* What one read can become: 64 KiB of plaintext as records of 16 KiB with their frames, or 64
+     * KiB of ciphertext after a record that was incomplete before; plus a closing alert. */
+    POOL_BLOCK = POOL_READ + 16384 + 4096,
+};
+
+/* Bytes waiting in a block: data[start] to data[end - 1]. */
+struct block {
+    struct block *next; /* in the free list */
+    uint32_t start;
+    uint32_t end;
+    uint8_t data[POOL_BLOCK];
+};
+
+struct pool {
+    struct block *free;
+    unsigned made;
+    unsigned max;
+    unsigned used;
+    /* Shared by all connections, between two waits of the reactor only. */
+    uint8_t wire[POOL_READ];     /* what was read from a socket         */
+    uint8_t plain[POOL_BLOCK];   /* what a session made of it           */
+    uint8_t out[POOL_BLOCK];     /* what goes to the other socket       */
+    uint8_t reply[16384 + 1024]; /* what a session says to its own peer */
+};
+
+/* `max`: the blocks that may exist. NULL: out of memory. */
+struct pool *pool_new(unsigned max);
+void pool_free(struct pool *pool);
+/* An empty block, or NULL when all are in use. */
+struct block *pool_take(struct pool *pool);
+/* Gives it back; NULL is allowed. Wipes what was in it: it may be plaintext. */
+void pool_give(struct pool *pool, struct block *block);
+/* Can pool_take succeed now? */
+bool pool_has(const struct pool *pool);
+
+static inline size_t block_len(const struct block *block)
+{
+    return block == NULL ? 0 : (size_t)(block->end - block->start);
+}
+/* Appends all of it, or nothing and false when there is no room. */
+bool block_append(struct block *block, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From one configuration to the next, in steps that wait for others: everything is built aside, and
+ * only when the keys are loaded and every worker has built its own is the old one let go. Whatever
+ * fails on the way leaves the old one in use, in every worker. The start is the same without an old
+ * one: then what fails ends the program.
+ */
+#include <string.h>
+
+#include "gateway/parent_internal.h"
+
+/* Nothing a setup waits for takes this long; a worker that does is not well. */
+enum { PATIENCE_S = 30 };
+
+static void forget_coming(struct parent *parent)
+{
+    setup_free(MU_TAKE(parent->coming));
+    parent->phase = PHASE_IDLE;
+    reactor_cancel(parent->reactor, &parent->patience);
+}
+
+/* Workers that use the setup that is not to be go back; it cannot fail, it has served before. */
+static void roll_back(struct parent *parent, uint32_t refused)
+{
+    struct mutual_error lost = {0};
+    for (uint32_t i = 0; i < parent->workers; i++) {
+        const struct supervised *worker = supervisor_find(parent->supervisor, IPC_WORKER, i);
+        if (parent->done[i] == refused && worker != NULL && worker->ready &&
+            !setup_send(parent, parent->current, worker, &lost)) {
+            supervisor_kill(parent->supervisor, worker, &lost);
+        }
+    }
+}
+
+static void next_reload(struct parent *parent)
+{
+    if (parent->again && !parent->stopping) {
+        parent->again = false;
+        reload_begin(parent);
+    }
+}
+
+void reload_refuse(struct parent *parent, const struct mutual_error *why)
+{
+    uint32_t refused = parent->coming == NULL ? 0 : parent->coming->id;
+    if (parent->coming != NULL) {
+        keys_loader_abandon(parent->loader, parent->supervisor);
+        forget_coming(parent);
+    }
+    if (parent->current == NULL) {
+        parent_log(parent, CONFIG_LOG_ERROR, "start_failed", "cannot start", why);
+        parent->exit_status = mutual_code_exit(why->code);
+        parent->stopping = true;
+        supervisor_stop(parent->supervisor, 0);
+        return;
+    }
+    parent->reload = (struct reload){
+        .count = parent->reload.count + 1, .at_s = mu_clock_wall_s(), .ok = false, .why = *why};
+    parent_log(parent, CONFIG_LOG_ERROR, "reload_refused",
+               "RELOAD_REFUSED: the new configuration was refused, the old one stays", why);
+    roll_back(parent, refused);
+    systemd_notify_ready(parent->notify);
+    next_reload(parent);
+}
+
+static void on_patience(void *owner)
+{
+    struct parent *parent = owner;
+    struct mutual_error why = {0};
+    (void)mu_fail(&why, MUTUAL_E_PROCESS_DIED, "%s did not answer in %d seconds",
+                  parent->phase == PHASE_KEYS ? "the key process" : "a worker", PATIENCE_S);
+    reload_refuse(parent, &why);
+}
+
+void reload_begin(struct parent *parent)
+{
+    struct mutual_error err = {0};
+    if (parent->phase != PHASE_IDLE) {
+        parent->again = true;
+        return;
+    }
+    if (parent->current != NULL) {
+        systemd_notify_reloading(parent->notify);
+    }
+    if (!setup_new(parent, &parent->coming, &err)) {
+        reload_refuse(parent, &err);
+        return;
+    }
+    parent->phase = PHASE_KEYS;
+    reactor_arm_in(parent->reactor, &parent->patience, PATIENCE_S * MU_NS_PER_S, on_patience,
+                   parent);
+    const struct supervised *keys = supervisor_find(parent->supervisor, IPC_KEYS, 0);
+    if (keys != NULL && keys->ready &&
+        !keys_loader_send(parent->loader, parent->supervisor, &err)) {
+        reload_refuse(parent, &err);
+        return;
+    }
+    parent_resolve(parent);
+    reload_step(parent);
+}
+
+static void send_to_workers(struct parent *parent)
+{
+    struct mutual_error err = {0};
+    parent->phase = PHASE_WORKERS;
+    for (uint32_t i = 0; i < parent->workers; i++) {
+        const struct supervised *worker = supervisor_find(parent->supervisor, IPC_WORKER, i);
+        if (worker != NULL && worker->ready && !setup_send(parent, parent->coming, worker, &err)) {
+            supervisor_kill(parent->supervisor, worker, &err); /* its replacement gets it */
+        }
+    }
+}
+
+static void commit(struct parent *parent)
+{
+    struct setup *old = parent->current;
+    bool first = old == NULL;
+    parent->current = MU_TAKE(parent->coming);
+    keys_loader_commit(parent->loader, parent->supervisor);
+    forget_coming(parent);
+    setup_free(old);
+    parent_serving(parent, first);
+    next_reload(parent);
+}
+
+static bool all_done(const struct parent *parent)
+{
+    for (uint32_t i = 0; i < parent->workers; i++) {
+        if (parent->done[i] != parent->coming->id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void reload_step(struct parent *parent)
+{
+    struct mutual_error why = {0};
+    if (parent->phase == PHASE_KEYS) {
+        enum keys_loading loading = keys_loader_state(parent->loader, &why);
+        if (loading == KEYS_FAILED) {
+            reload_refuse(parent, &why);
+        } else if (loading == KEYS_LOADED && parent->resolver == NULL) {
+            send_to_workers(parent);
+        }
+    }
+    if (parent->phase == PHASE_WORKERS && all_done(parent)) {
+        commit(parent);
+    }
+}
+
+bool reload_worker_done(struct parent *parent, const struct supervised *worker,
+                        const struct ipc_message *message, struct mutual_error *err)
+{
+    struct mutual_error why = {0};
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t id = ipc_get_u32(&reader);
+    bool ok = ipc_get_u8(&reader) != 0;
+    if (!ok) {
+        ipc_get_error(&reader, &why);
+    }
+    if (!ipc_reader_end(&reader, "the answer to new rules", err)) {
+        return false;
+    }
+    bool is_coming = parent->coming != NULL && parent->coming->id == id;
+    if (ok) {
+        parent->done[worker->index] = id;
+        reload_step(parent);
+    } else if (is_coming) {
+        reload_refuse(parent, &why);
+    } else {
+        supervisor_kill(parent->supervisor, worker, &why);
+    }
+    return true;
+}
+
+void reload_worker_ready(struct parent *parent, const struct supervised *worker)
+{
+    struct mutual_error err = {0};
+    const struct setup *setup = parent->phase == PHASE_WORKERS ? parent->coming : parent->current;
+    parent->done[worker->index] = 0;
+    if (setup != NULL && !setup_send(parent, setup, worker, &err)) {
+        supervisor_kill(parent->supervisor, worker, &err);
+    }
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The status: what runs, how it is locked down, what it serves, until when its certificates hold,
+ * how the last reload went, what was counted.
+ */
+#include <unistd.h>
+
+#include "gateway/parent_internal.h"
+
+const char *status_unready(const struct parent *parent)
+{
+    if (parent->stopping) {
+        return "stopping";
+    }
+    if (parent->current == NULL) {
+        return "starting";
+    }
+    if (!supervisor_is_ready(parent->supervisor)) {
+        return "a process is being replaced";
+    }
+    int64_t now_s = mu_clock_wall_s();
+    for (size_t i = 0; i < parent->current->world->service_count; i++) {
+        const struct world_service *service = &parent->current->world->services[i];
+        for (size_t j = 0; j < service->chain_count; j++) {
+            if (mu_cert_facts(service->chains[j].certs[0])->not_after_s < now_s) {
+                return "a certificate has expired";
+            }
+        }
+    }
+    return NULL;
+}
+
+static void put_time(struct mu_json *json, const char *key, int64_t time_s)
+{
+    char text[MU_TIME_TEXT];
+    mu_json_string(json, key, time_s == 0 ? NULL : mu_time_format(time_s, text));
+}
+
+static void put_processes(const struct parent *parent, struct mu_json *json)
+{
+    mu_json_open(json, "processes", '[');
+    mu_json_open(json, NULL, '{');
+    mu_json_string(json, "role", "parent");
+    mu_json_int(json, "pid", getpid());
+    mu_json_close(json, '}');
+    for (size_t i = 0; i < supervisor_count(parent->supervisor); i++) {
+        const struct supervised *child = supervisor_get(parent->supervisor, i);
+        char words[SANDBOX_WORDS];
+        mu_json_open(json, NULL, '{');
+        mu_json_string(json, "role", child->role->name);
+        mu_json_int(json, "index", child->index);
+        mu_json_int(json, "pid", child->pid);
+        mu_json_bool(json, "ready", child->ready);
+        mu_json_int(json, "deaths", child->deaths);
+        mu_json_string(json, "sandbox", sandbox_words(&child->sandbox, words));
+        mu_json_close(json, '}');
+    }
+    mu_json_close(json, ']');
+}
+
+static void put_certificates(const struct world_service *service, struct mu_json *json)
+{
+    mu_json_open(json, "certificates", '[');
+    for (size_t i = 0; i < service->chain_count; i++) {
+        const struct mu_cert_facts *leaf = mu_cert_facts(service->chains[i].certs[0]);
+        mu_json_open(json, NULL, '{');
+        mu_json_string(json, "subject", leaf->subject_text);
+        mu_json_string(json, "file", service->chains[i].config->chain);
+        put_time(json, "not_after", leaf->not_after_s);
+        mu_json_close(json, '}');
+    }
+    mu_json_close(json, ']');
+}
+
+static void put_figures(const struct meters *figures, const char *name, struct mu_json *json)
+{
+    for (size_t i = 0; i < figures->count; i++) {
+        const struct meter *meter = figures->items[i];
+        if (!mu_slice_equal(mu_slice_text(meter->name), mu_slice_text(name))) {
+            continue;
+        }
+        for (enum meter_figure f = 0; f < METER_COUNT_; f++) {
+            mu_json_int(json, meter_word(f), (int64_t)meter->figures[f]);
+        }
+        return;
+    }
+}
+
+static void put_service(const struct parent *parent, uint32_t index, const struct meters *figures,
+                        struct mu_json *json)
+{
+    const struct setup *setup = parent->current;
+    const struct world_service *service = &setup->world->services[index];
+    mu_json_open(json, NULL, '{');
+    mu_json_string(json, "name", service->name);
+    mu_json_string(json, "kind", service->inbound != NULL ? "inbound" : "outbound");
+    mu_json_open(json, "listen", '[');
+    for (size_t i = 0; i < setup->listener_count; i++) {
+        char text[ADDRESS_TEXT];
+        if (setup->listeners[i].service == index) {
+            mu_json_string(json, NULL,
+                           address_format(&setup->listeners[i].binding->address.socket, text));
+        }
+    }
+    mu_json_close(json, ']');
+    mu_json_string(json, "target",
+                   service->inbound != NULL ? service->inbound->forward.text
+                                            : service->outbound->connect.text);
+    put_certificates(service, json);
+    mu_json_open(json, "figures", '{');
+    put_figures(figures, service->name, json);
+    mu_json_close(json, '}');
+    mu_json_close(json, '}');
+}
+
+static void put_reload(const struct parent *parent, struct mu_json *json)
+{
+    const struct reload *reload = &parent->reload;
+    mu_json_open(json, "reload", '{');
+    mu_json_int(json, "count", (int64_t)reload->count);
+    put_time(json, "at", reload->at_s);
+    if (reload->count > 0) {
+        mu_json_bool(json, "ok", reload->ok);
+    } else {
+        mu_json_null(json, "ok");
+    }
+    mu_json_string(json, "code",
+                   reload->ok || reload->count == 0 ? NULL : mutual_code_name(reload->why.code));
+    mu_json_string(json, "why", reload->ok || reload->count == 0 ? NULL : reload->why.reason);
+    mu_json_close(json, '}');
+}
+
+void status_json(const struct parent *parent, const struct meters *figures, struct mu_buf *out)
+{
+    struct mu_json json;
+    const char *unready = status_unready(parent);
+    mu_json_init(&json, out);
+    mu_json_open(&json, NULL, '{');
+    mu_json_bool(&json, "ok", unready == NULL);
+    mu_json_string(&json, "status", unready == NULL ? "serving" : unready);
+    mu_json_string(&json, "version", MUTUAL_VERSION);
+    put_time(&json, "started", parent->started_s);
+    put_reload(parent, &json);
+    put_processes(parent, &json);
+    mu_json_int(&json, "deaths", (int64_t)parent->deaths);
+    mu_json_open(&json, "services", '[');
+    for (uint32_t i = 0; parent->current != NULL && i < parent->current->world->service_count;
+         i++) {
+        put_service(parent, i, figures, &json);
+    }
+    mu_json_close(&json, ']');
+    mu_json_close(&json, '}');
+    (void)mu_buf_byte(out, '\n');
+}

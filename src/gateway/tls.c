@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The stages around a handshake, and the one question that every connection is asked before and
+ * again while it is open: may it? The answer is mutual_admit's; nothing here decides anything.
+ */
+#include <string.h>
+
+#include "gateway/worker_internal.h"
+#include "session/session.h"
+
+/* How long a verdict is believed without asking again. Its own end counts by the machine's clock,
+ * timers by the monotonic one; so this also bounds what a clock that jumps can do. */
+#define JUDGE_AGAIN_S INT64_C(3600)
+
+/* ---- handshakes ---------------------------------------------------------------------------------
+ */
+
+static bool start_session(struct conn *conn, struct side *side, struct mutual_error *err)
+{
+    side->session = mutual_session_new(conn->born->context, err);
+    side->hungry = false;
+    return side->session != NULL;
+}
+
+/* A signature that the key process did not give has a better reason than the library's. */
+static void say_why_no_key(struct conn *conn, struct mutual_error *err)
+{
+    enum mutual_code code = conn->waiter.failed;
+    if (code != MUTUAL_OK && err->code != code) {
+        struct mutual_error better = {0};
+        (void)mu_fail(&better, code, "the key process did not sign for \"%s\"",
+                      conn->service->facts->name);
+        *err = better;
+    }
+}
+
+static struct conn_next handshake(struct conn *conn, struct side *side, struct conn_next done)
+{
+    struct mutual_error err = {0};
+    if (side->session == NULL && !start_session(conn, side, &err)) {
+        return conn_fail(conn, &err);
+    }
+    switch (wire_handshake(side, &err)) {
+    case MUTUAL_IO_DONE:
+        return done;
+    case MUTUAL_IO_WANT_READ:
+    case MUTUAL_IO_WANT_WRITE:
+    case MUTUAL_IO_WANT_KEY:
+        return CONN_WAIT;
+    case MUTUAL_IO_END:
+        (void)mu_fail(&err, MUTUAL_E_PEER_CLOSED, "the peer said goodbye during the handshake");
+        return conn_fail(conn, &err);
+    case MUTUAL_IO_FAILED:
+    default:
+        say_why_no_key(conn, &err);
+        return conn_fail(conn, &err);
+    }
+}
+
+struct conn_next conn_stage_handshake(struct conn *conn)
+{
+    /* no memory is spent on somebody who says nothing */
+    if (conn->front.session == NULL && !conn->front.readable) {
+        return CONN_WAIT;
+    }
+    return handshake(conn, &conn->front, CONN_GO(ADMIT));
+}
+
+struct conn_next conn_stage_up_handshake(struct conn *conn)
+{
+    return handshake(conn, &conn->back, CONN_GO(UP_ADMIT));
+}
+
+void conn_forget_key(struct conn *conn)
+{
+    struct side *side = conn_secure(conn);
+    if (!keys_waiter_is_pending(&conn->waiter)) {
+        return;
+    }
+    keys_waiter_cancel(&conn->waiter);
+    if (side != NULL) {
+        /* the library's job sleeps in the middle of the signature and has to run to its end */
+        struct mutual_error lost = {0};
+        struct mutual_wire wire = {.out = conn->worker->pool->out,
+                                   .out_cap = sizeof conn->worker->pool->out};
+        keys_client_enter(conn->worker->keys, &conn->waiter);
+        (void)mutual_session_handshake(side->session, &wire, &lost);
+        keys_client_leave(conn->worker->keys);
+    }
+}
+
+/* ---- admission ----------------------------------------------------------------------------------
+ */
+
+static void on_until(void *owner)
+{
+    struct conn *conn = owner;
+    conn->until_s = 0; /* the relay judges it again */
+    conn_drive(conn);
+}
+
+static void watch_verdict(struct conn *conn, const struct mutual_verdict *verdict)
+{
+    struct reactor *reactor = conn->worker->reactor;
+    int64_t now_s = reactor_now_s(reactor);
+    int64_t ahead_s = verdict->until_s > now_s ? verdict->until_s - now_s : 0;
+    ahead_s = ahead_s < JUDGE_AGAIN_S ? ahead_s : JUDGE_AGAIN_S;
+    conn->until_s = now_s + ahead_s;
+    int64_t deadline_ns = reactor_now_ns(reactor) + ahead_s * MU_NS_PER_S;
+    int64_t lifetime_ns = conn->service->timeouts->lifetime_ns;
+    if (lifetime_ns > 0 && conn->started_ns + lifetime_ns < deadline_ns) {
+        deadline_ns = conn->started_ns + lifetime_ns;
+    }
+    reactor_arm(reactor, &conn->until, deadline_ns, on_until, conn);
+}
+
+static bool judge(struct conn *conn, struct side *side, struct mutual_error *err)
+{
+    int64_t now_s = reactor_now_s(conn->worker->reactor);
+    const struct mutual_rules *rules = &conn->service->facts->rules;
+    const struct mutual_verdict *verdict = conn->service == conn->born
+                                               ? mutual_session_admit(side->session, now_s)
+                                               : mu_session_admit_by(side->session, rules, now_s);
+    conn->verdict = verdict;
+    if (!verdict->allowed) {
+        *err = verdict->why;
+        return false;
+    }
+    watch_verdict(conn, verdict);
+    return true;
+}
+
+static void count_admitted(struct conn *conn, struct side *side)
+{
+    struct mutual_session_info info = {0};
+    mutual_session_info(side->session, &info);
+    conn->service->meter->figures[METER_admitted]++;
+    conn->service->meter->figures[METER_resumed] += info.resumed ? 1 : 0;
+}
+
+/* What a reload brought while the handshake went on counts for it at once. */
+static bool use_newest(struct conn *conn, struct mutual_error *err)
+{
+    struct generation *current = conn->worker->current;
+    if (conn->service->generation == current) {
+        return true;
+    }
+    struct service *newest = generation_find(current, conn->service->facts->name);
+    if (newest == NULL) {
+        return mu_fail(err, MUTUAL_E_RULES_CHANGED, "\"%s\" is no longer in the configuration",
+                       conn->service->facts->name);
+    }
+    conn->service->meter->figures[METER_open]--;
+    newest->meter->figures[METER_open]++;
+    struct generation *old = conn->service->generation;
+    conn->service = newest;
+    (void)generation_ref(current);
+    generation_unref(old);
+    return true;
+}
+
+static struct conn_next admit(struct conn *conn, struct side *side, struct conn_next done)
+{
+    struct mutual_error err = {0};
+    if (!use_newest(conn, &err) || !judge(conn, side, &err)) {
+        return conn_fail(conn, &err);
+    }
+    count_admitted(conn, side);
+    return done;
+}
+
+struct conn_next conn_stage_admit(struct conn *conn)
+{
+    return admit(conn, &conn->front, CONN_GO(DIAL));
+}
+
+struct conn_next conn_stage_up_admit(struct conn *conn)
+{
+    struct mutual_error err = {0};
+    struct conn_next next = admit(conn, &conn->back, CONN_GO(RELAY));
+    if (next.to == STAGE_RELAY && !relay_open(conn, conn->verdict->pass, &err)) {
+        return conn_fail(conn, &err);
+    }
+    return next;
+}
+
+bool conn_readmit(struct conn *conn, struct mutual_error *err)
+{
+    struct side *side = conn_secure(conn);
+    return use_newest(conn, err) && judge(conn, side, err);
+}

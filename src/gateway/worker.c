@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The worker's own life: what the parent says, rules that are swapped whole, an orderly end.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "gateway/gateway.h"
+#include "gateway/log_internal.h"
+#include "gateway/record_internal.h"
+#include "gateway/worker_internal.h"
+
+enum {
+    DESCRIPTORS_RESERVED = 256, /* listeners, channels, stock of sockets, epoll */
+    CACHE_MAX = 20000,          /* sessions that may be resumed                 */
+    POOL_MAX = 1024,            /* blocks of POOL_BLOCK: 86 MiB when all are full */
+    SWEEP_BATCH = 256,          /* connections judged again in one turn         */
+    LISTENERS_MAX = 65536,
+};
+
+/* ---- small things -------------------------------------------------------------------------------
+ */
+
+void worker_give_block(struct worker *worker, struct block *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    pool_give(worker->pool, block);
+    if (!TAILQ_EMPTY(&worker->starved)) {
+        conn_queue_wake(&worker->starved);
+    }
+}
+
+void worker_log(struct worker *worker, struct mu_slice line)
+{
+    if (worker->log_lost > 0) {
+        char text[96];
+        MU_AUTO(buf) struct mu_buf lost;
+        uint64_t count = worker->log_lost;
+        (void)snprintf(text, sizeof text, "%llu lines could not be written",
+                       (unsigned long long)count);
+        struct log_entry entry = {.time_s = reactor_now_s(worker->reactor),
+                                  .level = CONFIG_LOG_WARNING,
+                                  .event = "log_lost",
+                                  .text = text};
+        mu_buf_init(&lost, 512);
+        log_format(&entry, worker->log_json, &lost);
+        worker->log_lost = log_write(STDERR_FILENO, mu_buf_slice(&lost)) ? 0 : count;
+    }
+    worker->log_lost += log_write(STDERR_FILENO, line) ? 0 : 1;
+}
+
+static void stop_if_drained(struct worker *worker)
+{
+    if (worker->draining && worker->slab.used == 0) {
+        reactor_stop(worker->reactor);
+    }
+}
+
+void worker_conn_gone(struct worker *worker)
+{
+    listeners_resume(&worker->listeners);
+    stop_if_drained(worker);
+}
+
+/* Calls `each` for up to `count` slots from `at` on; false when the end was reached. */
+static bool walk(struct worker *worker, size_t *at, size_t count, void (*each)(struct conn *conn))
+{
+    for (size_t end = *at + count; *at < slab_size(worker) && *at < end; (*at)++) {
+        struct conn *conn = slab_at(worker, *at);
+        if (conn->stage != STAGE_CLOSED) {
+            each(conn);
+        }
+    }
+    return *at < slab_size(worker);
+}
+
+/* ---- new rules ----------------------------------------------------------------------------------
+ */
+
+/* Who is not in the relay yet is judged by the newest rules when it comes there. */
+static void judge_open(struct conn *conn)
+{
+    struct mutual_error why = {0};
+    if (conn->stage == STAGE_RELAY && !conn_readmit(conn, &why)) {
+        conn_end(conn, &why);
+    }
+}
+
+static void on_sweep(void *owner)
+{
+    struct worker *worker = owner;
+    if (walk(worker, &worker->sweep_at, SWEEP_BATCH, judge_open)) {
+        reactor_defer(worker->reactor, &worker->sweep, on_sweep, worker);
+    }
+}
+
+static void answer(struct worker *worker, uint32_t id, const struct mutual_error *why)
+{
+    struct mutual_error err = {0};
+    MU_AUTO(buf) struct mu_buf payload;
+    mu_buf_init(&payload, 4096);
+    ipc_put_u32(&payload, id);
+    ipc_put_u8(&payload, why == NULL ? 1 : 0);
+    if (why != NULL) {
+        ipc_put_error(&payload, why);
+    }
+    if (!ipc_send(worker->child->parent, IPC_MSG_GENERATION_DONE, mu_buf_slice(&payload), NULL, 0,
+                  &err)) {
+        record_event(worker, "worker_failed", NULL, &err);
+        reactor_stop(worker->reactor); /* the parent waits for it; its replacement answers */
+    }
+}
+
+static void coming_done(struct coming *coming)
+{
+    for (size_t i = 0; i < coming->have; i++) {
+        (void)close(coming->fds[i]);
+    }
+    mu_free(coming->fds);
+    mu_free(coming->services);
+    generation_unref(coming->generation);
+    *coming = (struct coming){0};
+}
+
+/* Everything is there: from here on nothing can fail but memory. */
+static void swap(struct worker *worker)
+{
+    struct mutual_error err = {0};
+    struct coming *coming = &worker->coming;
+    struct listeners fresh;
+    bool ok = listeners_new(worker, coming->generation, coming->fds, coming->services, coming->have,
+                            &fresh, &err);
+    coming->have = 0; /* its descriptors are taken */
+    if (!ok) {
+        answer(worker, coming->id, &err);
+        coming_done(coming);
+        return;
+    }
+    struct generation *old = worker->current;
+    worker->current = MU_TAKE(coming->generation);
+    listeners_done(&worker->listeners);
+    worker->listeners = fresh;
+    if (!worker->draining) {
+        listeners_start(&worker->listeners);
+    }
+    answer(worker, coming->id, NULL);
+    coming_done(coming);
+    generation_unref(old);
+    worker->sweep_at = 0;
+    reactor_defer(worker->reactor, &worker->sweep, on_sweep, worker);
+}
+
+static bool coming_new(struct worker *worker, uint32_t id, uint32_t count, struct mutual_error *err)
+{
+    struct coming *coming = &worker->coming;
+    coming_done(coming);
+    coming->id = id;
+    coming->want = count;
+    coming->fds = mu_alloc(count + 1, sizeof *coming->fds);
+    coming->services = mu_alloc(count + 1, sizeof *coming->services);
+    return (coming->fds != NULL && coming->services != NULL) || mu_fail_memory(err);
+}
+
+/* ADDRESSES, and the same at the end of GENERATION: for every service its target's addresses. */
+static bool read_targets(struct generation *generation, struct ipc_reader *reader,
+                         struct mutual_error *err)
+{
+    uint32_t services = ipc_get_u32(reader);
+    for (uint32_t i = 0; i < services && !reader->failed; i++) {
+        struct targets targets = {.count = ipc_get_u8(reader)};
+        if (i >= generation->count || targets.count > TARGETS_MAX) {
+            return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "addresses for no service were sent");
+        }
+        for (size_t j = 0; j < targets.count; j++) {
+            struct mu_slice raw = ipc_get_bytes(reader, sizeof targets.items[j].socket);
+            if (raw.len > 0) {
+                memcpy(&targets.items[j].socket, raw.data, raw.len);
+            }
+            targets.items[j].len = (socklen_t)raw.len;
+            sa_family_t family = targets.items[j].socket.ss_family;
+            reader->failed =
+                reader->failed || (family != AF_INET && family != AF_INET6 && family != AF_UNIX);
+        }
+        generation->services[i].targets = targets;
+    }
+    return ipc_reader_end(reader, "addresses", err);
+}
+
+static void read_listeners(struct coming *coming, struct ipc_reader *reader,
+                           struct ipc_message *message, size_t first)
+{
+    for (size_t i = first; i < message->fd_count && coming->have < coming->want; i++) {
+        coming->services[coming->have] = ipc_get_u32(reader);
+        coming->fds[coming->have++] = ipc_message_take_fd(message, i);
+    }
+}
+
+/* GENERATION: id, workers, flags, number of listeners in all, services of those in this message,
+ * targets. Descriptors: the snapshot, then listeners. */
+static bool on_generation(struct worker *worker, struct ipc_message *message,
+                          struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t id = ipc_get_u32(&reader);
+    worker->workers = ipc_get_u32(&reader);
+    worker->log_json = ipc_get_u8(&reader) != 0;
+    uint32_t listeners = ipc_get_u32(&reader);
+    int snapshot_fd = ipc_message_take_fd(message, 0);
+    if (reader.failed || snapshot_fd == -1 || listeners > LISTENERS_MAX || worker->workers == 0 ||
+        !coming_new(worker, id, listeners, err)) {
+        return err->code != MUTUAL_OK ||
+               mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "the message of new rules is malformed");
+    }
+    read_listeners(&worker->coming, &reader, message, 1);
+    struct mutual_error why = {0};
+    bool built = generation_new(worker, id, snapshot_fd, &worker->coming.generation, &why);
+    (void)close(snapshot_fd);
+    if (!built) {
+        answer(worker, id, &why);
+        coming_done(&worker->coming);
+        return true;
+    }
+    if (!read_targets(worker->coming.generation, &reader, err)) {
+        return false;
+    }
+    if (worker->coming.have == worker->coming.want) {
+        swap(worker);
+    }
+    return true;
+}
+
+/* DESCRIPTORS: id, then a service for each. */
+static bool on_descriptors(struct worker *worker, struct ipc_message *message,
+                           struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t id = ipc_get_u32(&reader);
+    if (worker->coming.generation == NULL || id != worker->coming.id) {
+        return true; /* of a generation that was refused */
+    }
+    read_listeners(&worker->coming, &reader, message, 0);
+    if (!ipc_reader_end(&reader, "listeners", err)) {
+        return false;
+    }
+    if (worker->coming.have == worker->coming.want) {
+        swap(worker);
+    }
+    return true;
+}
+
+static bool on_addresses(struct worker *worker, struct ipc_message *message,
+                         struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t id = ipc_get_u32(&reader);
+    if (worker->current == NULL || worker->current->id != id) {
+        return true; /* of another generation, which brings its own */
+    }
+    return read_targets(worker->current, &reader, err);
+}
+
+/* ---- the rest of what the parent says -----------------------------------------------------------
+ */
+
+static void end_open(struct conn *conn)
+{
+    struct mutual_error why = {0};
+    (void)mu_fail(&why, MUTUAL_E_DRAINING, "the gateway ends and did not wait any longer");
+    conn_end(conn, &why);
+}
+
+static void on_drain_over(void *owner)
+{
+    struct worker *worker = owner;
+    size_t at = 0;
+    (void)walk(worker, &at, SIZE_MAX / 2, end_open);
+    reactor_stop(worker->reactor);
+}
+
+static bool on_drain(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t wait_ms = ipc_get_u32(&reader);
+    if (!ipc_reader_end(&reader, "drain", err)) {
+        return false;
+    }
+    worker->draining = true;
+    listeners_done(&worker->listeners);
+    reactor_arm_in(worker->reactor, &worker->drain, wait_ms * MU_NS_PER_MS, on_drain_over, worker);
+    stop_if_drained(worker);
+    return true;
+}
+
+static bool on_link(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
+{
+    enum ipc_party peer;
+    uint32_t index = 0;
+    int fd = -1;
+    if (!process_link_read(message, &peer, &index, &fd, err)) {
+        return false;
+    }
+    if (peer != IPC_KEYS) {
+        (void)close(fd);
+        return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "a worker talks to no %s",
+                       ipc_party_name(peer));
+    }
+    return keys_client_attach(worker->keys, fd, IPC_WORKER, err);
+}
+
+/* STATUS: the number asked with, then figures. */
+static bool on_status_wanted(struct worker *worker, struct ipc_message *message,
+                             struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t number = ipc_get_u32(&reader);
+    MU_AUTO(buf) struct mu_buf payload;
+    mu_buf_init(&payload, MU_LIMIT_MESSAGE_BYTES);
+    ipc_put_u32(&payload, number);
+    meters_write(&worker->meters, &payload);
+    return ipc_reader_end(&reader, "status", err) &&
+           ipc_send(worker->child->parent, IPC_MSG_STATUS, mu_buf_slice(&payload), NULL, 0, err);
+}
+
+static bool on_ping(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
+{
+    return ipc_send(worker->child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err);
+}
+
+static bool dispatch(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
+{
+    static bool (*const handlers[IPC_MSG_COUNT_])(struct worker *, struct ipc_message *,
+                                                  struct mutual_error *) = {
+        [IPC_MSG_GENERATION] = on_generation,
+        [IPC_MSG_DESCRIPTORS] = on_descriptors,
+        [IPC_MSG_ADDRESSES] = on_addresses,
+        [IPC_MSG_DRAIN] = on_drain,
+        [IPC_MSG_LINK] = on_link,
+        [IPC_MSG_SOCKETS] = stock_fill,
+        [IPC_MSG_STATUS_WANTED] = on_status_wanted,
+        [IPC_MSG_PING] = on_ping,
+    };
+    return handlers[message->type] != NULL
+               ? handlers[message->type](worker, message, err)
+               : mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "a worker does not take %s",
+                         ipc_type_name(message->type));
+}
+
+/* The parent is trusted; what it sends that cannot be is our own mistake, and ends the worker. */
+static void on_parent(void *owner, uint32_t events)
+{
+    struct worker *worker = owner;
+    struct ipc_channel *parent = worker->child->parent;
+    struct mutual_error err = {0};
+    bool ok = (events & EVENT_WRITE) == 0 || ipc_flush(parent, &err);
+    enum ipc_result result = IPC_GOT;
+    while (ok && result == IPC_GOT) {
+        struct ipc_message message;
+        result = ipc_receive(parent, &message, &err);
+        if (result == IPC_GOT) {
+            ok = dispatch(worker, &message, &err);
+            ipc_message_done(&message);
+        }
+    }
+    if (!ok || result == IPC_BROKEN) {
+        record_event(worker, "worker_failed", NULL, &err);
+        worker->failed = true;
+    }
+    if (worker->failed || result == IPC_END) {
+        reactor_stop(worker->reactor);
+        return;
+    }
+    uint32_t want = EVENT_READ | (ipc_wants_write(parent) ? EVENT_WRITE : 0);
+    worker->failed = !reactor_rewatch(worker->reactor, worker->parent_watch, want, &err);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------
+ */
+
+static size_t descriptor_limit(void)
+{
+    struct rlimit limit = {0};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur <= 2 * DESCRIPTORS_RESERVED) {
+        return DESCRIPTORS_RESERVED / 2;
+    }
+    return (size_t)(limit.rlim_cur - DESCRIPTORS_RESERVED) / 2; /* two for a connection */
+}
+
+/* Before the lock-down: what needs files, and what a worker needs to know of its limits. */
+static bool worker_prepare(struct child *child, struct mutual_error *err)
+{
+    struct worker *worker = mu_alloc(1, sizeof *worker);
+    if (worker == NULL) {
+        return mu_fail_memory(err);
+    }
+    worker->child = child;
+    worker->workers = 1;
+    worker->max = descriptor_limit();
+    TAILQ_INIT(&worker->slab.free);
+    TAILQ_INIT(&worker->starved);
+    stock_init(&worker->stock);
+    child->state = worker;
+    if (!reactor_new(&worker->reactor, err) ||
+        !keys_client_new(worker->reactor, &worker->keys, err)) {
+        return false;
+    }
+    worker->pool = pool_new(POOL_MAX);
+    worker->cache = mutual_cache_new(CACHE_MAX);
+    return (worker->pool != NULL && worker->cache != NULL) || mu_fail_memory(err);
+}
+
+static bool start(struct worker *worker, struct mutual_error *err)
+{
+    return reactor_watch(worker->reactor, ipc_channel_fd(worker->child->parent), EVENT_READ,
+                         on_parent, worker, &worker->parent_watch, err) &&
+           reactor_run(worker->reactor, err);
+}
+
+static int worker_main(struct child *child)
+{
+    struct worker *worker = child->state;
+    struct mutual_error err = {0};
+    if (!start(worker, &err)) {
+        record_event(worker, "worker_failed", NULL, &err);
+        worker->failed = true;
+    }
+    return worker->failed ? mutual_code_exit(MUTUAL_E_PROCESS_DIED) : 0;
+}
+
+const struct role gateway_worker_role = {
+    .name = "worker",
+    .party = IPC_WORKER,
+    .links = IPC_KEYS,
+    .sandbox = &sandbox_worker,
+    .nofile = 0,
+    .prepare = worker_prepare,
+    .main = worker_main,
+};

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A worker: everything one of the processes that meet strangers has. Share-nothing: it has its own
+ * listening sockets, rules, sessions and figures, and one channel to the parent and to the keys.
+ */
+#ifndef GATEWAY_WORKER_INTERNAL_H
+#define GATEWAY_WORKER_INTERNAL_H
+
+#include <mutual/session.h>
+
+#include "gateway/address_internal.h"
+#include "gateway/conn_internal.h"
+#include "gateway/meter_internal.h"
+#include "process/process.h"
+#include "world/world.h"
+
+/* ---- generations: what the configuration says, as a worker uses it ----------------------------
+ */
+
+#define TARGETS_MAX 16u /* addresses of one target that are tried */
+
+/* Where a service connects to; filled in by the parent, who asks the resolver. */
+struct targets {
+    struct address items[TARGETS_MAX];
+    size_t count;
+    size_t first; /* with which the next connection begins */
+};
+
+struct service {
+    struct generation *generation;
+    const struct world_service *facts;
+    const struct config_timeouts *timeouts;
+    struct mutual_context *context;
+    struct meter *meter;
+    struct targets targets;
+    size_t max; /* connections in this worker */
+};
+
+struct generation {
+    struct worker *worker;
+    unsigned refs;
+    uint32_t id;
+    const struct world *world;
+    struct service *services;
+    size_t count;
+};
+
+/* Builds it from the parent's snapshot. Needs no files and no network. */
+bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
+                    struct generation **ret_generation, struct mutual_error *err) MUTUAL_MUST_CHECK;
+struct generation *generation_ref(struct generation *generation);
+void generation_unref(struct generation *generation);
+/* NULL: there is none of that name. */
+struct service *generation_find(struct generation *generation, const char *name);
+
+/* ---- listeners ---------------------------------------------------------------------------------
+ */
+
+struct listener {
+    struct worker *worker;
+    struct service *service; /* of the generation in use */
+    int fd;
+    event_watch watch; /* EVENT_NO_WATCH: paused */
+};
+struct listeners {
+    struct listener *items;
+    size_t count;
+};
+/* Takes the descriptors (on failure too); `services` says which service each is for. */
+bool listeners_new(struct worker *worker, struct generation *generation, const int *take_fds,
+                   const uint32_t *services, size_t count, struct listeners *ret_listeners,
+                   struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Accepts whatever may be accepted now, and watches. */
+void listeners_start(struct listeners *listeners);
+void listeners_done(struct listeners *listeners);
+/* A connection ended: whoever paused for its sake may go on. */
+void listeners_resume(struct listeners *listeners);
+
+/* ---- unconnected sockets for the other end ------------------------------------------------------
+ */
+
+enum { STOCK_FAMILIES = 3, STOCK_MAX = 128, STOCK_BATCH = 64 };
+struct stock {
+    struct stock_family {
+        int family;
+        int fds[STOCK_MAX];
+        size_t count;
+        size_t asked;
+        struct conn_queue waiting;
+    } families[STOCK_FAMILIES];
+};
+void stock_init(struct stock *stock);
+void stock_done(struct stock *stock);
+/* A socket of the family, or -1: then the connection waits in the queue. Asks the parent in time.
+ */
+int stock_take(struct worker *worker, int family, struct conn *conn);
+/* Reads a SOCKETS message and wakes who waits. */
+bool stock_fill(struct worker *worker, struct ipc_message *message,
+                struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* ---- the worker ---------------------------------------------------------------------------------
+ */
+
+enum { SLAB_CHUNK = 64 };
+struct slab {
+    struct conn **chunks;
+    size_t chunk_count;
+    size_t chunk_cap;
+    struct conn_queue free;
+    size_t used;
+};
+
+/* What arrives in pieces before it is used. */
+struct coming {
+    uint32_t id;
+    struct generation *generation; /* NULL: nothing is coming */
+    int *fds;
+    uint32_t *services;
+    size_t want;
+    size_t have;
+};
+
+struct worker {
+    struct child *child;
+    struct reactor *reactor;
+    struct keys_client *keys;
+    struct pool *pool;
+    struct conn_queue starved; /* waiting for a block */
+    struct mutual_cache *cache;
+    struct slab slab;
+    size_t max; /* connections that the descriptors allow */
+    struct meters meters;
+    struct stock stock;
+    struct generation *current;
+    struct listeners listeners;
+    struct coming coming;
+    struct event_deferred sweep; /* open connections are judged again */
+    size_t sweep_at;
+    struct event_timer drain;
+    struct event_timer resume; /* after descriptors ran out */
+    bool draining;
+    event_watch parent_watch;
+    uint64_t numbers;
+    uint64_t log_lost; /* lines that nobody took */
+    bool log_json;
+    uint32_t workers; /* how many share the limits of a service */
+    bool failed;
+};
+
+/* The worker's slots. NULL: none is left or no memory. */
+struct conn *slab_take(struct worker *worker);
+void slab_give(struct conn *conn);
+struct conn *slab_at(const struct worker *worker, size_t slot);
+size_t slab_size(const struct worker *worker);
+void slab_done(struct worker *worker);
+
+/* A connection was closed and its slot is free again. */
+void worker_conn_gone(struct worker *worker);
+/* Gives a block back and lets somebody who waits for one go on. */
+void worker_give_block(struct worker *worker, struct block *block);
+/* Writes a line to the log; never waits: a line that nobody takes is counted. */
+void worker_log(struct worker *worker, struct mu_slice line);
+
+#endif
