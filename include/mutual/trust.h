@@ -46,8 +46,9 @@ MUTUAL_API bool mutual_trust_add_intermediates_pem(struct mutual_trust *trust, c
                                                    struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Adds revocation lists: every PEM block (or one DER list) must be signed by a certificate of the
  * bundle, anchor or intermediate, so add those first. From then on every certificate of a path is
- * looked up in the list of its issuer, by the issuer's name and the key that signed the list. Of
- * two lists of one issuer the one with the higher number is kept. Fails with PEM_MALFORMED,
+ * looked up in the lists of its issuer: those of its name revoke, those signed by its key or by
+ * another key that is proved to be the same authority's also clear. Of two lists by one key the one
+ * with the higher number is kept. Fails with PEM_MALFORMED,
  * CRL_MALFORMED, CRL_SIGNATURE, CRL_UNSUPPORTED (delta and indirect lists), WEAK_SIGNATURE. */
 MUTUAL_API bool mutual_trust_add_crl(struct mutual_trust *trust, const char *pem_or_der, size_t len,
                                      struct mutual_error *err) MUTUAL_MUST_CHECK;

@@ -203,7 +203,7 @@ bool mutual_trust_add_intermediates_pem(struct mutual_trust *trust, const char *
 /* The certificate of the bundle that signed the list. Of several of that name the error of the
  * first is told. */
 static bool find_signer(const struct mutual_trust *trust, const struct mu_crl *crl,
-                        const struct mu_cert_facts **ret_signer, struct mutual_error *err)
+                        const struct trust_node **ret_signer, struct mutual_error *err)
 {
     const struct mu_crl_facts *facts = mu_crl_facts(crl);
     const struct trust_node *node = mu_trust_find(trust, facts->issuer_canon);
@@ -223,7 +223,7 @@ static bool find_signer(const struct mutual_trust *trust, const struct mu_crl *c
                           "cRLSign",
                           node->facts->display);
         } else if (mu_crl_signed_by(crl, node->cert, told)) {
-            *ret_signer = node->facts;
+            *ret_signer = node;
             return true;
         }
         told = NULL;
@@ -233,7 +233,7 @@ static bool find_signer(const struct mutual_trust *trust, const struct mu_crl *c
 
 static bool add_crl(struct mutual_trust *trust, const struct mu_crl *crl, struct mutual_error *err)
 {
-    const struct mu_cert_facts *signer = NULL;
+    const struct trust_node *signer = NULL;
     struct mutual_error why = {0};
     if (!find_signer(trust, crl, &signer, &why)) {
         if (err != NULL) {
@@ -278,6 +278,9 @@ bool mutual_trust_freeze(struct mutual_trust *trust, struct mutual_error *err)
 {
     if (trust->anchor_count == 0) {
         return mu_fail(err, MUTUAL_E_BUNDLE_EMPTY, "bundle \"%s\" holds no authority", trust->name);
+    }
+    if (!mu_crl_shelf_settle(trust, err)) {
+        return false;
     }
     trust->frozen = true;
     return true;

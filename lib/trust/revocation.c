@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Revocation lists by issuer, and what they say about a certificate (RFC 5280 section 6.3). A list
- * speaks for the certificates whose issuer has the name in the list and the key that signed it.
+ * Revocation lists by issuer, and what they say about a certificate (RFC 5280 section 6.3).
  *
- * The shelf keeps lists of one issuer side by side by what they cover, which is where partitioned
- * lists fit in: one is only believed to know a certificate when its scope says so.
+ * Whoever is on a list of its issuer's name is revoked, whichever key of that authority signed the
+ * list. That somebody is not on a list counts only when the list was signed by the key that issued
+ * the certificate, or by one that the bundle proves to be the same authority's: an authority that
+ * changed its key, or that signs lists with a key of their own.
+ *
+ * Lists of one issuer stand side by side by what they cover, which is where partitioned lists fit
+ * in: a list is only believed to know a certificate when its scope says so.
  */
 #include <string.h>
 
@@ -22,14 +26,15 @@ enum crl_scope {
 struct crl_entry {
     struct mu_crl *crl;
     const struct mu_crl_facts *facts;
+    const struct trust_node *signer; /* the bundle's */
     enum crl_scope scope;
-    struct crl_entry *next; /* of the same issuer */
+    uint8_t (*kin)[32]; /* hashes of other keys of the same authority */
+    size_t kin_count, kin_cap;
+    struct crl_entry *next; /* of the same issuer name */
 };
 
-#define ISSUER_ID 64u /* hash of the name, hash of the key */
-
 struct crl_shelf {
-    struct mu_map *by_issuer; /* issuer id -> first struct crl_entry */
+    struct mu_map *by_name; /* SHA-256 of the issuer's canonical name -> first struct crl_entry */
     struct crl_entry **entries;
     size_t count, cap;
 };
@@ -37,7 +42,7 @@ struct crl_shelf {
 struct crl_shelf *mu_crl_shelf_new(void)
 {
     struct crl_shelf *shelf = mu_alloc(1, sizeof *shelf);
-    if (shelf != NULL && (shelf->by_issuer = mu_map_new()) == NULL) {
+    if (shelf != NULL && (shelf->by_name = mu_map_new()) == NULL) {
         mu_free(shelf);
         return NULL;
     }
@@ -51,10 +56,11 @@ void mu_crl_shelf_free(struct crl_shelf *shelf)
     }
     for (size_t i = 0; i < shelf->count; i++) {
         mu_crl_unref(shelf->entries[i]->crl);
+        mu_free(shelf->entries[i]->kin);
         mu_free(shelf->entries[i]);
     }
     mu_free(shelf->entries);
-    mu_map_free(shelf->by_issuer);
+    mu_map_free(shelf->by_name);
     mu_free(shelf);
 }
 
@@ -114,13 +120,6 @@ static bool check_list(const struct mu_crl_facts *facts, struct mutual_error *er
     return true;
 }
 
-static bool issuer_id(struct mu_slice canon, const uint8_t key_hash[32], uint8_t ret_id[ISSUER_ID],
-                      struct mutual_error *err)
-{
-    memcpy(ret_id + 32, key_hash, 32);
-    return mu_sha256(canon, ret_id, err);
-}
-
 /* Magnitudes without leading zeros: the longer one is the greater. */
 static bool is_newer(const struct mu_crl_facts *a, const struct mu_crl_facts *b)
 {
@@ -140,8 +139,9 @@ static bool same_part(const struct mu_crl_facts *a, const struct mu_crl_facts *b
     return strcmp(first, second) == 0;
 }
 
-static bool add_entry(struct crl_shelf *shelf, const struct mu_crl *crl, const uint8_t *id,
-                      struct crl_entry *first, struct mutual_error *err)
+static bool add_entry(struct crl_shelf *shelf, const struct mu_crl *crl,
+                      const struct trust_node *signer, const uint8_t name[32],
+                      struct mutual_error *err)
 {
     if (!mu_grow((void **)&shelf->entries, &shelf->cap, shelf->count, sizeof(struct crl_entry *),
                  MU_LIMIT_BUNDLE_CERTS)) {
@@ -155,26 +155,29 @@ static bool add_entry(struct crl_shelf *shelf, const struct mu_crl *crl, const u
     entry->crl = mu_crl_ref(crl);
     entry->facts = mu_crl_facts(crl);
     entry->scope = scope_of(entry->facts);
+    entry->signer = signer;
     shelf->entries[shelf->count++] = entry;
+    struct crl_entry *first = mu_map_get(shelf->by_name, mu_slice_of(name, 32));
     if (first != NULL) {
         entry->next = first->next;
         first->next = entry;
         return true;
     }
-    return mu_map_put(shelf->by_issuer, mu_slice_of(id, ISSUER_ID), entry) || mu_fail_memory(err);
+    return mu_map_put(shelf->by_name, mu_slice_of(name, 32), entry) || mu_fail_memory(err);
 }
 
 bool mu_crl_shelf_add(struct crl_shelf *shelf, const struct mu_crl *crl,
-                      const struct mu_cert_facts *signer, struct mutual_error *err)
+                      const struct trust_node *signer, struct mutual_error *err)
 {
     const struct mu_crl_facts *facts = mu_crl_facts(crl);
-    uint8_t id[ISSUER_ID];
-    if (!check_list(facts, err) || !issuer_id(facts->issuer_canon, signer->key_hash, id, err)) {
+    uint8_t name[32];
+    if (!check_list(facts, err) || !mu_sha256(facts->issuer_canon, name, err)) {
         return false;
     }
-    struct crl_entry *first = mu_map_get(shelf->by_issuer, mu_slice_of(id, sizeof id));
-    for (struct crl_entry *entry = first; entry != NULL; entry = entry->next) {
-        if (entry->scope != scope_of(facts) || !same_part(entry->facts, facts)) {
+    struct crl_entry *entry = mu_map_get(shelf->by_name, mu_slice_of(name, sizeof name));
+    for (; entry != NULL; entry = entry->next) {
+        if (entry->scope != scope_of(facts) || !same_part(entry->facts, facts) ||
+            memcmp(entry->signer->facts->key_hash, signer->facts->key_hash, 32) != 0) {
             continue;
         }
         if (is_newer(facts, entry->facts)) {
@@ -184,7 +187,90 @@ bool mu_crl_shelf_add(struct crl_shelf *shelf, const struct mu_crl *crl,
         }
         return true;
     }
-    return add_entry(shelf, crl, id, first, err);
+    return add_entry(shelf, crl, signer, name, err);
+}
+
+/* ---- keys of one authority ------------------------------------------------------------------- */
+
+static bool issued(const struct trust_node *issuer, const struct trust_node *cert)
+{
+    return mu_slice_equal(issuer->facts->subject_canon, cert->facts->issuer_canon) &&
+           mu_cert_signed_by(cert->cert, issuer->cert, NULL);
+}
+
+/* Two certificates of one name with different keys belong to one authority when one key signed the
+ * other, when the same third authority signed both (RFC 5280 section 6.3.3 (f) wants one trust
+ * anchor for both), or when the operator trusts both as they are. */
+static bool are_kin(const struct mutual_trust *trust, const struct trust_node *a,
+                    const struct trust_node *b)
+{
+    if ((a->origin == NODE_ANCHOR && b->origin == NODE_ANCHOR) || issued(a, b) || issued(b, a)) {
+        return true;
+    }
+    const struct trust_node *parent = mu_trust_find(trust, a->facts->issuer_canon);
+    for (; parent != NULL; parent = parent->next) {
+        if (issued(parent, a) && issued(parent, b)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool add_kin(struct crl_entry *entry, const uint8_t key_hash[32], struct mutual_error *err)
+{
+    if (!mu_grow((void **)&entry->kin, &entry->kin_cap, entry->kin_count, 32,
+                 MU_LIMIT_BUNDLE_CERTS)) {
+        return mu_fail_memory(err);
+    }
+    memcpy(entry->kin[entry->kin_count++], key_hash, 32);
+    return true;
+}
+
+/* Is the certificate on any list of its issuer's name? */
+static bool is_listed(const struct mutual_trust *trust, const struct mu_cert_facts *cert)
+{
+    uint8_t name[32];
+    if (!mu_sha256(cert->issuer_canon, name, NULL)) {
+        return true;
+    }
+    const struct crl_entry *entry = mu_map_get(trust->crls->by_name, mu_slice_of(name, 32));
+    while (entry != NULL && !mu_crl_find(entry->crl, cert->serial, NULL)) {
+        entry = entry->next;
+    }
+    return entry != NULL;
+}
+
+bool mu_crl_shelf_settle(const struct mutual_trust *trust, struct mutual_error *err)
+{
+    for (size_t i = 0; i < trust->crls->count; i++) {
+        struct crl_entry *entry = trust->crls->entries[i];
+        const struct trust_node *node = mu_trust_find(trust, entry->facts->issuer_canon);
+        entry->kin_count = 0;
+        /* A revoked signer speaks for nobody else any more. */
+        if (is_listed(trust, entry->signer->facts)) {
+            continue;
+        }
+        for (; node != NULL; node = node->next) {
+            bool same_key = memcmp(node->facts->key_hash, entry->signer->facts->key_hash, 32) == 0;
+            if (!same_key && are_kin(trust, entry->signer, node) &&
+                !add_kin(entry, node->facts->key_hash, err)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Did the authority that holds this key sign the list, with this key or another one in force? */
+static bool is_of(const struct crl_entry *entry, const uint8_t key_hash[32], int64_t now_s)
+{
+    const struct mu_cert_facts *signer = entry->signer->facts;
+    bool same = memcmp(signer->key_hash, key_hash, 32) == 0;
+    bool in_force = now_s >= signer->not_before_s && now_s <= signer->not_after_s;
+    for (size_t i = 0; in_force && !same && i < entry->kin_count; i++) {
+        same = memcmp(entry->kin[i], key_hash, 32) == 0;
+    }
+    return same;
 }
 
 /* ---- judging a certificate ------------------------------------------------------------------- */
@@ -244,10 +330,8 @@ bool mu_revocation_check(const struct mutual_trust *trust, const struct mutual_l
     if ((trust->crls->count == 0 && !trust->crl_required) || (trust->crl_leaf_only && index > 0)) {
         return true;
     }
-    uint8_t id[ISSUER_ID];
-    memcpy(id, link->issuer_name_hash, 32);
-    memcpy(id + 32, link->issuer_hash, 32);
-    const struct crl_entry *entry = mu_map_get(trust->crls->by_issuer, mu_slice_of(id, sizeof id));
+    const struct crl_entry *entry =
+        mu_map_get(trust->crls->by_name, mu_slice_of(link->issuer_name_hash, 32));
     bool covered = false;
     for (; entry != NULL; entry = entry->next) {
         bool applies = entry->scope == SCOPE_ALL || entry->scope == SCOPE_PART ||
@@ -259,6 +343,9 @@ bool mu_revocation_check(const struct mutual_trust *trust, const struct mutual_l
         /* Whoever is on a list is revoked, however old the list: only absence needs a fresh one. */
         if (mu_crl_find(entry->crl, mu_slice_of(link->serial, link->serial_len), &found)) {
             return fail_revoked(who, &found, entry->facts->issuer_text, err);
+        }
+        if (!is_of(entry, link->issuer_hash, now_s)) {
+            continue;
         }
         if (!check_fresh(trust, entry->facts, who, now_s, err)) {
             return false;

@@ -62,8 +62,10 @@ bool mu_crl_shelf_any(const struct crl_shelf *shelf);
 /* Puts the list on the shelf, in place of an older one of the same issuer. Takes its own
  * reference. `signer` is the certificate that it was verified by. */
 bool mu_crl_shelf_add(struct crl_shelf *shelf, const struct mu_crl *crl,
-                      const struct mu_cert_facts *signer,
-                      struct mutual_error *err) MUTUAL_MUST_CHECK;
+                      const struct trust_node *signer, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Finds out which other keys each list speaks for; once, when the bundle is complete. */
+bool mu_crl_shelf_settle(const struct mutual_trust *trust,
+                         struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Is the certificate of this link good by the lists of its issuer? `who` names it in messages,
  * `index` is its place in the path. On success *ret_until_s is lowered to the moment at which a
  * list that was used goes stale. */

@@ -160,18 +160,37 @@ static void case_newest(void **state)
     }
 }
 
-/* A list of another issuer of the same name, or with the same serial numbers, says nothing. */
-static void case_other_issuer(void **state)
+/* Another authority of the same name revokes (better refuse one too many) but clears nobody. */
+static void case_same_name(void **state)
 {
     (void)state;
     struct mutual_error err = {0};
     struct world world = world_new();
-    struct pki *twin = pki_ca(world.root, "Issuing");
-    trust_add(world.trust, NODES(world.root), NODES(twin));
+    struct pki *elsewhere = pki_root("Elsewhere");
+    struct pki *twin = pki_ca(elsewhere, "Issuing");
+    trust_add(world.trust, NODES(world.root), NODES(twin, elsewhere));
+    mutual_trust_set_revocation(world.trust, true, true, MUTUAL_CRL_STALE_REFUSE, 0);
     add_list(&world, pki_crl(twin, world.leaf, NULL));
-    add_list(&world, pki_crl(world.root, world.leaf, NULL));
+    add_list(&world, pki_crl(world.root, world.other, NULL)); /* other name: says nothing */
+    freeze(&world);
+    assert_fails(leaf_passes(&world, PKI_NOW_S, &err), &err, MUTUAL_E_CERT_REVOKED);
+    assert_fails(validates(world.trust, NODES(world.other), &err), &err, MUTUAL_E_CRL_MISSING);
+    mutual_trust_unref(world.trust);
+}
+
+/* An authority that changed its key signs one list for both. */
+static void case_new_key(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct world world = world_new();
+    struct pki *renewed = pki_ca(world.root, "Issuing");
+    trust_add(world.trust, NODES(world.root), NODES(renewed));
+    mutual_trust_set_revocation(world.trust, true, true, MUTUAL_CRL_STALE_REFUSE, 0);
+    add_list(&world, pki_crl(renewed, world.other, NULL));
     freeze(&world);
     assert_ok(leaf_passes(&world, PKI_NOW_S, &err), &err);
+    assert_fails(validates(world.trust, NODES(world.other), &err), &err, MUTUAL_E_CERT_REVOKED);
     mutual_trust_unref(world.trust);
 }
 
@@ -245,4 +264,5 @@ static void case_kinds(void **state)
 
 UNIT_MAIN(UNIT_CASE(case_revoked_leaf), UNIT_CASE(case_revoked_intermediate),
           UNIT_CASE(case_missing), UNIT_CASE(case_stale), UNIT_CASE(case_stale_but_listed),
-          UNIT_CASE(case_newest), UNIT_CASE(case_other_issuer), UNIT_CASE(case_kinds))
+          UNIT_CASE(case_newest), UNIT_CASE(case_same_name), UNIT_CASE(case_new_key),
+          UNIT_CASE(case_kinds))
