@@ -37,13 +37,13 @@ static void say_text(struct mu_buf *out, const char *text)
     }
 }
 
-static void say_tls(struct mu_buf *out, const struct mutual_session_info *info)
+static void say_tls(struct mu_buf *out, const struct mutual_session_info *info, bool admitted)
 {
     if (info == NULL || info->version == NULL) {
         return;
     }
     mu_buf_printf(out, ", %s%s", info->version, info->resumed ? " resumed" : "");
-    if (!info->mutual) {
+    if (admitted && !info->mutual) {
         mu_buf_text(out, " without client certificate");
     }
 }
@@ -67,11 +67,12 @@ void mu_story_log_text(const struct mutual_story *story, const struct mu_story_c
         mu_buf_printf(out, " %s: %s (step %d)", mu_explain_reason_word(error->code, word),
                       error->reason, (int)mu_story_step(story));
     }
-    if (story->verdict != NULL && story->verdict->allowed && story->verdict->grant != NULL) {
+    bool admitted = story->verdict != NULL && story->verdict->allowed;
+    if (admitted && story->verdict->grant != NULL) {
         mu_buf_printf(out, " by grant \"%s\"", story->verdict->grant->name);
     }
-    say_tls(out, story->info);
-    if (story->verdict != NULL && story->verdict->allowed) {
+    say_tls(out, story->info, admitted);
+    if (admitted) {
         mu_buf_printf(out, ", %" PRIu64 " bytes in, %" PRIu64 " out", counts->bytes_in,
                       counts->bytes_out);
     }

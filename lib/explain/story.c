@@ -73,23 +73,33 @@ const char *mu_story_place(const struct mutual_story *story)
     return story->side == MUTUAL_SIDE_SERVER ? "listener" : "target";
 }
 
+/* Where the class of the code does not tell who can mend it. */
+static const struct {
+    enum mutual_code code;
+    const char *actor;
+} others[] = {
+    {MUTUAL_E_POLICY_DENIED, "whoever answers for the policy"},
+    {MUTUAL_E_GRANT_ENDED, "whoever answers for the policy"},
+    {MUTUAL_E_GRANT_NOT_BEGUN, "whoever answers for the policy"},
+    {MUTUAL_E_PEER_REFUSED_US, "we, with another certificate; or the server, with its authorities"},
+    {MUTUAL_E_PEER_WANTS_CERT, "we, with a certificate"},
+    {MUTUAL_E_RESOLVE_FAILED, "whoever keeps the names, or gave us this one"},
+    {MUTUAL_E_CONNECT_FAILED, "whoever keeps the server, or the network between"},
+    {MUTUAL_E_CONNECT_TIMEOUT, "whoever keeps the server, or the network between"},
+    {MUTUAL_E_BACKEND_DOWN, "whoever keeps the service behind the gateway"},
+    {MUTUAL_E_BACKEND_RESET, "whoever keeps the service behind the gateway"},
+};
+
 const char *mu_story_actor(const struct mutual_story *story)
 {
     const struct mutual_error *error = mu_story_error(story);
     if (error == NULL) {
         return "nobody";
     }
-    /* These say no to the peer, and yet it is for others to mend them. */
-    switch ((int)error->code) {
-    case MUTUAL_E_POLICY_DENIED:
-    case MUTUAL_E_GRANT_ENDED:
-    case MUTUAL_E_GRANT_NOT_BEGUN:
-        return "whoever answers for the policy";
-    case MUTUAL_E_PEER_REFUSED_US:
-    case MUTUAL_E_PEER_WANTS_CERT:
-        return "we, with another certificate; or the server, with its list of authorities";
-    default:
-        break;
+    for (size_t i = 0; i < MU_COUNT(others); i++) {
+        if (others[i].code == error->code) {
+            return others[i].actor;
+        }
     }
     static const char *const actors[MUTUAL_CLASS_COUNT_] = {
         [MUTUAL_CLASS_USAGE] = "whoever made the call",

@@ -37,11 +37,15 @@ static void say_label(const struct teller *t, const char *label)
 
 /* ---- the head -------------------------------------------------------------------------------- */
 
-static const char *level_text(const struct mutual_story *story)
+static const char *level_text(const struct mutual_story *story, bool unchecked)
 {
     const struct mutual_session_info *info = story->info;
     if (info == NULL || info->version == NULL) {
         return "no TLS";
+    }
+    if (unchecked) {
+        return info->mutual ? "mutual TLS, but nobody checked the server here"
+                            : "plain TLS, and nobody checked the server here";
     }
     return info->mutual ? "mutual TLS" : "plain TLS: only the server proved who it is";
 }
@@ -54,11 +58,11 @@ static void tell_head(const struct teller *t)
         mu_buf_byte(t->out, *c == '_' ? ' ' : (uint8_t)toupper((unsigned char)*c));
     }
     if (strcmp(outcome, "admitted") == 0) {
-        mu_buf_printf(t->out, ": %s%s", level_text(story),
-                      t->view->unchecked ? " (the server was not checked)" : "");
+        mu_buf_printf(t->out, ": %s", level_text(story, t->view->unchecked));
     } else {
         enum mutual_step step = mu_story_step(story);
-        mu_buf_printf(t->out, " at step %d of 7: %s", (int)step, mutual_step_text(step));
+        mu_buf_printf(t->out, " at step %d of 7: %s", (int)step,
+                      step == MUTUAL_STEP_ACCESS ? "access by policy" : mutual_step_text(step));
     }
     say_quoted(t->out, story->side == MUTUAL_SIDE_SERVER ? "\nlistener " : "\ntarget ",
                story->service == NULL ? "" : story->service);
@@ -139,15 +143,15 @@ static void say_codes(const struct teller *t, const char *what, const struct mu_
         return;
     }
     mu_buf_text(t->out, what);
+    const char *before = "";
     for (size_t i = 0; i < list->count; i++) {
         const char *known = name(list->items[i]);
         if (known != NULL) {
-            mu_buf_printf(t->out, " %s,", known);
+            mu_buf_printf(t->out, "%s%s", before, known);
+            before = ", ";
         }
     }
-    if (t->out->len > 0 && t->out->data[t->out->len - 1] == ',') {
-        t->out->data[t->out->len - 1] = ';';
-    }
+    mu_buf_text(t->out, "; ");
 }
 
 static void tell_offer(const struct teller *t)
@@ -158,8 +162,8 @@ static void tell_offer(const struct teller *t)
     }
     say_label(t, "offered");
     say_codes(t, "", &seen->versions, mu_version_name);
-    say_codes(t, " groups", &seen->groups, mu_group_name);
-    mu_buf_printf(t->out, " %zu cipher suites, %zu signature schemes", seen->ciphers.count,
+    say_codes(t, "groups ", &seen->groups, mu_group_name);
+    mu_buf_printf(t->out, "%zu cipher suites, %zu signature schemes", seen->ciphers.count,
                   seen->signatures.count);
 }
 
@@ -255,9 +259,13 @@ static void tell_skipped(const struct teller *t, enum mutual_step step)
 {
     const struct mutual_session_info *info = t->story->info;
     if (info != NULL && info->resumed) {
-        mu_buf_text(t->out, "resumed: proved in an earlier handshake, judged again now");
+        if (step == MUTUAL_STEP_SERVER_CERT) {
+            mu_buf_text(t->out, "resumed: proved in an earlier handshake, judged again now");
+        }
         if (mu_story_is_peer_cert(t->story, step) && t->story->chain != NULL) {
-            say_label(t, "then");
+            if (step == MUTUAL_STEP_SERVER_CERT) {
+                say_label(t, "by");
+            }
             tell_chain(t);
         }
     } else if (step == MUTUAL_STEP_SERVER_CHECK && t->view->unchecked) {
@@ -320,8 +328,11 @@ static void tell_step(const struct teller *t, enum mutual_step step)
     if (outcome != MUTUAL_OUTCOME_PENDING && reached_ns > 0) {
         mu_lapse_text(reached_ns, lapse);
     }
-    mu_buf_printf(t->out, "  %d %-18s  %-7s %8s  ", (int)step, step_labels[step], words[outcome],
-                  lapse);
+    const char *word = words[outcome];
+    if (outcome == MUTUAL_OUTCOME_FAILED && strcmp(mu_story_outcome(t->story), "ended") == 0) {
+        word = "ended";
+    }
+    mu_buf_printf(t->out, "  %d %-18s  %-7s %8s  ", (int)step, step_labels[step], word, lapse);
     if (outcome == MUTUAL_OUTCOME_SKIPPED) {
         tell_skipped(t, step);
     } else if (outcome != MUTUAL_OUTCOME_PENDING) {
@@ -341,7 +352,7 @@ static void tell_alert(const struct teller *t, const char *who, int alert)
     if (alert >= 0) {
         mu_buf_printf(t->out, "ALERT  %s sent %s (%d)%s%s\n", who,
                       name == NULL ? "an alert that is none" : name, alert,
-                      name == NULL ? "" : ": ", name == NULL ? "" : mutual_alert_meaning(alert));
+                      name == NULL ? "" : ". ", name == NULL ? "" : mutual_alert_meaning(alert));
     }
 }
 

@@ -27,7 +27,7 @@ static void outcomes_and_actors(void **state)
         {"not_tls", "refused", "the client's side"},
         {"policy_denied", "refused", "whoever answers for the policy"},
         {"ended_idle", "ended", "the client's side"},
-        {"backend_down", "failed", "whoever keeps this machine"},
+        {"backend_down", "failed", "whoever keeps the service behind the gateway"},
         {"under_way", "under_way", "nobody"},
         {"client_server_expired", "refused", "the server's side"},
     };
