@@ -58,8 +58,8 @@ struct ca_init_options {
     const char *dir;
     const char *config_path; /* NULL: DIR/mutual.yaml */
     const char *name;        /* a DNS domain, or one label (then NAME.internal) */
-    const char *const *dns, *const *ip, *const *email; /* NULL-terminated: permitted as well;
-                                                          ip: CIDR or address; may be NULL */
+    const char *const *dns, *const *ip, *const *email; /* permitted as well; ip: CIDR or address */
+    size_t dns_count, ip_count, email_count;
     enum mu_key_spec root_key, issuer_key;
     int64_t root_life_s, issuer_life_s;
     const char *passphrase; /* of the root's key; NULL: one is generated */
@@ -175,8 +175,9 @@ bool ca_name_guess(const char *text, char *storage, size_t storage_size,
 
 /* ---- finding, revoking ----------------------------------------------------------------------- */
 
-/* Everything that `who` may mean: a serial number (hex, colons allowed), a fingerprint (64 hex
- * digits, "SHA256:" before them allowed), a file with a certificate, a name. NOT_FOUND. */
+/* Everything that `who` may mean: a serial number (hex, colons allowed) or its first eight digits
+ * or more, a fingerprint (64 hex digits, "SHA256:" before them allowed), a file with a certificate,
+ * a name. NOT_FOUND. */
 bool ca_find(struct ca *ca, const char *who, struct inventory_records *ret_records,
              struct mutual_error *err);
 enum ca_wish { CA_WISH_RENEW, CA_WISH_REVOKE, CA_WISH_SHOW };

@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -35,7 +37,7 @@ struct making {
     const char *passphrase;
     char *dir, *path, *aside; /* absolute; path is DIR/authority */
     struct mu_key *root_key, *issuer_key;
-    struct constraints constraints;
+    struct constraints *constraints;
 };
 
 static void making_done(struct making *making)
@@ -48,7 +50,10 @@ static void making_done(struct making *making)
     mu_free(making->aside);
     mu_key_unref(making->root_key);
     mu_key_unref(making->issuer_key);
-    mu_buf_done(&making->constraints.subject);
+    if (making->constraints != NULL) {
+        mu_buf_done(&making->constraints->subject);
+        mu_free(making->constraints);
+    }
 }
 
 void ca_init_result_done(struct ca_init_result *result)
@@ -134,7 +139,7 @@ static bool fail_exists(struct making *making, struct mutual_error *err)
     bool written = false;
     if (ca_open(making->dir, CA_LOOK, making->options->who, making->options->now_s, NULL, &ca,
                 NULL)) {
-        (void)strncpy(making->result->domain, ca_domain(ca), sizeof making->result->domain - 1);
+        (void)snprintf(making->result->domain, sizeof making->result->domain, "%s", ca_domain(ca));
         written = write_config(making, NULL) && !making->result->config_kept;
     }
     (void)mu_fail(err, MUTUAL_E_ALREADY_EXISTS, "there is an authority in \"%s\" already%s%s",
@@ -152,9 +157,12 @@ static bool prepare_directory(struct making *making, int *ret_lock, struct mutua
     if (!ca_make_directories(options->dir, 0700, err)) {
         return false;
     }
-    char *real = realpath(options->dir, NULL);
-    making->dir = real == NULL ? NULL : mu_strdup(real);
-    free(real); // NOLINT: realpath's own
+    char real[PATH_MAX];
+    if (realpath(options->dir, real) == NULL) {
+        return mu_fail_errno(err, MUTUAL_E_FILE_UNREADABLE, errno, "could not resolve \"%s\"",
+                             options->dir);
+    }
+    making->dir = mu_strdup(real);
     making->path = making->dir == NULL ? NULL : ca_text("%s/" CA_PART, making->dir);
     making->result->config_path = options->config_path != NULL
                                       ? mu_strdup(options->config_path)
@@ -226,21 +234,21 @@ static bool parse_range(const char *text, uint8_t out[32], size_t *ret_len,
     return true;
 }
 
-static bool permit_addresses(struct constraints *c, const char *const *ranges,
+static bool permit_addresses(struct constraints *c, const char *const *ranges, size_t count,
                              struct mutual_error *err)
 {
     /* Addresses of a family that has no range are excluded one and all: a verifier that tells the
      * families apart would otherwise let them pass. */
     static const uint8_t everything[32] = {0};
     bool some[2] = {false, false};
-    for (; ranges != NULL && *ranges != NULL; ranges++) {
+    for (size_t i = 0; i < count; i++) {
         size_t len = 0;
         if (c->address_count == SUBTREES_MAX) {
             return mu_fail(err, MUTUAL_E_LIMIT, "an issuer has at most %d address ranges",
                            SUBTREES_MAX);
         }
         uint8_t *range = c->addresses[c->address_count++];
-        if (!parse_range(*ranges, range, &len, err) ||
+        if (!parse_range(ranges[i], range, &len, err) ||
             !permit(c, MU_GNAME_IP, mu_slice_of(range, len), err)) {
             return false;
         }
@@ -256,16 +264,16 @@ static bool permit_addresses(struct constraints *c, const char *const *ranges,
 }
 
 static bool permit_hosts(struct constraints *c, enum mu_gname_type type, const char *const *names,
-                         struct mutual_error *err)
+                         size_t count, struct mutual_error *err)
 {
-    for (; names != NULL && *names != NULL; names++) {
+    for (size_t i = 0; i < count; i++) {
         struct mutual_name parsed;
         char storage[256];
-        if (!mutual_name_parse(MUTUAL_NAME_DNS, *names, strlen(*names), storage, sizeof storage,
+        if (!mutual_name_parse(MUTUAL_NAME_DNS, names[i], strlen(names[i]), storage, sizeof storage,
                                &parsed, err)) {
-            return mu_error_context(err, "permitted name \"%.100s\"", *names);
+            return mu_error_context(err, "permitted name \"%.100s\"", names[i]);
         }
-        if (!permit(c, type, mu_slice_text(*names), err)) {
+        if (!permit(c, type, mu_slice_text(names[i]), err)) {
             return false;
         }
     }
@@ -277,15 +285,19 @@ static bool permit_hosts(struct constraints *c, enum mu_gname_type type, const c
  * certificate only when asked, because Go refuses a chain with such a constraint. */
 static bool build_constraints(struct making *making, struct mutual_error *err)
 {
-    struct constraints *c = &making->constraints;
+    struct constraints *c = mu_alloc(1, sizeof *c);
+    if (c == NULL) {
+        return mu_fail_memory(err);
+    }
+    making->constraints = c;
     const struct ca_init_options *options = making->options;
     const struct mu_slice domain = mu_slice_text(making->result->domain);
     mu_buf_init(&c->subject, 1024);
     if (!permit(c, MU_GNAME_DNS, domain, err) || !permit(c, MU_GNAME_URI, domain, err) ||
         !permit(c, MU_GNAME_EMAIL, domain, err) ||
-        !permit_hosts(c, MU_GNAME_DNS, options->dns, err) ||
-        !permit_hosts(c, MU_GNAME_EMAIL, options->email, err) ||
-        !permit_addresses(c, options->ip, err)) {
+        !permit_hosts(c, MU_GNAME_DNS, options->dns, options->dns_count, err) ||
+        !permit_hosts(c, MU_GNAME_EMAIL, options->email, options->email_count, err) ||
+        !permit_addresses(c, options->ip, options->ip_count, err)) {
         return false;
     }
     if (!options->constrain_subject) {
@@ -322,7 +334,7 @@ static bool sign_root(struct making *making, struct mutual_error *err)
 static bool sign_issuer(struct making *making, struct mutual_error *err)
 {
     const struct ca_init_options *options = making->options;
-    const struct constraints *c = &making->constraints;
+    const struct constraints *c = making->constraints;
     MU_AUTO(free) char *name = ca_text("%.55s issuer", making->result->domain);
     if (name == NULL) {
         return mu_fail_memory(err);

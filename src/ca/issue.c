@@ -4,6 +4,8 @@
  */
 #include "ca/ca_internal.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -153,9 +155,12 @@ static bool plan_path(const struct ca *ca, struct plan *plan, struct mutual_erro
         if (out == NULL || !ca_make_directories(out, 0755, err)) {
             return out != NULL ? false : mu_fail_memory(err);
         }
-        char *real = realpath(out, NULL);
-        plan->path = real == NULL ? NULL : ca_text("%s/%s", real, request->name);
-        free(real); // NOLINT: realpath's own
+        char real[PATH_MAX];
+        if (realpath(out, real) == NULL) {
+            return mu_fail_errno(err, MUTUAL_E_FILE_UNREADABLE, errno, "could not resolve \"%s\"",
+                                 out);
+        }
+        plan->path = ca_text("%s/%s", real, request->name);
     }
     if (plan->path == NULL) {
         return mu_fail_memory(err);
@@ -170,10 +175,30 @@ static bool plan_path(const struct ca *ca, struct plan *plan, struct mutual_erro
     return plan->aside != NULL;
 }
 
+/* Facts are shown on terminals and in logs. */
+static bool check_fact(const char *what, const char *text, struct mutual_error *err)
+{
+    size_t len = strlen(text);
+    bool good = len >= 1 && len <= 200;
+    for (size_t i = 0; good && i < len; i++) {
+        good = (unsigned char)text[i] >= 0x20 && text[i] != 0x7f;
+    }
+    return good ? true
+                : mu_fail(err, MUTUAL_E_OPTION_VALUE,
+                          "the %s must be 1 to 200 bytes without control characters", what);
+}
+
+static bool check_facts(const struct ca_request *request, struct mutual_error *err)
+{
+    return check_fact("owner", request->owner, err) && check_fact("place", request->place, err) &&
+           (request->purpose == NULL || check_fact("purpose", request->purpose, err));
+}
+
 static bool plan_build(const struct ca *ca, struct plan *plan, struct mutual_error *err)
 {
     const struct ca_request *request = plan->request;
-    if (!ca_handle_check(request->name, err) || !ca_names_build(ca, request, &plan->names, err)) {
+    if (!ca_handle_check(request->name, err) || !check_facts(request, err) ||
+        !ca_names_build(ca, request, &plan->names, err)) {
         return false;
     }
     for (size_t i = 0; i < plan->names.count; i++) {

@@ -12,7 +12,7 @@
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-/* Hexadecimal digits with or without colons, in pairs; empty when it is anything else. */
+/* Eight or more hexadecimal digits in pairs, with or without colons. */
 static bool hex_of(const char *text, struct mu_buf *out)
 {
     MU_AUTO(buf) struct mu_buf digits;
@@ -24,7 +24,7 @@ static bool hex_of(const char *text, struct mu_buf *out)
             return false;
         }
     }
-    return !digits.failed && digits.len >= 16 && digits.len % 2 == 0 &&
+    return !digits.failed && digits.len >= 8 && digits.len % 2 == 0 &&
            mu_hex_parse(mu_buf_slice(&digits), out, NULL);
 }
 
@@ -76,17 +76,15 @@ bool ca_find(struct ca *ca, const char *who, struct inventory_records *ret_recor
     const char *hex = strncasecmp(who, "SHA256:", 7) == 0 ? who + 7 : who;
     MU_AUTO(buf) struct mu_buf bytes;
     mu_buf_init(&bytes, 128);
-    struct inventory_filter filters[2] = {{0}, {.who = who}};
-    size_t first = 1;
-    if (hex_of(hex, &bytes)) {
-        first = 0;
-        if (bytes.len == 32) {
-            filters[0].fingerprint = mu_buf_slice(&bytes);
-        } else {
-            filters[0].serial = magnitude(mu_buf_slice(&bytes));
-        }
+    struct inventory_filter filters[3] = {{0}, {.who = who}, {0}};
+    bool hexadecimal = hex_of(hex, &bytes);
+    if (hexadecimal && bytes.len == 32) {
+        filters[0].fingerprint = mu_buf_slice(&bytes);
+    } else if (hexadecimal) {
+        filters[0].serial = magnitude(mu_buf_slice(&bytes));
     }
-    for (size_t i = first; i < 2; i++) {
+    filters[2].serial_begin = mu_buf_slice(&bytes);
+    for (size_t i = hexadecimal ? 0 : 1; i < (hexadecimal ? 3 : 2); i++) {
         INVENTORY_RECORDS_AUTO struct inventory_records records = {0};
         if (!find_by(ca, &filters[i], &records, err)) {
             return false;

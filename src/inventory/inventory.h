@@ -123,9 +123,10 @@ bool inventory_revoke(struct inventory *inventory, int64_t id, enum mu_reason re
 
 /* Which certificates to look at; all-zero: all of them, by expiry. */
 struct inventory_filter {
-    int64_t id;             /* 0: any */
-    const char *who;        /* a name, one of the certified names; NULL: any */
-    struct mu_slice serial; /* empty: any */
+    int64_t id;                   /* 0: any */
+    const char *who;              /* a name, one of the certified names; NULL: any */
+    struct mu_slice serial;       /* empty: any */
+    struct mu_slice serial_begin; /* its first bytes; empty: any */
     struct mu_slice fingerprint;
     const char *owner, *place, *purpose, *profile, *issuer; /* exact; NULL: any */
     int64_t expires_before_s;                               /* 0: any; the expired are included */

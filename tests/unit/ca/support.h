@@ -133,8 +133,10 @@ static inline int home_init(void **state)
         return 1;
     }
     struct ca_init_options options = home_options();
-    options.dns = (const char *const[]){"localhost", NULL};
-    options.ip = (const char *const[]){"127.0.0.0/8", "10.1.2.3", NULL};
+    options.dns = (const char *const[]){"localhost"};
+    options.dns_count = 1;
+    options.ip = (const char *const[]){"127.0.0.0/8", "10.1.2.3"};
+    options.ip_count = 2;
     struct ca_init_result result = {0};
     bool good = ca_init(&options, tell_nobody, NULL, &result, &err);
     if (!good) {
