@@ -318,6 +318,7 @@ void tls_raw_init(struct tls_raw *raw, bool server)
     *raw = (struct tls_raw){.ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method())};
     assert_non_null(raw->ctx);
     SSL_CTX_set_security_level(raw->ctx, 0);
+    mu_buf_init(&raw->wire.out, 1u << 20);
 }
 
 void tls_raw_show(struct tls_raw *raw, const struct pki *leaf)
@@ -333,14 +334,11 @@ void tls_raw_done(struct tls_raw *raw)
 {
     SSL_free(raw->ssl);
     SSL_CTX_free(raw->ctx);
+    mu_buf_done(&raw->wire.out);
 }
 
-static void raw_start(struct tls_raw *raw)
+void tls_raw_attach(struct tls_raw *raw)
 {
-    if (raw->ssl != NULL) {
-        return;
-    }
-    raw->ssl = SSL_new(raw->ctx);
     raw->in = BIO_new(BIO_s_mem());
     raw->out = BIO_new(BIO_s_mem());
     assert_true(raw->ssl != NULL && raw->in != NULL && raw->out != NULL);
@@ -355,17 +353,18 @@ static void raw_start(struct tls_raw *raw)
 
 void tls_raw_shake(struct tls_raw *raw, struct tls_pair *pair, struct tls_end *end)
 {
-    raw_start(raw);
+    if (raw->ssl == NULL) {
+        raw->ssl = SSL_new(raw->ctx);
+        tls_raw_attach(raw);
+    }
     end_start(pair, end);
-    struct tls_end wire = {.io = MUTUAL_IO_DONE};
-    mu_buf_init(&wire.out, 1u << 20);
     for (int still = 0; still < 2; still++) {
         char bytes[4096];
         (void)SSL_do_handshake(raw->ssl);
         for (int n; (n = BIO_read(raw->out, bytes, sizeof bytes)) > 0;) {
-            assert_true(mu_buf_append(&wire.out, bytes, (size_t)n));
+            assert_true(mu_buf_append(&raw->wire.out, bytes, (size_t)n));
         }
-        if (tls_step(pair, end, &wire) || end->out.len > 0) {
+        if (tls_step(pair, end, &raw->wire) || end->out.len > 0) {
             still = -1;
         }
         if (end->out.len > 0) {
@@ -374,7 +373,6 @@ void tls_raw_shake(struct tls_raw *raw, struct tls_pair *pair, struct tls_end *e
             mu_buf_clear(&end->out);
         }
     }
-    mu_buf_done(&wire.out);
 }
 
 void tls_feed(struct tls_pair *pair, struct tls_end *end, const void *data, size_t len, bool last)

@@ -87,10 +87,13 @@ struct tls_raw {
     SSL_CTX *ctx;
     SSL *ssl;
     BIO *in, *out;
+    struct tls_end wire; /* wire.out: what it sent and our end has not taken yet */
 };
 /* Verifies nobody and presents nothing; the test sets up ctx before the first shake. */
 void tls_raw_init(struct tls_raw *raw, bool server);
 void tls_raw_show(struct tls_raw *raw, const struct pki *leaf);
+/* Connects raw->ssl, which the test made, to the wire. */
+void tls_raw_attach(struct tls_raw *raw);
 void tls_raw_done(struct tls_raw *raw);
 /* Drives both until nothing moves; `end` belongs to `pair`. */
 void tls_raw_shake(struct tls_raw *raw, struct tls_pair *pair, struct tls_end *end);
