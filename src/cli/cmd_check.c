@@ -28,7 +28,7 @@ static int answer(const struct cli *cli, const struct check_options *check,
     if (status == CLI_YES && check->strict && findings->warnings > 0) {
         return CLI_NO;
     }
-    if (status == CLI_YES && findings->warnings == 0) {
+    if (status == CLI_YES && findings->warnings == 0 && world != NULL) {
         print_summary(cli, world);
     }
     return status;
@@ -46,10 +46,8 @@ static int run_check(struct cli *cli, const void *options)
     (void)config_snapshot_load(path, &findings, &snapshot);
     if (snapshot != NULL) {
         int64_t now_s = check->at_s != 0 ? check->at_s : mu_clock_wall_s();
-        bool built = world_build(snapshot, now_s, &findings, &world);
-        if (built && !check->no_keys) {
-            (void)world_check_keys(world, &findings);
-        }
+        (void)(check->no_keys ? world_build(snapshot, now_s, &findings, &world)
+                              : world_check(snapshot, now_s, &findings, &world));
     }
     return answer(cli, check, &findings, world);
 }

@@ -145,14 +145,20 @@ struct config_place config_place_at(const struct config_mark *mark, const char *
                                     size_t index)
 {
     const struct config_node *value = mark->node == NULL ? NULL : node_find(mark->node, setting);
-    if (value == NULL || value->kind != NODE_LIST) {
+    const struct config_node *item = value;
+    if (value == NULL) {
         return config_place_of(mark, setting);
     }
-    const struct config_node *item = value->first;
-    while (item != NULL && index-- > 0) {
-        item = item->next;
+    if (value->kind == NODE_LIST) {
+        item = value->first;
+        while (item != NULL && index-- > 0) {
+            item = item->next;
+        }
     }
-    return node_place(item != NULL ? item : value);
+    /* Of a pattern, {dns: NAME}, the name is what matters. */
+    bool pattern =
+        item != NULL && item->kind == NODE_MAP && item->first != NULL && item->first->next == NULL;
+    return node_place(pattern ? item->first : item != NULL ? item : value);
 }
 
 bool config_is_set(const struct config_mark *mark, const char *setting)

@@ -152,6 +152,12 @@ static void add_grant(struct build *build, const struct config_grant *grant, siz
     }
     size_t count =
         build_patterns(build, &grant->mark, "from", grant->from, grant->from_count, patterns);
+    if (count < grant->from_count) {
+        for (size_t i = 0; i < count; i++) {
+            mutual_pattern_free(patterns[i]);
+        }
+        return; /* the pattern was told; its grant would only be a consequence */
+    }
     struct mutual_grant made = {
         .name = mu_buf_str(&name),
         .to = text_of(grant->to.items[index]),

@@ -136,25 +136,27 @@ static bool is_out_of_reach(enum mutual_code code)
     return code == MUTUAL_E_FILE_UNREADABLE || code == MUTUAL_E_FILE_MISSING;
 }
 
-bool world_check_keys(const struct world *world, struct config_findings *findings)
+void build_check_keys(struct build *build)
 {
-    size_t errors = findings->errors;
+    const struct world *world = &build->whole->world;
     for (size_t s = 0; s < world->service_count; s++) {
         for (size_t c = 0; c < world->services[s].chain_count; c++) {
             const struct world_chain *chain = &world->services[s].chains[c];
             struct mutual_error err = {0};
-            if (check_key(chain, &err)) {
+            if (chain->count == 0 || chain->config->key == NULL || check_key(chain, &err)) {
                 continue;
             }
-            struct config_place place = config_place_of(&chain->config->mark, NULL);
+            struct config_place place = config_place_of(&chain->config->mark, "key");
+            if (build_told_already(build, &place)) {
+                continue;
+            }
             if (is_out_of_reach(err.code)) {
-                config_finding_add(findings, NULL, CONFIG_WARNING, err.code, &place,
-                                   "run the check as the user who serves",
-                                   "key and certificate could not be compared: %s", err.reason);
+                build_add(build, CONFIG_WARNING, err.code, &place,
+                          "run the check as the user who serves",
+                          "key and certificate could not be compared: %s", err.reason);
             } else {
-                config_finding_add_error(findings, NULL, CONFIG_ERROR, &place, &err);
+                build_add_error(build, CONFIG_ERROR, &place, &err);
             }
         }
     }
-    return findings->errors == errors;
 }

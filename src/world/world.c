@@ -47,10 +47,10 @@ void *build_alloc(struct build *build, size_t count, size_t size)
     return p;
 }
 
-static bool told_already(const struct config_findings *findings, const struct config_place *place)
+bool build_told_already(const struct build *build, const struct config_place *place)
 {
-    for (size_t i = 0; i < findings->count; i++) {
-        const struct config_finding *f = &findings->items[i];
+    for (size_t i = 0; i < build->findings->count; i++) {
+        const struct config_finding *f = &build->findings->items[i];
         if (f->file != NULL && place->file != NULL && f->line == place->line &&
             f->col == place->col && f->severity == CONFIG_ERROR &&
             strcmp(f->file, place->file) == 0) {
@@ -66,7 +66,7 @@ bool build_file(struct build *build, const char *path, const struct config_place
     if (config_snapshot_find(build->snapshot, path, ret_bytes)) {
         return true;
     }
-    if (!told_already(build->findings, place)) {
+    if (!build_told_already(build, place)) {
         build_add(build, CONFIG_ERROR, MUTUAL_E_FILE_MISSING, place, NULL,
                   "the file \"%s\" is not there", path);
     }
@@ -240,8 +240,8 @@ static void build_everything(struct build *build)
     build_services(build);
 }
 
-bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
-                 struct config_findings *findings, const struct world **ret_world)
+static bool build_world(const struct config_snapshot *snapshot, int64_t now_s, bool check_keys,
+                        struct config_findings *findings, const struct world **ret_world)
 {
     size_t errors = findings->errors;
     struct world_whole *whole = mu_alloc(1, sizeof *whole);
@@ -253,6 +253,9 @@ bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
         build.no_memory = whole->arena == NULL;
         if (whole->arena != NULL && whole->config != NULL) {
             build_everything(&build);
+            if (check_keys) {
+                build_check_keys(&build);
+            }
         }
     }
     if (build.no_memory) {
@@ -268,6 +271,18 @@ bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
     config_trim(whole->config);
     *ret_world = &whole->world;
     return true;
+}
+
+bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
+                 struct config_findings *findings, const struct world **ret_world)
+{
+    return build_world(snapshot, now_s, false, findings, ret_world);
+}
+
+bool world_check(const struct config_snapshot *snapshot, int64_t now_s,
+                 struct config_findings *findings, const struct world **ret_world)
+{
+    return build_world(snapshot, now_s, true, findings, ret_world);
 }
 
 /* The count is the only part of a world that changes. */

@@ -69,10 +69,11 @@ void mu_world_auto(const struct world **world);
 const struct world_service *world_service_find(const struct world *world, const char *name);
 const struct world_trust *world_trust_find(const struct world *world, const char *name);
 
-/* Does the private key of every certificate belong to it? Reads the key files, so it is for
- * `mutual check`, and for nobody who talks to strangers. A key with a passphrase that is not at
- * hand is not judged. True when it added no error. */
-bool world_check_keys(const struct world *world, struct config_findings *findings);
+/* The same, and compares the private key of every certificate with it. Reads the key files, so it
+ * is for `mutual check`, and for nobody who talks to strangers. Keys that cannot be read here, or
+ * whose passphrase is not at hand, are a warning. */
+bool world_check(const struct config_snapshot *snapshot, int64_t now_s,
+                 struct config_findings *findings, const struct world **ret_world);
 
 /* The secret a reference names, in secret memory with its length (mu_secret_free): the file's
  * bytes without a final newline, the variable or the credential. Fails with FILE_MISSING,

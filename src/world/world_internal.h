@@ -32,6 +32,8 @@ void build_add_error(struct build *build, enum config_severity severity,
 /* A file of the snapshot; a missing one is a finding, unless whoever loaded told so already. */
 bool build_file(struct build *build, const char *path, const struct config_place *place,
                 struct mu_slice *ret_bytes);
+/* Is there an error about the very place? Then it is no use to tell its consequences. */
+bool build_told_already(const struct build *build, const struct config_place *place);
 void *build_alloc(struct build *build, size_t count, size_t size);
 
 /* Each fills in its part as far as it goes; findings tell the rest. */
@@ -43,6 +45,8 @@ void build_policy(struct build *build);
 size_t build_patterns(struct build *build, const struct config_mark *mark, const char *setting,
                       const struct config_pattern *patterns, size_t count,
                       struct mutual_pattern **ret_patterns);
+/* Reads the keys and compares them with their certificates. */
+void build_check_keys(struct build *build);
 /* "certificate \"web\" in FILE": expired, about to expire, not yet valid. */
 void build_judge_time(struct build *build, const struct mu_cert *cert, const char *what,
                       const struct config_place *place);
