@@ -17,19 +17,19 @@
 #define MU_LIMIT_POLICY_BYTES   ((size_t)1 << 30) /* a million grants of a thousand bytes        */
 
 /* What a peer may send before it is known. */
-#define MU_LIMIT_HELLO_BYTES     16384u /* one record; hybrid key shares take about 1.5 KiB      */
-#define MU_LIMIT_CERT_MESSAGE    65536u /* the whole Certificate message                         */
-#define MU_LIMIT_CERT_BYTES      32768u /* one certificate                                       */
-#define MU_LIMIT_CHAIN_SENT      40u    /* certificates looked at in a message                   */
-#define MU_LIMIT_CHAIN_DEPTH     8u     /* certificates in a path, leaf and anchor included      */
-#define MU_LIMIT_CERT_NAMES      128u   /* subject alternative names per certificate             */
-#define MU_LIMIT_CERT_EXTENSIONS 64u    /* extensions per certificate, request or list           */
-#define MU_LIMIT_CERT_SUBTREES   1024u  /* name constraints per certificate, of either sort      */
-#define MU_LIMIT_CONSTRAINTS     32768u /* names compared with constraints, long ones count more */
-#define MU_LIMIT_PATH_SIGNATURES 32u    /* signatures verified while one path is built           */
-#define MU_LIMIT_PATH_VERIFY_US  6000u  /* what those may cost; P-384 takes most of a ms each    */
-#define MU_LIMIT_PATH_STEPS      2048u  /* certificates tried as an issuer while a path is built */
-#define MU_LIMIT_RSA_BITS        8192u  /* a verification costs with the square                  */
+#define MU_LIMIT_HELLO_BYTES     16384u  /* one record; hybrid key shares take about 1.5 KiB      */
+#define MU_LIMIT_CERT_MESSAGE    65536u  /* the whole Certificate message                         */
+#define MU_LIMIT_CERT_BYTES      32768u  /* one certificate                                       */
+#define MU_LIMIT_CHAIN_SENT      40u     /* certificates looked at in a message                   */
+#define MU_LIMIT_CHAIN_DEPTH     8u      /* certificates in a path, leaf and anchor included      */
+#define MU_LIMIT_CERT_NAMES      128u    /* subject alternative names per certificate             */
+#define MU_LIMIT_CERT_EXTENSIONS 64u     /* extensions per certificate, request or list           */
+#define MU_LIMIT_CERT_SUBTREES   1024u   /* name constraints per certificate, of either sort      */
+#define MU_LIMIT_CONSTRAINTS     131072u /* names compared with constraints, long ones count more */
+#define MU_LIMIT_PATH_SIGNATURES 32u     /* signatures verified while one path is built           */
+#define MU_LIMIT_PATH_VERIFY_US  6000u   /* what those may cost; P-384 takes most of a ms each    */
+#define MU_LIMIT_PATH_STEPS      2048u   /* certificates tried as an issuer while a path is built */
+#define MU_LIMIT_RSA_BITS        8192u   /* a verification costs with the square                  */
 #define MU_LIMIT_NAME_BYTES      2048u  /* a SPIFFE ID's own limit, the longest of our names      */
 #define MU_LIMIT_CA_NAMES_BYTES  16384u /* CA names sent in a CertificateRequest                 */
 
