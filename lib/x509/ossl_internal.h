@@ -7,7 +7,10 @@
 
 #include "x509/x509.h"
 
+#include <openssl/bn.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/params.h>
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 
@@ -18,6 +21,10 @@
     }
 OSSL_AUTO(md_ctx, EVP_MD_CTX, EVP_MD_CTX_free)
 OSSL_AUTO(pkey, EVP_PKEY, EVP_PKEY_free)
+OSSL_AUTO(pkey_ctx, EVP_PKEY_CTX, EVP_PKEY_CTX_free)
+OSSL_AUTO(bignum, BIGNUM, BN_free)
+OSSL_AUTO(params, OSSL_PARAM, OSSL_PARAM_free)
+OSSL_AUTO(param_bld, OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
 OSSL_AUTO(bio, BIO, BIO_free_all)
 OSSL_AUTO(p8, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free)
 OSSL_AUTO(x509_sig, X509_SIG, X509_SIG_free)

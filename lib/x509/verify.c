@@ -90,19 +90,3 @@ bool mu_cert_signed_by(const struct mu_cert *cert, const struct mu_cert *issuer,
     };
     return mu_signed_check_by(&object, issuer, err);
 }
-
-struct evp_pkey_st *mu_spki_load(struct mu_slice spki, const struct mu_key_info *info,
-                                 struct mutual_error *err)
-{
-    mu_ossl_clear();
-    if (info->kind == MU_KEY_OTHER || info->curve == MU_CURVE_OTHER) {
-        (void)mu_fail(err, MUTUAL_E_KEY_UNSUPPORTED, "the public key is %s", info->text);
-        return NULL;
-    }
-    const unsigned char *p = spki.data;
-    EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)spki.len);
-    if (key == NULL) {
-        (void)mu_fail_ossl(err, MUTUAL_E_KEY_MALFORMED, "the public key is not well-formed");
-    }
-    return key;
-}
