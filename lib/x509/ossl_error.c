@@ -33,7 +33,11 @@ void mu_ossl_fill(struct mutual_error *err, enum mutual_code code, const char *f
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     const char *reason = cause == 0 ? NULL : ERR_reason_error_string(cause);
-    if (reason != NULL) {
+    int own = ERR_GET_LIB(cause) == ERR_LIB_USER ? ERR_GET_REASON(cause) : 0;
+    if (own > 0 && own < MUTUAL_E_COUNT_) {
+        /* A key that lives elsewhere said in our own terms why it did not sign. */
+        mu_error_fill(err, (enum mutual_code)own, 0, file, line, "%s%s", what, detail);
+    } else if (reason != NULL) {
         mu_error_fill(err, code, 0, file, line, "%s: %s%s", what, reason, detail);
     } else {
         mu_error_fill(err, code, 0, file, line, "%s", what);

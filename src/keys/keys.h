@@ -23,10 +23,8 @@
 
 extern const struct role keys_role;
 
+/* SHA-256 of the DER SubjectPublicKeyInfo: mu_cert_facts.key_hash, mu_key_hash. */
 #define KEYS_ID_SIZE 32u
-/* SHA-256 of the DER SubjectPublicKeyInfo. */
-bool keys_id(struct mu_slice spki, uint8_t ret_id[KEYS_ID_SIZE],
-             struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* ---- what a key may sign -----------------------------------------------------------------------
  */
@@ -39,21 +37,14 @@ enum keys_purpose {
     KEYS_OCSP = 1u << 4,         /* ResponseData                                                  */
     KEYS_PURPOSES_ALL = (1u << 5) - 1,
 };
-enum keys_eku {
-    KEYS_EKU_SERVER = 1u << 0,
-    KEYS_EKU_CLIENT = 1u << 1,
-    KEYS_EKU_EMAIL = 1u << 2,
-    KEYS_EKU_OCSP = 1u << 3,
-};
 struct keys_ca_rules {
-    struct mu_slice
-        issuer;        /* DER Name that issued certificates and lists must carry; must be set */
-    bool may_issue_ca; /* certificates with basicConstraints cA                               */
-    int64_t max_lifetime_s;    /* notAfter - notBefore    */
-    uint32_t serial_min_bytes; /* of the serial number's magnitude, at least 8 ... */
-    uint32_t serial_max_bytes; /* ... at most 20 */
-    uint32_t ekus;     /* KEYS_EKU_*: extended key usages that may appear                     */
-    bool eku_required; /* an end-entity certificate must carry one                            */
+    struct mu_slice issuer;    /* DER Name that certificates and lists must carry, byte for byte */
+    bool may_issue_ca;         /* certificates with basicConstraints cA, and its own             */
+    int64_t max_lifetime_s;    /* greatest notAfter - notBefore                                  */
+    uint32_t serial_min_bytes; /* least and greatest length of a serial number, at most 20       */
+    uint32_t serial_max_bytes;
+    uint32_t ekus;     /* MU_EKU_* that may appear                                               */
+    bool eku_required; /* an end-entity certificate must carry one                               */
 };
 struct keys_rules {
     uint32_t purposes;       /* KEYS_*; TLS and authority purposes do not mix */
@@ -156,6 +147,7 @@ struct keys_waiter {
     void (*wake)(void *owner);
     void *owner;
     struct keys_pending *pending; /* ours */
+    struct event_deferred work;   /* ours */
     enum mutual_code failed;      /* why the last signature failed, for the error that the session
                                      reports: KEY_UNAVAILABLE, KEY_REFUSED; MUTUAL_OK if none did */
 };
@@ -163,10 +155,10 @@ void keys_client_enter(struct keys_client *client, struct keys_waiter *waiter);
 void keys_client_leave(struct keys_client *client);
 bool keys_waiter_is_pending(const struct keys_waiter *waiter);
 /* The pending signature fails now; wake is not called. */
-void keys_waiter_cancel(struct keys_waiter *waiter);
+void keys_waiter_cancel(struct keys_client *client, struct keys_waiter *waiter);
 
 struct keys_client_figures {
-    uint64_t asked, signed_, refused, lost, retried;
+    uint64_t asked, made, refused, lost, retried;
     size_t pending;
 };
 void keys_client_figures(const struct keys_client *client, struct keys_client_figures *ret_figures);
