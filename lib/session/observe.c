@@ -39,14 +39,19 @@ void mu_observer_free(struct mu_observer *observer)
     }
 }
 
-void mu_observe_cert(struct mutual_session *session, struct mu_slice der)
+void mu_observe_cert(struct mutual_session *session, const X509 *cert)
 {
     struct mu_observer *observer = session->observer;
-    if (observer == NULL || observer->seen.cert_count == MU_LIMIT_CHAIN_SENT ||
-        !mu_buf_append(&observer->certs, der.data, der.len)) {
+    if (observer == NULL || observer->seen.cert_count == MU_LIMIT_CHAIN_SENT) {
         return;
     }
-    observer->seen.certs[observer->seen.cert_count++].len = der.len;
+    int len = i2d_X509(cert, NULL);
+    unsigned char *end = len > 0 ? mu_buf_reserve(&observer->certs, (size_t)len) : NULL;
+    if (end == NULL || i2d_X509(cert, &end) != len) {
+        return;
+    }
+    observer->certs.len += (size_t)len;
+    observer->seen.certs[observer->seen.cert_count++].len = (size_t)len;
     const uint8_t *at = observer->certs.data; /* it may have moved */
     for (size_t i = 0; i < observer->seen.cert_count; i++) {
         observer->seen.certs[i].data = at;

@@ -157,7 +157,7 @@ void mu_journey_mark(struct mutual_session *session, enum mutual_step step,
 
 /* observe.c */
 void mu_observe_hello(struct mutual_session *session, struct mu_slice message);
-void mu_observe_cert(struct mutual_session *session, struct mu_slice der);
+void mu_observe_cert(struct mutual_session *session, const X509 *cert);
 void mu_observer_free(struct mu_observer *observer);
 
 /* resume.c */

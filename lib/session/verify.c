@@ -42,34 +42,18 @@ enum mutual_step mu_check_step(const struct mutual_session *session)
     return session->server ? MUTUAL_STEP_CLIENT_CHECK : MUTUAL_STEP_SERVER_CHECK;
 }
 
-/* Appends the DER of every certificate and keeps its place. */
 static bool collect(struct mutual_session *session, const STACK_OF(X509) * sent,
-                    struct mu_buf *bytes, struct mutual_der certs[MU_LIMIT_CHAIN_SENT],
-                    struct mutual_error *err)
+                    X509 *certs[MU_LIMIT_CHAIN_SENT], struct mutual_error *err)
 {
-    size_t at[MU_LIMIT_CHAIN_SENT + 1] = {0};
     size_t count = (size_t)sk_X509_num(sent);
-    if (count > MU_LIMIT_CHAIN_SENT) {
-        return mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
-                       "the %s sent %zu certificates, at most %u are looked at",
-                       mu_peer_word(session), count, MU_LIMIT_CHAIN_SENT);
+    for (size_t i = 0; i < count && i < MU_LIMIT_CHAIN_SENT; i++) {
+        certs[i] = sk_X509_value(sent, (int)i);
+        mu_observe_cert(session, certs[i]);
     }
-    for (size_t i = 0; i < count; i++) {
-        const X509 *cert = sk_X509_value(sent, (int)i);
-        int len = i2d_X509(cert, NULL);
-        unsigned char *end = len > 0 ? mu_buf_reserve(bytes, (size_t)len) : NULL;
-        if (end == NULL || i2d_X509(cert, &end) != len) {
-            return mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
-                           "the certificates of the %s are larger than %u bytes",
-                           mu_peer_word(session), MU_LIMIT_CERT_MESSAGE);
-        }
-        bytes->len += (size_t)len;
-        at[i + 1] = bytes->len;
-    }
-    for (size_t i = 0; i < count; i++) {
-        certs[i] = (struct mutual_der){bytes->data + at[i], at[i + 1] - at[i]};
-    }
-    return true;
+    return count <= MU_LIMIT_CHAIN_SENT ||
+           mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
+                   "the %s sent %zu certificates, at most %u are looked at", mu_peer_word(session),
+                   count, MU_LIMIT_CHAIN_SENT);
 }
 
 /* A client shows its own certificate only to a server that its rules expect, so they are asked
@@ -100,15 +84,10 @@ static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
 {
     const struct mutual_rules *rules = session->context->rules;
     int64_t now_s = mu_context_now(session->context);
-    struct mutual_der certs[MU_LIMIT_CHAIN_SENT];
-    MU_AUTO(buf) struct mu_buf bytes;
-    mu_buf_init(&bytes, MU_LIMIT_CERT_MESSAGE);
+    X509 *certs[MU_LIMIT_CHAIN_SENT];
     size_t count = (size_t)sk_X509_num(sent);
-    if (!collect(session, sent, &bytes, certs, err)) {
+    if (!collect(session, sent, certs, err)) {
         return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        mu_observe_cert(session, mu_slice_of(certs[i].data, certs[i].len));
     }
     if (session->context->blind) {
         mu_journey_mark(session, MUTUAL_STEP_SERVER_CHECK, MUTUAL_OUTCOME_SKIPPED);
@@ -116,7 +95,7 @@ static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
     }
     MU_AUTO(chain) struct mutual_chain *chain = NULL;
     enum mutual_purpose purpose = session->server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER;
-    if (!mutual_trust_validate(rules->trust, certs, count, purpose, now_s, &chain, err) ||
+    if (!mu_trust_validate_x509(rules->trust, certs, count, purpose, now_s, &chain, err) ||
         (!session->server && !expected(session, chain, now_s, err))) {
         return false;
     }

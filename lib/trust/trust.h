@@ -11,9 +11,18 @@
 #include "base/base.h"
 #include "identity/identity.h"
 
+struct x509_st;
+
 /* The anchors in the order they were added; owned by the bundle. NULL past the end. */
 const struct mu_cert *mu_trust_anchor(const struct mutual_trust *trust, size_t index);
 void mu_trust_auto(struct mutual_trust **trust);
+
+/* As mutual_trust_validate, of certificates that OpenSSL has parsed already (and bounded in size),
+ * so that no public key is decoded twice. */
+bool mu_trust_validate_x509(const struct mutual_trust *trust, struct x509_st *const *certs,
+                            size_t count, enum mutual_purpose purpose, int64_t now_s,
+                            struct mutual_chain **ret_chain,
+                            struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* Judges a chain that was validated before, of this bundle or an older generation of it, by what
  * may have changed: every link's time (CERT_EXPIRED, CERT_NOT_YET_VALID), the anchor (still in the

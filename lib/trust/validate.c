@@ -34,16 +34,24 @@ static void search_done(struct search *search)
     }
 }
 
-static bool check_size(const struct mutual_der *certs, size_t count, struct mutual_error *err)
+/* What a peer sent: as bytes, or as OpenSSL parsed it. */
+struct sent {
+    const struct mutual_der *ders;
+    struct x509_st *const *x509s; /* NULL: ders */
+    size_t count;
+};
+
+static bool check_size(const struct sent *sent, struct mutual_error *err)
 {
     size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        total += certs[i].len < MU_LIMIT_CERT_MESSAGE ? certs[i].len : MU_LIMIT_CERT_MESSAGE;
-    }
-    if (count > MU_LIMIT_CHAIN_SENT) {
+    if (sent->count > MU_LIMIT_CHAIN_SENT) {
         return mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
-                       "%zu certificates were sent; at most %u are looked at", count,
+                       "%zu certificates were sent; at most %u are looked at", sent->count,
                        MU_LIMIT_CHAIN_SENT);
+    }
+    for (size_t i = 0; sent->x509s == NULL && i < sent->count; i++) {
+        size_t len = sent->ders[i].len;
+        total += len < MU_LIMIT_CERT_MESSAGE ? len : MU_LIMIT_CERT_MESSAGE;
     }
     return total <= MU_LIMIT_CERT_MESSAGE ||
            mu_fail(err, MUTUAL_E_CHAIN_TOO_LONG,
@@ -51,23 +59,31 @@ static bool check_size(const struct mutual_der *certs, size_t count, struct mutu
                    MU_LIMIT_CERT_MESSAGE);
 }
 
-/* The leaf must be readable. Of the others any may be rubbish as long as a path does without. */
-static bool read_sent(struct search *search, const struct mutual_der *certs, size_t count,
-                      struct mutual_error *err)
+static bool read_one(const struct sent *sent, size_t i, struct mu_cert **ret_cert,
+                     struct mutual_error *err)
 {
-    search->sent_count = count;
-    for (size_t i = 0; i < count; i++) {
+    if (sent->x509s != NULL) {
+        return mu_cert_from_x509(sent->x509s[i], ret_cert, err);
+    }
+    return mu_cert_from_der(mu_slice_of(sent->ders[i].data, sent->ders[i].len), ret_cert, err);
+}
+
+/* The leaf must be readable. Of the others any may be rubbish as long as a path does without. */
+static bool read_sent(struct search *search, const struct sent *sent, struct mutual_error *err)
+{
+    search->sent_count = sent->count;
+    for (size_t i = 0; i < sent->count; i++) {
         struct trust_node *node = &search->sent[i];
         struct mutual_error why = {0};
         node->origin = NODE_SENT;
         node->place = i + 1;
-        if (mu_cert_from_der(mu_slice_of(certs[i].data, certs[i].len), &node->cert, &why)) {
+        if (read_one(sent, i, &node->cert, &why)) {
             node->facts = mu_cert_facts(node->cert);
         } else if (i == 0 || why.code == MUTUAL_E_NO_MEMORY) {
             if (err != NULL) {
                 *err = why;
             }
-            return mu_error_context(err, "certificate %zu of %zu sent", i + 1, count);
+            return mu_error_context(err, "certificate %zu of %zu sent", i + 1, sent->count);
         } else if (search->unread_place == 0) {
             search->unread = why;
             search->unread_place = i + 1;
@@ -97,18 +113,18 @@ static bool make_chain(const struct search *search, struct mutual_chain **ret_ch
                         leaf->issuer_text, ret_chain, err);
 }
 
-static bool validate(struct search *search, const struct mutual_der *certs, size_t count,
-                     struct mutual_chain **ret_chain, struct mutual_error *err)
+static bool find_chain(struct search *search, const struct sent *sent,
+                       struct mutual_chain **ret_chain, struct mutual_error *err)
 {
-    if (!read_sent(search, certs, count, err)) {
+    if (!read_sent(search, sent, err)) {
         return false;
     }
     return mu_path_find(search) ? make_chain(search, ret_chain, err) : mu_path_report(search, err);
 }
 
-bool mutual_trust_validate(const struct mutual_trust *trust, const struct mutual_der *certs,
-                           size_t count, enum mutual_purpose purpose, int64_t now_s,
-                           struct mutual_chain **ret_chain, struct mutual_error *err)
+static bool validate(const struct mutual_trust *trust, const struct sent *sent,
+                     enum mutual_purpose purpose, int64_t now_s, struct mutual_chain **ret_chain,
+                     struct mutual_error *err)
 {
     static const struct {
         enum mutual_code missing;
@@ -119,7 +135,7 @@ bool mutual_trust_validate(const struct mutual_trust *trust, const struct mutual
         [MUTUAL_PURPOSE_CLIENT] = {MUTUAL_E_NO_CLIENT_CERT, MUTUAL_STEP_CLIENT_CHECK, "client"},
     };
     mu_assert(trust->frozen);
-    if (count == 0) {
+    if (sent->count == 0) {
         return mu_fail(err, sides[purpose].missing, "the %s sent no certificate",
                        sides[purpose].who);
     }
@@ -128,10 +144,26 @@ bool mutual_trust_validate(const struct mutual_trust *trust, const struct mutual
         return mu_fail_memory(err);
     }
     search->judge = (struct judge){.trust = trust, .purpose = purpose, .now_s = now_s};
-    bool ok = check_size(certs, count, err) && validate(search, certs, count, ret_chain, err);
+    bool ok = check_size(sent, err) && find_chain(search, sent, ret_chain, err);
     search_done(search);
     if (!ok && err != NULL && err->step == MUTUAL_STEP_NONE) {
         err->step = sides[purpose].step;
     }
     return ok;
+}
+
+bool mutual_trust_validate(const struct mutual_trust *trust, const struct mutual_der *certs,
+                           size_t count, enum mutual_purpose purpose, int64_t now_s,
+                           struct mutual_chain **ret_chain, struct mutual_error *err)
+{
+    const struct sent sent = {.ders = certs, .count = count};
+    return validate(trust, &sent, purpose, now_s, ret_chain, err);
+}
+
+bool mu_trust_validate_x509(const struct mutual_trust *trust, struct x509_st *const *certs,
+                            size_t count, enum mutual_purpose purpose, int64_t now_s,
+                            struct mutual_chain **ret_chain, struct mutual_error *err)
+{
+    const struct sent sent = {.x509s = certs, .count = count};
+    return validate(trust, &sent, purpose, now_s, ret_chain, err);
 }

@@ -398,6 +398,15 @@ struct x509_st *mu_cert_x509(const struct mu_cert *cert)
     return made;
 }
 
+/* OpenSSL's object of the same bytes has decoded the key, if there is one. */
+static EVP_PKEY *key_of_x509(const struct mu_cert *cert)
+{
+    X509 *x509 = atomic_load(&unconst(cert)->x509);
+    EVP_PKEY *key = x509 == NULL ? NULL : X509_get0_pubkey(x509);
+    mu_ossl_clear();
+    return key != NULL && EVP_PKEY_up_ref(key) == 1 ? key : NULL;
+}
+
 struct evp_pkey_st *mu_cert_key(const struct mu_cert *cert, struct mutual_error *err)
 {
     struct mu_cert *own = unconst(cert);
@@ -405,7 +414,10 @@ struct evp_pkey_st *mu_cert_key(const struct mu_cert *cert, struct mutual_error 
     if (made != NULL) {
         return made;
     }
-    made = mu_spki_load(cert->facts.spki, &cert->facts.key, err);
+    made = key_of_x509(cert);
+    if (made == NULL) {
+        made = mu_spki_load(cert->facts.spki, &cert->facts.key, err);
+    }
     EVP_PKEY *other = NULL;
     if (made != NULL && !atomic_compare_exchange_strong(&own->key, &other, made)) {
         EVP_PKEY_free(made);
