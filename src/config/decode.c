@@ -323,6 +323,7 @@ static void merge_file(struct decode *d, struct merge *merge, struct config_node
             struct config_place place = node_place(file);
             decode_complain(d, &place, "version: 1", "a configuration is a block of settings");
         }
+        d->broken = true;
         return;
     }
     struct config_node *next = NULL;
