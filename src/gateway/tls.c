@@ -77,7 +77,7 @@ void conn_forget_key(struct conn *conn)
     if (!keys_waiter_is_pending(&conn->waiter)) {
         return;
     }
-    keys_waiter_cancel(&conn->waiter);
+    keys_waiter_cancel(conn->worker->keys, &conn->waiter);
     if (side != NULL) {
         /* the library's job sleeps in the middle of the signature and has to run to its end */
         struct mutual_error lost = {0};
