@@ -46,6 +46,9 @@ bool verb_fail_unknown(const struct cli_verb *parent, const char *name, struct m
 /* The overview of `mutual help`, and the page of one verb. */
 void help_overview(struct mu_buf *out);
 void help_verb(const struct cli_verb *verb, const struct cli_verb *sub, struct mu_buf *out);
+/* The same as manual pages in mdoc, with a line ".\" PARTS" where what is written by hand goes. */
+void manual_overview(struct mu_buf *out);
+void manual_verb(const struct cli_verb *verb, struct mu_buf *out);
 /* "mutual 0.1.0" and what it was built with and runs with. */
 void version_short(struct mu_buf *out);
 

@@ -69,31 +69,73 @@ void help_verb(const struct cli_verb *verb, const struct cli_verb *sub, struct m
     }
 }
 
-static int run_help(struct cli *cli, const void *options)
+struct help_options {
+    bool man;
+    bool verbs;
+};
+
+static const struct cli_option options[] = {
+    {.name = "man",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct help_options, man),
+     .help = "as a manual page, in mdoc"},
+    {.name = "verbs",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct help_options, verbs),
+     .help = "only the names of the verbs, a line each"},
+    {0},
+};
+
+static void help_names(struct mu_buf *out)
 {
-    (void)options;
+    for (size_t i = 0; cli_verbs[i] != NULL; i++) {
+        if (cli_verbs[i]->group != NULL) {
+            mu_buf_printf(out, "%s\n", cli_verbs[i]->name);
+        }
+    }
+}
+
+/* The verb and, in *ret_sub, the sub-verb that the arguments name. */
+static const struct cli_verb *find_told(const struct cli *cli, const struct cli_verb **ret_sub,
+                                        struct mutual_error *err)
+{
+    const struct cli_verb *verb = verb_find(cli->args[0]);
+    if (verb == NULL) {
+        verb_fail_unknown(NULL, cli->args[0], err);
+        return NULL;
+    }
+    *ret_sub = NULL;
+    if (cli->arg_count > 1) {
+        *ret_sub = verb->subs != NULL ? verb_find_sub(verb, cli->args[1]) : NULL;
+        if (*ret_sub == NULL) {
+            (void)mu_fail(err, MUTUAL_E_VERB_UNKNOWN, "\"%s\" has no verb \"%s\"", verb->name,
+                          cli->args[1]);
+            return NULL;
+        }
+    }
+    return verb;
+}
+
+static int run_help(struct cli *cli, const void *given)
+{
+    const struct help_options *wanted = given;
     struct mutual_error err = {0};
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, 64u << 10);
     if (cli->arg_count == 0) {
-        help_overview(&out);
+        (wanted->verbs ? help_names : wanted->man ? manual_overview : help_overview)(&out);
         return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
     }
-    const struct cli_verb *verb = verb_find(cli->args[0]);
+    const struct cli_verb *sub = NULL;
+    const struct cli_verb *verb = find_told(cli, &sub, &err);
     if (verb == NULL) {
-        verb_fail_unknown(NULL, cli->args[0], &err);
         return cli_fail(cli, &err);
     }
-    const struct cli_verb *sub = NULL;
-    if (cli->arg_count > 1) {
-        sub = verb->subs != NULL ? verb_find_sub(verb, cli->args[1]) : NULL;
-        if (sub == NULL) {
-            (void)mu_fail(&err, MUTUAL_E_VERB_UNKNOWN, "\"%s\" has no verb \"%s\"", verb->name,
-                          cli->args[1]);
-            return cli_fail(cli, &err);
-        }
+    if (wanted->man) {
+        manual_verb(verb, &out);
+    } else {
+        help_verb(verb, sub, &out);
     }
-    help_verb(verb, sub, &out);
     return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
 }
 
@@ -102,6 +144,8 @@ const struct cli_verb cli_verb_help = {
     .group = CLI_GROUP_MORE,
     .arguments = "[VERB [VERB]]",
     .help = "tell what there is, or all about one verb",
+    .options = options,
+    .options_size = sizeof(struct help_options),
     .max_args = 2,
     .run = run_help,
 };
