@@ -49,6 +49,7 @@ void help_verb(const struct cli_verb *verb, const struct cli_verb *sub, struct m
 /* The same as manual pages in mdoc, with a line ".\" PARTS" where what is written by hand goes. */
 void manual_overview(struct mu_buf *out);
 void manual_verb(const struct cli_verb *verb, struct mu_buf *out);
+void manual_errors(struct mu_buf *out);
 /* "mutual 0.1.0" and what it was built with and runs with. */
 void version_short(struct mu_buf *out);
 

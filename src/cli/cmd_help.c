@@ -78,7 +78,7 @@ static const struct cli_option options[] = {
     {.name = "man",
      .kind = CLI_FLAG,
      .offset = offsetof(struct help_options, man),
-     .help = "as a manual page, in mdoc"},
+     .help = "as a manual page, in mdoc; \"errors\" is a page too"},
     {.name = "verbs",
      .kind = CLI_FLAG,
      .offset = offsetof(struct help_options, verbs),
@@ -124,6 +124,10 @@ static int run_help(struct cli *cli, const void *given)
     mu_buf_init(&out, 64u << 10);
     if (cli->arg_count == 0) {
         (wanted->verbs ? help_names : wanted->man ? manual_overview : help_overview)(&out);
+        return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
+    }
+    if (wanted->man && strcmp(cli->args[0], "errors") == 0) {
+        manual_errors(&out);
         return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
     }
     const struct cli_verb *sub = NULL;

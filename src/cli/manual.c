@@ -5,6 +5,8 @@
  */
 #include "cli/cli_internal.h"
 
+#include <mutual/session.h>
+
 #include <ctype.h>
 #include <string.h>
 
@@ -17,8 +19,12 @@ static void put_text(struct mu_buf *out, const char *text)
         if (line_start && (*text == '.' || *text == '\'')) {
             mu_buf_text(out, "\\&");
         }
-        line_start = *text == '\n';
-        if (*text == '\\') {
+        bool next_sentence = text[0] == '.' && text[1] == ' ' && isupper((unsigned char)text[2]);
+        line_start = *text == '\n' || next_sentence;
+        if (next_sentence) {
+            mu_buf_text(out, ".\n");
+            text++;
+        } else if (*text == '\\') {
             mu_buf_text(out, "\\e");
         } else {
             mu_buf_byte(out, (uint8_t)*text);
@@ -182,4 +188,40 @@ void manual_overview(struct mu_buf *out)
                      "0 for yes and done, 1 when the answer is no (refused, expired, not found),\n"
                      "2 for a wrong command line, otherwise a status of\n.Xr sysexits 3 .\n"
                      ".Sh SEE ALSO\n.Xr mutual 3 ,\n.Xr mutual.yaml 5 ,\n.Xr mutual-errors 7\n");
+}
+
+static void put_code(struct mu_buf *out, enum mutual_code code)
+{
+    mu_buf_printf(out, ".It Er %s\n", mutual_code_name(code));
+    put_sentence(out, mutual_code_text(code));
+    put_text(out, mutual_code_hint(code));
+    mu_buf_printf(out, "\nExit status %d", mutual_code_exit(code));
+    if (mutual_code_alert(code) >= 0) {
+        mu_buf_printf(out, "; the peer sees alert %d,\n.Ql %s", mutual_code_alert(code),
+                      mutual_alert_name(mutual_code_alert(code)));
+    }
+    mu_buf_text(out, ".\n");
+}
+
+void manual_errors(struct mu_buf *out)
+{
+    mu_buf_text(out, ".\\\" SPDX-License-Identifier: Apache-2.0\n"
+                     ".\\\" Made by tools/make_man from include/mutual/error.def.\n"
+                     ".Dd November 20, 2026\n.Dt MUTUAL-ERRORS 7\n.Os\n.Sh NAME\n"
+                     ".Nm mutual-errors\n.Nd what can go wrong, and what to do\n"
+                     ".Sh DESCRIPTION\n"
+                     "Every failure has a code, a reason that names the thing concerned, and a\n"
+                     "remedy.\n.Ic mutual explain CODE\nshows one of them.\n"
+                     "Names are stable, numbers are not.\n");
+    for (unsigned klass = 0; klass < (unsigned)MUTUAL_CLASS_COUNT_; klass++) {
+        mu_buf_printf(out, ".Ss Class %s\n.Bl -tag -width Ds\n",
+                      mutual_class_name((enum mutual_class)klass));
+        for (unsigned code = 1; code < (unsigned)MUTUAL_E_COUNT_; code++) {
+            if ((unsigned)mutual_code_class((enum mutual_code)code) == klass) {
+                put_code(out, (enum mutual_code)code);
+            }
+        }
+        mu_buf_text(out, ".El\n");
+    }
+    mu_buf_text(out, ".Sh SEE ALSO\n.Xr mutual-explain 1 ,\n.Xr mutual_error 3\n");
 }
