@@ -232,9 +232,10 @@ bool mu_alert_translate(struct mutual_session *session, struct mutual_error *err
         bool about_ours = row->certificate && session->cert_sent;
         return about_ours ? refused_by_client(session, row, err) : about_hello(session, row, err);
     }
-    /* TLS 1.2 servers say handshake_failure for a missing certificate, some say bad_certificate;
-     * either comes after our empty Certificate. */
-    bool about_missing = row->certificate || alert == SSL_AD_HANDSHAKE_FAILURE;
+    /* TLS 1.2 servers say handshake_failure for a missing certificate, some say bad_certificate,
+     * GnuTLS decode_error; all of them come after our empty Certificate. */
+    bool about_missing =
+        row->certificate || alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_DECODE_ERROR;
     if (session->cert_requested && !session->cert_sent && about_missing) {
         return wants_certificate(session, row, err);
     }

@@ -181,15 +181,27 @@ static void tell_silent_end(struct probe *probe)
                                        "backend be down; look into its log.");
 }
 
-/* Hears the server out. */
+/* Has the server shown that it took our certificate, or is there none to take? */
+static bool is_settled(const struct probe *probe)
+{
+    const struct mutual_journey *journey = mutual_session_journey(probe->session);
+    return journey->steps[MUTUAL_STEP_CLIENT_CHECK].outcome != MUTUAL_OUTCOME_PENDING;
+}
+
+/* Hears the server out: a moment in any case, longer while its answer to our certificate is open.
+ */
 static void listen_to(struct probe *probe)
 {
-    int64_t deadline_ns = mu_clock_mono_ns() + probe->options->listen_ns;
+    int64_t begin_ns = mu_clock_mono_ns();
     enum mutual_io io = MUTUAL_IO_DONE;
     bool spoke = false;
     for (unsigned i = 0; i < 64 && io == MUTUAL_IO_DONE; i++) {
-        io = probe_wire_drive(&probe->wire, probe->session, listen_on, NULL, deadline_ns,
-                              &probe->error);
+        io = probe_wire_drive(&probe->wire, probe->session, listen_on, NULL,
+                              begin_ns + probe->options->listen_ns / 4, &probe->error);
+        if (io == MUTUAL_IO_WANT_READ && !is_settled(probe)) {
+            io = probe_wire_drive(&probe->wire, probe->session, listen_on, NULL,
+                                  begin_ns + probe->options->listen_ns, &probe->error);
+        }
         spoke = spoke || io == MUTUAL_IO_DONE;
     }
     bool cut = io == MUTUAL_IO_FAILED && probe->error.code == MUTUAL_E_TRUNCATED;
