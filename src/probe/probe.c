@@ -109,6 +109,13 @@ static enum mutual_io listen_on(struct mutual_session *session, struct mutual_wi
     return mu_session_listen(session, window, err);
 }
 
+static enum mutual_io say_goodbye(struct mutual_session *session, struct mutual_wire *window,
+                                  void *context, struct mutual_error *err)
+{
+    (void)context;
+    return mutual_session_close(session, window, err);
+}
+
 static enum mutual_io write_all(struct mutual_session *session, struct mutual_wire *window,
                                 void *context, struct mutual_error *err)
 {
@@ -313,6 +320,12 @@ static void converse(struct probe *probe)
     mutual_session_info(probe->session, &probe->info);
     probe->story.info = &probe->info;
     probe->view.observed = mu_session_observed(probe->session);
+    if (probe->error.code == MUTUAL_OK) {
+        struct mutual_error ignored = {0};
+        (void)probe_wire_drive(&probe->wire, probe->session, say_goodbye, NULL,
+                               mu_clock_mono_ns() + probe->options->timeout_ns, &ignored);
+    }
+    probe_wire_close(&probe->wire); /* some servers serve one after the other */
     if (probe->error.code == MUTUAL_OK && probe->options->trust != NULL &&
         probe->options->alpn == NULL) {
         ask_http(probe);
