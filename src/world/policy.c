@@ -136,7 +136,7 @@ static void judge_shadow(struct build *build, struct mu_map *given,
 
 /* Adds the grant for one of the listeners it is to. With several, each is named "grant/listener",
  * which no grant of the configuration can be called. */
-static void add_grant(struct build *build, const struct config_grant *grant, size_t index)
+static bool add_grant(struct build *build, const struct config_grant *grant, size_t index)
 {
     MU_AUTO(free)
     struct mutual_pattern **patterns = mu_alloc(grant->from_count + 1, sizeof(void *));
@@ -144,7 +144,7 @@ static void add_grant(struct build *build, const struct config_grant *grant, siz
     mu_buf_init(&name, 1024);
     if (patterns == NULL) {
         build->no_memory = true;
-        return;
+        return false;
     }
     mu_buf_text(&name, text_of(grant->name));
     if (grant->to.count > 1) {
@@ -156,7 +156,7 @@ static void add_grant(struct build *build, const struct config_grant *grant, siz
         for (size_t i = 0; i < count; i++) {
             mutual_pattern_free(patterns[i]);
         }
-        return; /* the pattern was told; its grant would only be a consequence */
+        return false; /* the pattern was told; its grant would only be a consequence */
     }
     struct mutual_grant made = {
         .name = mu_buf_str(&name),
@@ -176,7 +176,9 @@ static void add_grant(struct build *build, const struct config_grant *grant, siz
     if (!mutual_policy_add(build->whole->world.policy, &made, &err)) {
         struct config_place place = config_place_of(&grant->mark, "grant");
         build_add_error(build, CONFIG_ERROR, &place, &err);
+        return false;
     }
+    return true;
 }
 
 static void digest_grant(struct digest *digest, const struct config_grant *grant)
@@ -211,8 +213,9 @@ void build_policy(struct build *build)
     }
     for (size_t i = 0; i < config->grant_count; i++) {
         const struct config_grant *grant = &config->grants[i];
-        for (size_t t = 0; t < grant->to.count; t++) {
-            add_grant(build, grant, t);
+        bool added = true;
+        for (size_t t = 0; added && t < grant->to.count; t++) {
+            added = add_grant(build, grant, t);
         }
         digest_grant(&digest, grant);
         judge_grant(build, grant);

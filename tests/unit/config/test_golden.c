@@ -6,21 +6,8 @@
 #include "config_support.h"
 
 #include <glob.h>
-#include <stdlib.h>
 
-static void compare(const char *path, const char *text)
-{
-    struct mutual_error err = {0};
-    if (getenv("GOLDEN_UPDATE") != NULL) {
-        assert_ok(mu_file_write(path, mu_slice_text(text), 0644, &err), &err);
-        return;
-    }
-    MU_AUTO(buf) struct mu_buf golden = {0};
-    assert_ok(mu_file_read(path, 1u << 20, &golden, &err), &err);
-    if (strcmp(mu_buf_str(&golden), text) != 0) {
-        fail_msg("%s differs; it reads now:\n%s", path, text);
-    }
-}
+#include "golden.h"
 
 static void check(const char *path)
 {
@@ -37,18 +24,16 @@ static void check(const char *path)
     MU_AUTO(buf) struct mu_buf shown;
     mu_buf_init(&shown, 1u << 20);
     config_findings_text(&b.findings, name, false, &shown);
-    MU_AUTO(buf) struct mu_buf golden;
-    mu_buf_init(&golden, 4096);
-    mu_buf_append(&golden, path, strlen(path) - strlen("yaml"));
-    mu_buf_text(&golden, "txt");
-    compare(mu_buf_str(&golden), mu_buf_str(&shown));
+    char golden[128];
+    (void)snprintf(golden, sizeof golden, "%.*stxt", (int)(strlen(name) - strlen("yaml")), name);
+    assert_golden(golden, mu_buf_slice(&shown));
     built_done(&b);
 }
 
 static void test_golden(void **state)
 {
     (void)state;
-    const char *directory = getenv("GOLDEN");
+    const char *directory = getenv("GOLDEN_DIR");
     assert_non_null(directory);
     MU_AUTO(buf) struct mu_buf pattern;
     mu_buf_init(&pattern, 4096);
