@@ -11,6 +11,8 @@
 
 #include "trust/trust_internal.h"
 
+#define CANON_MAX (8u * MU_LIMIT_CERT_BYTES)
+
 enum fit {
     FIT_NO,
     FIT_YES,
@@ -218,7 +220,17 @@ static enum fit fit_ip(struct mu_slice base, struct mu_slice name, bool excluded
 static enum fit fit_directory(struct mu_slice base, struct mu_slice name, bool excluded)
 {
     (void)excluded;
-    return mu_name_within(base, name) ? FIT_YES : FIT_NO;
+    /* Not mu_name_within: running out of memory must not look like lying outside. */
+    MU_AUTO(buf) struct mu_buf tree;
+    MU_AUTO(buf) struct mu_buf own;
+    mu_buf_init(&tree, CANON_MAX);
+    mu_buf_init(&own, CANON_MAX);
+    if (!mu_name_canon(base, &tree) || !mu_name_canon(name, &own)) {
+        return FIT_UNREADABLE;
+    }
+    bool within =
+        own.len >= tree.len && mu_slice_equal(mu_slice_of(own.data, tree.len), mu_buf_slice(&tree));
+    return within ? FIT_YES : FIT_NO;
 }
 
 /* otherName and its like: we cannot tell whether the name is within. */
@@ -375,7 +387,7 @@ static bool check_subtree(const struct trial *trial, const struct mu_subtree *su
     bool bad = subtree->ranged;
     if (type == MU_GNAME_DIRNAME) {
         MU_AUTO(buf) struct mu_buf canon;
-        mu_buf_init(&canon, 2 * MU_LIMIT_CERT_BYTES);
+        mu_buf_init(&canon, CANON_MAX);
         bad = bad || !mu_name_canon(subtree->base.bytes, &canon);
     }
     if (probes[type].probe != NULL) {

@@ -192,6 +192,14 @@ static void case_directory(void **state)
     assert_fails(passes(&only, bad, &err), &err, MUTUAL_E_NAME_CONSTRAINT);
     assert_ok(passes(&never, bad, &err), &err);
     assert_fails(passes(&never, good, &err), &err, MUTUAL_E_NAME_CONSTRAINT);
+    /* Running out of memory at any point opens nothing. */
+    struct pki *leaf = pki_issue(never.sub, good);
+    for (unsigned long n = 1; n < 200; n++) {
+        mu_alloc_fail_after(n);
+        bool ok = validates(never.trust, NODES(leaf), &err);
+        mu_alloc_fail_after(0);
+        assert_false(ok);
+    }
     mutual_trust_unref(only.trust);
     mutual_trust_unref(never.trust);
 }
