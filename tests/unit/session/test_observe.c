@@ -105,6 +105,113 @@ static void code_points_have_names(void **state)
     assert_null(mu_signature_name(0));
 }
 
+/* ---- sessions that look at everything and let nothing through ---------------------------------
+ */
+
+static enum mutual_io listen_once(struct tls_pair *pair)
+{
+    static uint8_t out[MUTUAL_WIRE_RECORD];
+    struct mutual_wire wire = {.in = pair->server.out.data,
+                               .in_len = pair->server.out.len,
+                               .out = out,
+                               .out_cap = sizeof out};
+    size_t before = wire.in_len;
+    enum mutual_io io = mu_session_listen(pair->client.session, &wire, &pair->client.err);
+    mu_buf_consume(&pair->server.out, before - wire.in_len);
+    return io;
+}
+
+static void a_blind_session_sees_but_is_never_admitted(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    tls_pair_init(&pair);
+    pair.client.rules.trust = NULL;
+    pair.client.extras.insecure_blind = true;
+    pair.client.observe = true;
+    tls_pair_shake(&pair);
+    assert_int_equal(pair.client.io, MUTUAL_IO_DONE);
+    const struct mu_observed *seen = mu_session_observed(pair.client.session);
+    assert_true(seen->cert_count > 0 && seen->cert_requested && seen->cert_sent);
+    const struct mutual_evidence *evidence = mutual_session_evidence(pair.client.session);
+    assert_null(evidence->chain);
+    assert_false(evidence->proved);
+    const struct mutual_journey *journey = mutual_session_journey(pair.client.session);
+    assert_int_equal(journey->steps[MUTUAL_STEP_SERVER_CHECK].outcome, MUTUAL_OUTCOME_SKIPPED);
+    /* Not by its own rules, and not by rules that have everything either. */
+    assert_false(mutual_session_admit(pair.client.session, PKI_NOW_S)->allowed);
+    struct mutual_rules whole = pair.client.rules;
+    whole.trust = pair.trust;
+    const struct mutual_verdict *verdict =
+        mu_session_admit_by(pair.client.session, &whole, PKI_NOW_S);
+    assert_int_equal(verdict->why.code, MUTUAL_E_NO_SERVER_CERT);
+    uint8_t data[8];
+    struct mutual_wire wire = {.out = data, .out_cap = sizeof data};
+    size_t len = 0;
+    struct mutual_error err = {0};
+    assert_int_equal(
+        mutual_session_write(pair.client.session, &wire, data, sizeof data, &len, &err),
+        MUTUAL_IO_FAILED);
+    tls_pair_done(&pair);
+}
+
+static void blindness_is_the_clients_only(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    tls_pair_init(&pair);
+    struct mutual_context_options options = {
+        .rules = &pair.server.rules, .identities = pair.server.identities, .identity_count = 1};
+    const struct mu_context_extras extras = {.insecure_blind = true};
+    struct mutual_context *context = NULL;
+    pair.server.rules.trust = NULL;
+    struct mutual_error err = {0};
+    assert_fails(mu_context_new(&options, &extras, &context, &err), &err, MUTUAL_E_CONFIG_INVALID);
+    pair.server.rules.trust = pair.trust;
+    tls_pair_done(&pair);
+}
+
+static void listening_hears_data_and_throws_it_away(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    tls_pair_init(&pair);
+    pair.client.rules.trust = NULL;
+    pair.client.extras.insecure_blind = true;
+    tls_pair_shake(&pair);
+    assert_int_equal(listen_once(&pair), MUTUAL_IO_WANT_READ);
+    assert_true(mutual_session_admit(pair.server.session, PKI_NOW_S)->allowed);
+    tls_write(&pair, &pair.server, "hello", 5);
+    assert_int_equal(listen_once(&pair), MUTUAL_IO_DONE);
+    const struct mutual_journey *journey = mutual_session_journey(pair.client.session);
+    assert_int_equal(journey->steps[MUTUAL_STEP_CLIENT_CHECK].outcome, MUTUAL_OUTCOME_DONE);
+    tls_close(&pair, &pair.server);
+    assert_int_equal(listen_once(&pair), MUTUAL_IO_END);
+    tls_pair_done(&pair);
+}
+
+static void listening_hears_the_late_refusal(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    tls_pair_init(&pair);
+    tls_end_show(&pair.client, pki_stranger("eve"));
+    pair.client.rules.trust = NULL;
+    pair.client.extras.insecure_blind = true;
+    tls_pair_shake(&pair);
+    assert_int_equal(pair.server.io, MUTUAL_IO_FAILED);
+    if (pair.client.io == MUTUAL_IO_DONE) {
+        pair.client.io = listen_once(&pair);
+    }
+    assert_int_equal(pair.client.io, MUTUAL_IO_FAILED);
+    assert_int_equal(pair.client.err.code, MUTUAL_E_PEER_REFUSED_US);
+    assert_int_equal(listen_once(&pair), MUTUAL_IO_FAILED);
+    tls_pair_done(&pair);
+}
+
 UNIT_MAIN(UNIT_CASE(offers_are_recorded_on_both_sides), UNIT_CASE(a_refused_chain_is_recorded),
           UNIT_CASE(nothing_is_recorded_unasked), UNIT_CASE(a_hello_may_be_cut_off_anywhere),
-          UNIT_CASE(code_points_have_names))
+          UNIT_CASE(code_points_have_names), UNIT_CASE(a_blind_session_sees_but_is_never_admitted),
+          UNIT_CASE(blindness_is_the_clients_only),
+          UNIT_CASE(listening_hears_data_and_throws_it_away),
+          UNIT_CASE(listening_hears_the_late_refusal))
