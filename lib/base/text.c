@@ -82,6 +82,24 @@ void mu_base64url(struct mu_buf *out, struct mu_slice bytes)
     base64_write(out, bytes, alphabet64url, false);
 }
 
+/* Both alphabets differ in their last two digits only. */
+static int base64_value(uint8_t c, const char *alphabet)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    if (c == (uint8_t)alphabet[62]) {
+        return 62;
+    }
+    return c == (uint8_t)alphabet[63] ? 63 : -1;
+}
+
 static bool base64_read(struct mu_slice text, const char *alphabet, struct mu_buf *out,
                         struct mutual_error *err)
 {
@@ -91,12 +109,12 @@ static bool base64_read(struct mu_slice text, const char *alphabet, struct mu_bu
     }
     uint32_t group = 0;
     for (size_t i = 0; i < text.len; i++) {
-        const char *at = text.data[i] != '\0' ? strchr(alphabet, text.data[i]) : NULL;
-        if (at == NULL) {
+        int digit = base64_value(text.data[i], alphabet);
+        if (digit < 0) {
             return mu_fail(err, MUTUAL_E_ENCODING_MALFORMED,
                            "character %zu of the base64 text is not in its alphabet", i + 1);
         }
-        group = group << 6 | (uint32_t)(at - alphabet);
+        group = group << 6 | (uint32_t)digit;
         if (i % 4 == 3) {
             uint8_t bytes[3] = {(uint8_t)(group >> 16), (uint8_t)(group >> 8), (uint8_t)group};
             mu_buf_append(out, bytes, 3);

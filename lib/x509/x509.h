@@ -15,8 +15,8 @@ struct x509_st;
 struct evp_pkey_st;
 
 /* As mu_fail, with OpenSSL's words behind the reason: the first entry of its queue is the cause.
- * Clears the queue. Whoever calls OpenSSL begins with mu_ossl_clear. An entry of ERR_LIB_USER holds a
- * code of ours as its reason (a key in another process was asked): it takes the place of code_. */
+ * Clears the queue. Whoever calls OpenSSL begins with mu_ossl_clear. An entry of ERR_LIB_USER holds
+ * a code of ours as its reason (a key in another process was asked): it takes code_'s place. */
 #define mu_fail_ossl(err_, code_, ...) \
     (mu_ossl_fill((err_), (code_), __FILE__, __LINE__, __VA_ARGS__), false)
 void mu_ossl_fill(struct mutual_error *err, enum mutual_code code, const char *file, int line,

@@ -40,6 +40,17 @@ static void an_empty_queue_adds_nothing(void **state)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* A key in another process says in our own code why it did not sign. */
+static void our_own_entries_keep_their_code(void **state)
+{
+    (void)state;
+    struct mutual_error err;
+    mu_ossl_clear();
+    ERR_raise_data(ERR_LIB_USER, MUTUAL_E_KEY_REFUSED, "not a handshake");
+    assert_fails(fails(&err), &err, MUTUAL_E_KEY_REFUSED);
+    assert_string_equal(err.reason, "could not do \"it\" (not a handshake)");
+}
+
 static void digest(void **state)
 {
     (void)state;
@@ -52,4 +63,4 @@ static void digest(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(the_first_entry_is_the_cause), UNIT_CASE(an_empty_queue_adds_nothing),
-          UNIT_CASE(digest))
+          UNIT_CASE(our_own_entries_keep_their_code), UNIT_CASE(digest))
