@@ -48,6 +48,7 @@ void mutual_trust_unref(struct mutual_trust *trust)
         mu_free(trust->nodes[i]);
     }
     mu_free(trust->nodes);
+    mu_free(trust->anchors);
     mu_map_free(trust->by_subject);
     mu_crl_shelf_free(trust->crls);
     mu_free(trust->name);
@@ -123,6 +124,8 @@ static bool add_node(struct mutual_trust *trust, struct mu_cert *cert, enum node
                        trust->name, MU_LIMIT_BUNDLE_CERTS);
     }
     if (!mu_grow((void **)&trust->nodes, &trust->node_cap, trust->node_count,
+                 sizeof(struct trust_node *), MU_LIMIT_BUNDLE_CERTS) ||
+        !mu_grow((void **)&trust->anchors, &trust->anchor_cap, trust->anchor_count,
                  sizeof(struct trust_node *), MU_LIMIT_BUNDLE_CERTS)) {
         return mu_fail_memory(err);
     }
@@ -134,7 +137,9 @@ static bool add_node(struct mutual_trust *trust, struct mu_cert *cert, enum node
     node->facts = facts;
     node->origin = origin;
     trust->nodes[trust->node_count++] = node;
-    trust->anchor_count += origin == NODE_ANCHOR;
+    if (origin == NODE_ANCHOR) {
+        trust->anchors[trust->anchor_count++] = node;
+    }
     /* Behind the first of its name, so that the map need not change. */
     struct trust_node *first = mu_map_get(trust->by_subject, facts->subject_canon);
     if (first != NULL) {
@@ -316,10 +321,5 @@ size_t mutual_trust_anchor_count(const struct mutual_trust *trust)
 
 const struct mu_cert *mu_trust_anchor(const struct mutual_trust *trust, size_t index)
 {
-    for (size_t i = 0; i < trust->node_count; i++) {
-        if (trust->nodes[i]->origin == NODE_ANCHOR && index-- == 0) {
-            return trust->nodes[i]->cert;
-        }
-    }
-    return NULL;
+    return index < trust->anchor_count ? trust->anchors[index]->cert : NULL;
 }

@@ -157,9 +157,8 @@ static bool recheck_time(const struct mutual_chain *chain, size_t index, int64_t
 
 static bool has_anchor(const struct mutual_trust *trust, const uint8_t fingerprint[32])
 {
-    for (size_t i = 0; i < trust->node_count; i++) {
-        const struct trust_node *node = trust->nodes[i];
-        if (node->origin == NODE_ANCHOR && memcmp(node->facts->fingerprint, fingerprint, 32) == 0) {
+    for (size_t i = 0; i < trust->anchor_count; i++) {
+        if (memcmp(trust->anchors[i]->facts->fingerprint, fingerprint, 32) == 0) {
             return true;
         }
     }
@@ -337,15 +336,18 @@ static void get_chain(struct reader *reader, struct parsed *ret_parsed)
     ret_parsed->issuer = get_text(reader);
 }
 
+static bool has_nul(struct mu_slice text)
+{
+    return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
+}
+
 bool mu_chain_parse(struct mu_slice bytes, struct mutual_chain **ret_chain,
                     struct mutual_error *err)
 {
     struct reader reader = {.left = bytes};
     struct parsed parsed = {.link_count = 0};
     get_chain(&reader, &parsed);
-    bool texts = memchr(parsed.subject.data, '\0', parsed.subject.len) == NULL &&
-                 memchr(parsed.issuer.data, '\0', parsed.issuer.len) == NULL;
-    if (reader.broken || reader.left.len > 0 || !texts) {
+    if (reader.broken || reader.left.len > 0 || has_nul(parsed.subject) || has_nul(parsed.issuer)) {
         return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED,
                        "%zu bytes are not the facts of a chain in the form we write", bytes.len);
     }

@@ -106,9 +106,8 @@ static bool same_house(const char *a, const char *b)
 
 static bool is_of_our_house(const struct mutual_trust *trust, const char *name)
 {
-    for (size_t i = 0; i < trust->node_count; i++) {
-        const struct trust_node *node = trust->nodes[i];
-        if (node->origin == NODE_ANCHOR && same_house(name, node->facts->subject_text)) {
+    for (size_t i = 0; i < trust->anchor_count; i++) {
+        if (same_house(name, trust->anchors[i]->facts->subject_text)) {
             return true;
         }
     }

@@ -41,7 +41,8 @@ struct mutual_trust {
     unsigned max_intermediates;
     struct trust_node **nodes; /* anchors and pool in the order they were added */
     size_t node_count, node_cap;
-    size_t anchor_count;
+    const struct trust_node **anchors; /* those among them that are trusted */
+    size_t anchor_count, anchor_cap;
     struct mu_map *by_subject; /* canonical subject name -> first struct trust_node */
     struct crl_shelf *crls;
     bool crl_required;
