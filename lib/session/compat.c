@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/objects.h>
+#include <string.h>
 
 /* Certificate compression (OpenSSL 3.2): a compressed chain is work that a stranger sets us before
  * we know who it is, and the certificates of mutual TLS hardly shrink. */
@@ -23,7 +24,7 @@ uint64_t mu_compat_options(void)
 
 /* From the newest syntax to the oldest: 3.5 knows the hybrid group and the key shares to send
  * (marked with an asterisk), 3.0 neither. */
-static const char *const group_lists[] = {
+static const char group_lists[][40] = {
     "*X25519MLKEM768 / *X25519:P-256:P-384",
     "X25519MLKEM768:X25519:P-256:P-384",
     "X25519:P-256:P-384",
@@ -32,7 +33,9 @@ static const char *const group_lists[] = {
 bool mu_compat_groups(SSL_CTX *ctx)
 {
     for (size_t i = 0; i < sizeof group_lists / sizeof group_lists[0]; i++) {
-        if (SSL_CTX_set1_groups_list(ctx, group_lists[i]) == 1) {
+        char list[sizeof group_lists[0]]; /* the macro of old takes no const */
+        memcpy(list, group_lists[i], sizeof list);
+        if (SSL_CTX_set1_groups_list(ctx, list) == 1) {
             ERR_clear_error();
             return true;
         }

@@ -244,13 +244,14 @@ struct mu_ca_names mu_context_ca_names(const struct mutual_context *context)
 static bool set_algorithms(SSL_CTX *ssl, bool tls13_only, struct mutual_error *err)
 {
     int least = tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
+    char signatures[] = SIGNATURES; /* the macros of old take no const */
     SSL_CTX_set_security_level(ssl, 2);
     if (SSL_CTX_set_min_proto_version(ssl, least) != 1 ||
         SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(ssl, SUITES_TLS13) != 1 ||
         SSL_CTX_set_cipher_list(ssl, SUITES_TLS12) != 1 ||
-        SSL_CTX_set1_sigalgs_list(ssl, SIGNATURES) != 1 ||
-        SSL_CTX_set1_client_sigalgs_list(ssl, SIGNATURES) != 1 || !mu_compat_groups(ssl)) {
+        SSL_CTX_set1_sigalgs_list(ssl, signatures) != 1 ||
+        SSL_CTX_set1_client_sigalgs_list(ssl, signatures) != 1 || !mu_compat_groups(ssl)) {
         return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set the TLS algorithms");
     }
     return true;
@@ -351,9 +352,7 @@ static bool make_ssl(struct mutual_context *context, const struct mutual_context
     return !asks || !options->send_ca_names || name_authorities(context, err);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 bool mu_context_new(const struct mutual_context_options *options,
                     const struct mu_context_extras *extras, struct mutual_context **ret_context,

@@ -316,9 +316,7 @@ static bool may_flow(const struct mutual_session *session, struct mutual_error *
     return true;
 }
 
-/* ---- data
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 /* The first bytes of data show that the other end went on after our certificate. */
 static void mark_data(struct mutual_session *session, bool received)

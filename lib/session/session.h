@@ -20,10 +20,10 @@ void mu_cache_auto(struct mutual_cache **cache);
 
 /* What the program may ask for beyond the public options. All-zero is the default. */
 struct mu_context_extras {
-    struct ossl_lib_ctx_st *libctx; /* borrowed, outlives the context; NULL: the default one */
-    const char *target;             /* client: where it connects, such as "db:8443": sessions are
-                                       never resumed at another target; copied; may be NULL        */
-    bool tls13_only;     /* TLS 1.2 is not offered and not taken                        */
+    struct ossl_lib_ctx_st *libctx; /* borrowed, outlives the context; NULL: the default one    */
+    const char *target;  /* client: where it connects, such as "db:8443": sessions are never
+                            resumed at another target; copied; may be NULL                      */
+    bool tls13_only;     /* TLS 1.2 is not offered and not taken                                */
     bool insecure_blind; /* client: the server's certificate is looked at by nobody, the rules may
                             have no trust bundle. For `mutual explain` only: whoever comes out of
                             such a handshake is never admitted; see mu_session_listen           */
