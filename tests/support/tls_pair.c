@@ -337,6 +337,16 @@ void tls_raw_done(struct tls_raw *raw)
     mu_buf_done(&raw->wire.out);
 }
 
+void tls_raw_offer(struct tls_raw *raw, const char *groups, const char *signatures)
+{
+    char *group_list = mu_strdup(groups != NULL ? groups : ""); /* the macros take no const */
+    char *signature_list = mu_strdup(signatures != NULL ? signatures : "");
+    assert_true(groups == NULL || SSL_CTX_set1_groups_list(raw->ctx, group_list) == 1);
+    assert_true(signatures == NULL || SSL_CTX_set1_sigalgs_list(raw->ctx, signature_list) == 1);
+    mu_free(group_list);
+    mu_free(signature_list);
+}
+
 void tls_raw_attach(struct tls_raw *raw)
 {
     raw->in = BIO_new(BIO_s_mem());

@@ -92,6 +92,8 @@ struct tls_raw {
 /* Verifies nobody and presents nothing; the test sets up ctx before the first shake. */
 void tls_raw_init(struct tls_raw *raw, bool server);
 void tls_raw_show(struct tls_raw *raw, const struct pki *leaf);
+/* What it offers or accepts; NULL leaves it as it is. */
+void tls_raw_offer(struct tls_raw *raw, const char *groups, const char *signatures);
 /* Connects raw->ssl, which the test made, to the wire. */
 void tls_raw_attach(struct tls_raw *raw);
 void tls_raw_done(struct tls_raw *raw);

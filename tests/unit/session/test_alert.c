@@ -115,7 +115,7 @@ static void a_key_that_the_server_does_not_take_is_named(void **state)
     struct tls_raw raw;
     tls_pair_init_with(&pair, MU_SPEC_EC_P256, MU_SPEC_ED25519);
     strict_server(&raw, &pair, TLS1_3_VERSION, &error);
-    assert_int_equal(SSL_CTX_set1_client_sigalgs_list(raw.ctx, "ECDSA+SHA256"), 1);
+    tls_raw_offer(&raw, NULL, "ECDSA+SHA256");
     hear_out(&raw, &pair);
     assert_client(&pair, MUTUAL_E_PEER_WANTS_CERT,
                   "the server requires a client certificate, ours was not sent: "

@@ -29,7 +29,7 @@ static void the_group_is_named(void **state)
         tls_pair_init(&pair);
         tls_raw_init(&raw, false);
         tls_raw_show(&raw, pair.client_leaf);
-        assert_int_equal(SSL_CTX_set1_groups_list(raw.ctx, rows[i].offered), 1);
+        tls_raw_offer(&raw, rows[i].offered, NULL);
         tls_raw_shake(&raw, &pair, &pair.server);
         assert_int_equal(pair.server.io, MUTUAL_IO_DONE);
         assert_int_equal(mu_compat_group(pair.server.session->ssl), rows[i].group);

@@ -145,9 +145,7 @@ static void nothing_in_common_is_told_apart(void **state)
         tls_raw_init(&raw, false);
         assert_int_equal(SSL_CTX_set_max_proto_version(raw.ctx, row->max_version), 1);
         assert_true(row->ciphers == NULL || SSL_CTX_set_cipher_list(raw.ctx, row->ciphers) == 1);
-        assert_true(row->groups == NULL || SSL_CTX_set1_groups_list(raw.ctx, row->groups) == 1);
-        assert_true(row->signatures == NULL ||
-                    SSL_CTX_set1_sigalgs_list(raw.ctx, row->signatures) == 1);
+        tls_raw_offer(&raw, row->groups, row->signatures);
         tls_raw_shake(&raw, &pair, &pair.server);
         if (pair.server.io != MUTUAL_IO_FAILED || pair.server.err.code != row->code) {
             fail_msg("%s: %s: %s", row->name, mutual_code_name(pair.server.err.code),

@@ -78,7 +78,8 @@ static void names_from_the_wire_are_escaped(void **state)
     tls_pair_hang_up(&pair);
     SSL_free(raw.ssl);
     raw.ssl = SSL_new(raw.ctx);
-    assert_int_equal(SSL_set_tlsext_host_name(raw.ssl, "a\x1b[31m.org"), 1);
+    char name[] = "a\x1b[31m.org";
+    assert_int_equal(SSL_set_tlsext_host_name(raw.ssl, name), 1);
     tls_raw_attach(&raw);
     tls_raw_shake(&raw, &pair, &pair.server);
     mutual_session_info(pair.server.session, &info);

@@ -116,7 +116,7 @@ static void key_types_choose(void **state)
         struct tls_raw raw;
         tls_raw_init(&raw, false);
         tls_raw_show(&raw, pair.client_leaf);
-        assert_int_equal(SSL_CTX_set1_sigalgs_list(raw.ctx, rows[i].signatures), 1);
+        tls_raw_offer(&raw, NULL, rows[i].signatures);
         tls_raw_shake(&raw, &pair, &pair.server);
         X509 *shown = SSL_get1_peer_certificate(raw.ssl);
         assert_non_null(shown);
