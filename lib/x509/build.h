@@ -132,4 +132,16 @@ bool mu_p12_read(struct mu_slice der, const char *password, struct mu_p12 *ret_p
 void mu_p12_done(struct mu_p12 *p12);
 void mu_p12_auto(struct mu_p12 *p12);
 
+/* ---- the library that we run with ------------------------------------------------------------ */
+
+enum mu_library_feature {
+    MU_LIBRARY_ML_KEM,
+    MU_LIBRARY_ML_DSA,
+    MU_LIBRARY_ED25519,
+    MU_LIBRARY_FEATURE_COUNT_
+};
+const char *mu_library_version(void); /* its own words; constant */
+bool mu_library_has(enum mu_library_feature feature);
+const char *mu_library_feature_text(enum mu_library_feature feature); /* "ML-KEM" */
+
 #endif
