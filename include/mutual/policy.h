@@ -26,7 +26,8 @@ struct mutual_grant {
     size_t from_count;
     bool anonymous;    /* also peers that present no certificate; it means something only where
                           a certificate is asked for and not required (MUTUAL_MODE_REQUEST) */
-    bool anyone;       /* whoever proved any name under the listener's trust */
+    bool anyone;       /* also whoever proved a certificate with any name at all, the common name
+                          too: the authorities that the listener trusts decide alone          */
     int64_t since_s;   /* 0: from ever                                */
     int64_t until_s;   /* the first second without; INT64_MAX: none   */
     const char *owner; /* who answers for it; required                */

@@ -30,9 +30,4 @@ void mu_policy_who(const struct mutual_policy *policy, const char *service, int6
 void mu_policy_what(const struct mutual_policy *policy, const struct mutual_name *names,
                     size_t count, int64_t now_s, mu_grant_visit *visit, void *context);
 
-/* Can this grant ever let anybody in? Fails with GRANT_UNREACHABLE when it ended before now_s or
- * names a service that is not among `services` (NULL-terminated). */
-bool mu_grant_check(const struct mutual_grant *grant, const char *const *services, int64_t now_s,
-                    struct mutual_error *err) MUTUAL_MUST_CHECK;
-
 #endif

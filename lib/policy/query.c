@@ -35,6 +35,9 @@ void mu_policy_who(const struct mutual_policy *policy, const char *service, int6
 static const struct mutual_name *name_in(const struct mutual_grant *grant,
                                          const struct mutual_name *names, size_t count)
 {
+    if (grant->anyone && count > 0) {
+        return &names[0];
+    }
     for (size_t n = 0; n < count; n++) {
         for (size_t p = 0; p < grant->from_count; p++) {
             if (mutual_pattern_matches(grant->from[p], &names[n])) {
@@ -55,34 +58,4 @@ void mu_policy_what(const struct mutual_policy *policy, const struct mutual_name
             return;
         }
     }
-}
-
-static bool is_listed(const char *const *services, const char *service)
-{
-    for (size_t i = 0; services[i] != NULL; i++) {
-        if (strcmp(services[i], service) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool mu_grant_check(const struct mutual_grant *grant, const char *const *services, int64_t now_s,
-                    struct mutual_error *err)
-{
-    if (mu_grant_standing(grant, now_s) == MU_STANDING_ENDED) {
-        char end[MU_TIME_TEXT];
-        return mu_fail(err, MUTUAL_E_GRANT_UNREACHABLE, "grant \"%s\" ended at %s", grant->name,
-                       mu_time_format(grant->until_s, end));
-    }
-    if (strcmp(grant->to, "*") == 0 || is_listed(services, grant->to)) {
-        return true;
-    }
-    (void)mu_fail(err, MUTUAL_E_GRANT_UNREACHABLE,
-                  "grant \"%s\" is to \"%s\", which is no service here", grant->name, grant->to);
-    const char *near = mu_suggest(grant->to, services);
-    if (near != NULL) {
-        mu_error_hint(err, "Did you mean \"%s\"?", near);
-    }
-    return false;
 }

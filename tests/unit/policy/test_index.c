@@ -253,6 +253,7 @@ static struct mutual_policy *random_policy(unsigned grants)
                                 .to = services[pick(MU_COUNT(services))],
                                 .from = from,
                                 .second = pick(2) == 0 ? second : NULL,
+                                .anyone = pick(20) == 0,
                                 .since_s = pick(4) == 0 ? NOW + 1 : 0};
         row.until_s = pick(3) == 0 ? 0 : row.since_s + NOW - 2 + pick(5);
         assert_ok(add_row(policy, &row, (int)i, &err), &err);
@@ -271,7 +272,7 @@ static const struct mutual_grant *naive(const struct mutual_policy *policy, cons
     for (size_t g = 0; g < mutual_policy_count(policy); g++) {
         const struct mutual_grant *grant = mutual_policy_get(policy, g);
         bool fits = strcmp(grant->to, service) == 0 || strcmp(grant->to, "*") == 0;
-        bool matches = false;
+        bool matches = grant->anyone && count > 0;
         for (size_t p = 0; p < grant->from_count; p++) {
             for (size_t n = 0; n < count; n++) {
                 matches = matches || mutual_pattern_matches(grant->from[p], &names[n]);

