@@ -78,17 +78,23 @@ static bool read_padding(const OSSL_PARAM *param, enum keys_padding *ret_padding
     return true;
 }
 
-/* Salts are as long as the digest; OpenSSL says so by -1, "digest", or the number. */
+/* Salts are as long as the digest; OpenSSL says so by -1, "digest", or the number, as an integer or
+ * as text. */
 static bool salt_is_digest(const struct signing *signing, const OSSL_PARAM *param)
 {
     int salt = 0;
     const char *word = NULL;
-    if (param->data_type == OSSL_PARAM_UTF8_STRING) {
-        return OSSL_PARAM_get_utf8_string_ptr(param, &word) == 1 &&
-               (strcmp(word, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0 || strcmp(word, "-1") == 0);
-    }
-    if (OSSL_PARAM_get_int(param, &salt) != 1) {
+    uint64_t number = 0;
+    if (param->data_type == OSSL_PARAM_INTEGER) {
+        if (OSSL_PARAM_get_int(param, &salt) != 1) {
+            return false;
+        }
+    } else if (OSSL_PARAM_get_utf8_string_ptr(param, &word) != 1) {
         return false;
+    } else if (strcmp(word, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0 || strcmp(word, "-1") == 0) {
+        salt = RSA_PSS_SALTLEN_DIGEST;
+    } else if (mu_text_uint(word, 64, &number)) {
+        salt = (int)number;
     }
     for (size_t i = 0; i < MU_COUNT(digests); i++) {
         if (digests[i].digest == signing->scheme.digest && digests[i].bytes == salt) {

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an authority's key signs: certificates and lists within the rules; every rule broken once.
+ */
+#include "fixture.h"
+
+static struct mutual_error err;
+static struct mu_key *key;
+static struct mu_cert *issuer;
+static char what[512];
+
+static int setup(void **state)
+{
+    (void)state;
+    key = new_key(MU_SPEC_EC_P256);
+    issuer = self_signed(key, true);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mu_key_unref(key);
+    mu_cert_unref(issuer);
+    return 0;
+}
+
+static enum keys_judgement judge(const struct keys_ca_rules *rules,
+                                 const struct mu_cert_template *template)
+{
+    MU_AUTO(buf) struct mu_buf tbs;
+    mu_buf_init(&tbs, MU_LIMIT_CERT_BYTES);
+    assert_ok(mu_cert_build_tbs(template, MU_SCHEME_ECDSA_P256_SHA256, &tbs, &err), &err);
+    memset(&err, 0, sizeof err);
+    return keys_judge_certificate(rules, MU_SCHEME_ECDSA_P256_SHA256, mu_buf_slice(&tbs), what,
+                                  &err);
+}
+
+static void assert_forbidden(const struct keys_ca_rules *rules,
+                             const struct mu_cert_template *template, const char *why)
+{
+    assert_int_equal(judge(rules, template), KEYS_FORBIDDEN);
+    assert_int_equal(err.code, MUTUAL_E_KEY_REFUSED);
+    if (strstr(err.reason, why) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", err.reason, why);
+    }
+}
+
+static void a_certificate_within_the_rules(void **state)
+{
+    (void)state;
+    const struct keys_ca_rules rules = ca_rules(issuer).ca;
+    struct mu_cert_template template = leaf(issuer, key);
+    assert_int_equal(judge(&rules, &template), KEYS_PERMITTED);
+    assert_non_null(strstr(what, "certificate serial "));
+    assert_non_null(strstr(what, "subject client"));
+}
+
+static void each_rule_is_kept(void **state)
+{
+    (void)state;
+    const struct keys_ca_rules rules = ca_rules(issuer).ca;
+    struct mu_cert_template template = leaf(issuer, key);
+
+    template.not_after_s = NOW_S + 90 * DAY_S + 1;
+    assert_forbidden(&rules, &template, "lives longer");
+    template.not_after_s = MU_TIME_NEVER_S;
+    assert_forbidden(&rules, &template, "lives longer");
+
+    template = leaf(issuer, key);
+    template.serial = MU_SLICE_LIT("\1\2\3\4\5\6\7\10");
+    assert_forbidden(&rules, &template, "serial number of the wrong length");
+
+    template = leaf(issuer, key);
+    template.eku = MU_EKU_CLIENT | MU_EKU_CODE;
+    assert_forbidden(&rules, &template, "extended key usage that this key may not grant");
+    template.eku = 0;
+    assert_forbidden(&rules, &template, "has no extended key usage");
+
+    template = leaf(issuer, key);
+    template.ca = true;
+    template.names = NULL;
+    template.name_count = 0;
+    template.key_usage = MU_KU_KEY_CERT_SIGN;
+    template.eku = 0;
+    assert_forbidden(&rules, &template, "is an authority");
+    struct keys_ca_rules wider = rules;
+    wider.may_issue_ca = true;
+    assert_int_equal(judge(&wider, &template), KEYS_PERMITTED);
+    assert_non_null(strstr(what, " authority subject"));
+
+    template = leaf(issuer, key);
+    struct keys_ca_rules of_another = rules;
+    of_another.issuer = MU_SLICE_LIT("0\0");
+    assert_forbidden(&of_another, &template, "another issuer");
+
+    template = leaf(issuer, key);
+    const struct mu_raw_extension odd = {
+        .oid = "1.2.3.4", .critical = true, .value = MU_SLICE_LIT("\5\0")};
+    template.extra = &odd;
+    template.extra_count = 1;
+    assert_forbidden(&rules, &template, "critical extension");
+
+    template = leaf(issuer, key);
+    template.bare = true; /* it does not say which key signed it */
+    assert_forbidden(&rules, &template, "flawed");
+}
+
+/* The scheme that is asked for must be the one written inside. */
+static void the_scheme_must_agree(void **state)
+{
+    (void)state;
+    const struct keys_ca_rules rules = ca_rules(issuer).ca;
+    struct mu_cert_template template = leaf(issuer, key);
+    MU_AUTO(buf) struct mu_buf tbs;
+    mu_buf_init(&tbs, MU_LIMIT_CERT_BYTES);
+    assert_ok(mu_cert_build_tbs(&template, MU_SCHEME_ECDSA_P384_SHA384, &tbs, &err), &err);
+    assert_int_not_equal(
+        keys_judge_certificate(&rules, MU_SCHEME_ECDSA_P256_SHA256, mu_buf_slice(&tbs), what, &err),
+        KEYS_PERMITTED);
+    assert_int_equal(keys_judge_certificate(&rules, MU_SCHEME_NONE, mu_buf_slice(&tbs), what, &err),
+                     KEYS_NOT_THIS);
+}
+
+static void other_bytes_are_no_certificate(void **state)
+{
+    (void)state;
+    const struct keys_ca_rules rules = ca_rules(issuer).ca;
+    const struct mu_slice others[] = {MU_SLICE_LIT(""), MU_SLICE_LIT("0\0"), MU_SLICE_LIT("text"),
+                                      mu_cert_facts(issuer)->der};
+    for (size_t i = 0; i < MU_COUNT(others); i++) {
+        assert_int_equal(
+            keys_judge_certificate(&rules, MU_SCHEME_ECDSA_P256_SHA256, others[i], what, &err),
+            KEYS_NOT_THIS);
+        assert_int_equal(keys_judge_crl(&rules, MU_SCHEME_ECDSA_P256_SHA256, others[i], what, &err),
+                         KEYS_NOT_THIS);
+        assert_int_equal(keys_judge_ocsp(others[i]), KEYS_NOT_THIS);
+    }
+}
+
+static void a_list_of_our_own(void **state)
+{
+    (void)state;
+    struct keys_ca_rules rules = ca_rules(issuer).ca;
+    const struct mu_crl_template template = {
+        .issuer = issuer, .this_update_s = NOW_S, .next_update_s = NOW_S + DAY_S, .number = 4};
+    MU_AUTO(buf) struct mu_buf tbs;
+    mu_buf_init(&tbs, MU_LIMIT_CERT_BYTES);
+    assert_ok(mu_crl_build_tbs(&template, MU_SCHEME_ECDSA_P256_SHA256, &tbs, &err), &err);
+    const struct mu_slice slice = mu_buf_slice(&tbs);
+    assert_int_equal(keys_judge_crl(&rules, MU_SCHEME_ECDSA_P256_SHA256, slice, what, &err),
+                     KEYS_PERMITTED);
+    assert_int_equal(keys_judge_certificate(&rules, MU_SCHEME_ECDSA_P256_SHA256, slice, what, &err),
+                     KEYS_NOT_THIS);
+    rules.issuer = MU_SLICE_LIT("0\0");
+    assert_int_equal(keys_judge_crl(&rules, MU_SCHEME_ECDSA_P256_SHA256, slice, what, &err),
+                     KEYS_FORBIDDEN);
+    assert_int_equal(err.code, MUTUAL_E_KEY_REFUSED);
+}
+
+/* RFC 6960 section 4.2.1, by hand: responder by key, a time, one response of which the outline
+ * matters. */
+static void an_ocsp_response_by_its_outline(void **state)
+{
+    (void)state;
+    static const uint8_t good[] = {0x30, 0x1b, 0xa2, 0x04, 0x04, 0x02, 0xaa, 0xbb, 0x18, 0x0f,
+                                   '2',  '0',  '2',  '7',  '0',  '1',  '0',  '1',  '0',  '0',
+                                   '0',  '0',  '0',  '0',  'Z',  0x30, 0x02, 0x30, 0x00};
+    uint8_t bytes[sizeof good];
+    assert_int_equal(keys_judge_ocsp(mu_slice_of(good, sizeof good)), KEYS_PERMITTED);
+    for (size_t len = 0; len < sizeof good; len++) {
+        assert_int_equal(keys_judge_ocsp(mu_slice_of(good, len)), KEYS_NOT_THIS);
+    }
+    const size_t outline[] = {0, 1, 2, 3, 8, 9, 25, 26, 27};
+    for (size_t i = 0; i < MU_COUNT(outline); i++) {
+        memcpy(bytes, good, sizeof good);
+        bytes[outline[i]] ^= 0x40;
+        assert_int_equal(keys_judge_ocsp(mu_slice_of(bytes, sizeof bytes)), KEYS_NOT_THIS);
+    }
+}
+
+#define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
+UNIT_MAIN(CASE(a_certificate_within_the_rules), CASE(each_rule_is_kept),
+          CASE(the_scheme_must_agree), CASE(other_bytes_are_no_certificate),
+          CASE(a_list_of_our_own), CASE(an_ocsp_response_by_its_outline))
