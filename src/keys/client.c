@@ -34,7 +34,7 @@ struct slot {
 
 struct keys_client {
     struct reactor *reactor; /* NULL: everything blocks */
-    struct ossl_lib_ctx_st *context;
+    struct keys_provider *provider;
     struct ipc_channel *channel; /* NULL: the key process is away */
     event_watch watch;
     struct slot *slots; /* pending requests; number = generation and index */
@@ -54,8 +54,7 @@ bool keys_client_new(struct reactor *reactor, struct keys_client **ret_client,
         return mu_fail_memory(err);
     }
     client->reactor = reactor;
-    client->context = keys_provider_new(err);
-    if (client->context == NULL) {
+    if (!keys_provider_new(&client->provider, err)) {
         mu_free(client);
         return false;
     }
@@ -90,8 +89,8 @@ void keys_client_figures(const struct keys_client *client, struct keys_client_fi
 bool keys_client_key(struct keys_client *client, struct mu_slice spki, struct mu_key **ret_key,
                      struct mutual_error *err)
 {
-    EVP_PKEY *pkey = keys_provider_key(client->context, client, spki, err);
-    if (pkey == NULL) {
+    EVP_PKEY *pkey = NULL;
+    if (!keys_provider_key(client->provider, client, spki, &pkey, err)) {
         return false;
     }
     bool done = mu_key_from_evp(pkey, spki, ret_key, err);
@@ -440,7 +439,7 @@ void keys_client_free(struct keys_client *client)
         return;
     }
     lose_channel(client);
-    keys_provider_free(client->context);
+    keys_provider_free(client->provider);
     mu_free(client->slots);
     mu_free(client);
 }

@@ -9,7 +9,6 @@
 #include "keys/keys.h"
 
 struct evp_pkey_st;
-struct ossl_lib_ctx_st;
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
@@ -126,12 +125,15 @@ bool keys_sign(const struct keys_held *held, const struct keys_scheme *scheme, s
 /* ---- client and provider -----------------------------------------------------------------------
  */
 
-/* A library context with our provider; NULL: LIBRARY. */
-struct ossl_lib_ctx_st *keys_provider_new(struct mutual_error *err);
-void keys_provider_free(struct ossl_lib_ctx_st *context);
+/* A library context of its own with our provider. LIBRARY. */
+struct keys_provider;
+bool keys_provider_new(struct keys_provider **ret_provider, struct mutual_error *err);
+/* After all of its keys. */
+void keys_provider_free(struct keys_provider *provider);
 /* A key object of that context for a public key; the caller's. Signing calls keys_client_sign. */
-struct evp_pkey_st *keys_provider_key(struct ossl_lib_ctx_st *context, struct keys_client *client,
-                                      struct mu_slice spki, struct mutual_error *err);
+bool keys_provider_key(struct keys_provider *provider, struct keys_client *client,
+                       struct mu_slice spki, struct evp_pkey_st **ret_key,
+                       struct mutual_error *err);
 /* Asks for a signature and waits: within an ASYNC job by pausing it, else by blocking. KEY_REFUSED,
  * KEY_UNAVAILABLE. */
 bool keys_client_sign(struct keys_client *client, const uint8_t id[KEYS_ID_SIZE],

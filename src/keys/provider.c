@@ -35,24 +35,48 @@ static int start(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const 
     return 1;
 }
 
-OSSL_LIB_CTX *keys_provider_new(struct mutual_error *err)
+struct keys_provider {
+    OSSL_LIB_CTX *context;
+    OSSL_PROVIDER *standard, *ours;
+};
+
+bool keys_provider_new(struct keys_provider **ret_provider, struct mutual_error *err)
 {
     mu_ossl_clear();
-    OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
-    if (context == NULL || OSSL_PROVIDER_load(context, "default") == NULL ||
-        OSSL_PROVIDER_add_builtin(context, "mutual", start) != 1 ||
-        OSSL_PROVIDER_load(context, "mutual") == NULL) {
-        (void)mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up the keys' library context");
-        OSSL_LIB_CTX_free(context);
-        return NULL;
+    struct keys_provider *provider = mu_alloc(1, sizeof *provider);
+    if (provider == NULL) {
+        return mu_fail_memory(err);
     }
-    return context;
+    provider->context = OSSL_LIB_CTX_new();
+    if (provider->context != NULL) {
+        provider->standard = OSSL_PROVIDER_load(provider->context, "default");
+    }
+    if (provider->standard != NULL &&
+        OSSL_PROVIDER_add_builtin(provider->context, "mutual", start) == 1) {
+        provider->ours = OSSL_PROVIDER_load(provider->context, "mutual");
+    }
+    if (provider->ours == NULL) {
+        (void)mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up the keys' library context");
+        keys_provider_free(provider);
+        return false;
+    }
+    *ret_provider = provider;
+    return true;
 }
 
-/* Frees the providers that were loaded into it, too. */
-void keys_provider_free(OSSL_LIB_CTX *context)
+void keys_provider_free(struct keys_provider *provider)
 {
-    OSSL_LIB_CTX_free(context);
+    if (provider == NULL) {
+        return;
+    }
+    if (provider->ours != NULL) {
+        (void)OSSL_PROVIDER_unload(provider->ours);
+    }
+    if (provider->standard != NULL) {
+        (void)OSSL_PROVIDER_unload(provider->standard);
+    }
+    OSSL_LIB_CTX_free(provider->context);
+    mu_free(provider);
 }
 
 static const char *type_name(enum mu_key_kind kind)
@@ -92,26 +116,25 @@ static EVP_PKEY *import(OSSL_LIB_CTX *context, const char *type, struct keys_cli
     return key;
 }
 
-EVP_PKEY *keys_provider_key(OSSL_LIB_CTX *context, struct keys_client *client, struct mu_slice spki,
-                            struct mutual_error *err)
+bool keys_provider_key(struct keys_provider *provider, struct keys_client *client,
+                       struct mu_slice spki, EVP_PKEY **ret_key, struct mutual_error *err)
 {
     struct mu_key_info info;
     mu_ossl_clear();
     if (!mu_spki_info(spki, &info)) {
-        (void)mu_fail(err, MUTUAL_E_KEY_MALFORMED, "a public key of %zu bytes is not well-formed",
-                      spki.len);
-        return NULL;
+        return mu_fail(err, MUTUAL_E_KEY_MALFORMED, "a public key of %zu bytes is not well-formed",
+                       spki.len);
     }
     const char *type = type_name(info.kind);
     if (type == NULL) {
-        (void)mu_fail(err, MUTUAL_E_KEY_UNSUPPORTED, "a key of kind \"%s\" cannot be used",
-                      info.text);
-        return NULL;
+        return mu_fail(err, MUTUAL_E_KEY_UNSUPPORTED, "a key of kind \"%s\" cannot be used",
+                       info.text);
     }
-    EVP_PKEY *key = import(context, type, client, spki);
+    EVP_PKEY *key = import(provider->context, type, client, spki);
     if (key == NULL) {
-        (void)mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not make a key object of kind \"%s\"",
-                           info.text);
+        return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not make a key object of kind \"%s\"",
+                            info.text);
     }
-    return key;
+    *ret_key = key;
+    return true;
 }

@@ -62,8 +62,9 @@ static bool add_calls(scmp_filter_ctx filter, const struct sandbox_calls *calls,
 /* abort() signals itself; nobody else. */
 static bool add_abort(scmp_filter_ctx filter, struct mutual_error *err)
 {
-    int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+    const struct scmp_arg_cmp self = {
+        .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid(), .datum_b = 0};
+    int rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &self);
     return rc == 0 ? true : fail_seccomp(err, rc, "build");
 }
 

@@ -12,6 +12,7 @@
 
 static struct mutual_error err;
 static struct ipc_channel *parent, *keys;
+static const uint8_t load[100] = "enough bytes for KEY_LOAD";
 
 static int setup(void **state)
 {
@@ -36,14 +37,13 @@ static void a_message_arrives_with_its_descriptors(void **state)
     (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    assert_ok(
-        ipc_send(parent, IPC_MSG_KEY_LOAD, MU_SLICE_LIT("sixteen bytes ok"), &ends[0], 1, &err),
-        &err);
+    assert_ok(ipc_send(parent, IPC_MSG_KEY_LOAD, mu_slice_of(load, sizeof load), &ends[0], 1, &err),
+              &err);
     (void)close(ends[0]);
     struct ipc_message message = {0};
     assert_int_equal(ipc_receive(keys, &message, &err), IPC_GOT);
     assert_int_equal(message.type, IPC_MSG_KEY_LOAD);
-    assert_true(mu_slice_equal_text(message.payload, "sixteen bytes ok"));
+    assert_true(mu_slice_equal(message.payload, mu_slice_of(load, sizeof load)));
     assert_int_equal(message.fd_count, 1);
     int fd = ipc_message_take_fd(&message, 0);
     assert_int_equal(ipc_message_take_fd(&message, 0), -1);
@@ -63,9 +63,8 @@ static void what_is_not_taken_is_closed(void **state)
     (void)state;
     int ends[2];
     assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
-    assert_ok(
-        ipc_send(parent, IPC_MSG_KEY_LOAD, MU_SLICE_LIT("sixteen bytes ok"), &ends[1], 1, &err),
-        &err);
+    assert_ok(ipc_send(parent, IPC_MSG_KEY_LOAD, mu_slice_of(load, sizeof load), &ends[1], 1, &err),
+              &err);
     (void)close(ends[1]);
     struct ipc_message message = {0};
     assert_int_equal(ipc_receive(keys, &message, &err), IPC_GOT);
@@ -136,7 +135,7 @@ static void a_full_socket_queues_up_to_the_limit(void **state)
 static void our_own_mistakes_are_not_sent(void **state)
 {
     (void)state;
-    assert_fails(ipc_send(keys, IPC_MSG_KEY_LOAD, MU_SLICE_LIT("sixteen bytes ok"), NULL, 0, &err),
+    assert_fails(ipc_send(keys, IPC_MSG_KEY_LOAD, mu_slice_of(load, sizeof load), NULL, 0, &err),
                  &err, MUTUAL_E_MESSAGE_MALFORMED);
     struct ipc_message message = {0};
     assert_int_equal(ipc_receive(parent, &message, &err), IPC_WAIT);

@@ -73,7 +73,8 @@ static void the_default_context_stays_as_it_was(void **state)
     assert_non_null(manager);
     assert_string_equal(OSSL_PROVIDER_get0_name(EVP_KEYMGMT_get0_provider(manager)), "default");
     EVP_KEYMGMT_free(manager);
-    assert_int_equal(SSL_CTX_set1_groups_list(ctx, "P-256:P-384:X25519"), 1);
+    char groups[] = "P-256:P-384:X25519";
+    assert_int_equal(SSL_CTX_set1_groups_list(ctx, groups), 1);
     SSL_CTX_free(ctx);
     keys_client_free(client);
 }

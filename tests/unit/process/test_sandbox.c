@@ -298,10 +298,11 @@ static void refuse_without_seccomp(bool unsafe)
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     struct sandbox_state held = {0};
     struct mutual_error why = {0};
+    const struct scmp_arg_cmp loading = {
+        .arg = 0, .op = SCMP_CMP_EQ, .datum_a = PR_SET_SECCOMP, .datum_b = 0};
     if (filter == NULL ||
         seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(seccomp), 0) != 0 ||
-        seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1,
-                         SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP)) != 0 ||
+        seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1, &loading) != 0 ||
         seccomp_load(filter) != 0) {
         _exit(99);
     }
