@@ -9,6 +9,23 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* A record must fit into one write to a pipe (PIPE_BUF, 4096), or peers with long names could tear
+ * it apart or keep themselves out of the log. What is cut here still has its fingerprint. */
+#define ID_BYTES   1400u /* of a SPIFFE ID, which needs no escaping */
+#define NAME_BYTES 600u  /* of any other name, half of which may    */
+#define SNI_BYTES  280u
+
+static struct mu_slice cut(struct mu_slice text, size_t max)
+{
+    return mu_slice_of(text.data, text.len < max ? text.len : max);
+}
+
+static struct mu_slice id_text(const struct mutual_name *name)
+{
+    return cut(mu_slice_of(name->text, name->len),
+               name->type == MUTUAL_NAME_SPIFFE ? ID_BYTES : NAME_BYTES);
+}
+
 static const char *level_of(const struct mutual_story *story)
 {
     const struct mutual_error *error = mu_story_error(story);
@@ -60,7 +77,7 @@ void mu_story_log_text(const struct mutual_story *story, const struct mu_story_c
     const struct mutual_name *name = mu_peer_name(story->verdict, story->chain);
     if (name != NULL) {
         mu_buf_byte(out, ' ');
-        mu_escape(out, mu_slice_of(name->text, name->len));
+        mu_escape(out, id_text(name));
     }
     const struct mutual_error *error = mu_story_error(story);
     if (error != NULL) {
@@ -104,7 +121,11 @@ static void write_peer(struct mu_json *json, const struct mutual_story *story)
     }
     const struct mutual_name *name = mu_peer_name(story->verdict, story->chain);
     mu_json_string(json, "peer.addr", story->peer);
-    mu_json_string(json, "peer.id", name == NULL ? NULL : name->text);
+    if (name == NULL) {
+        mu_json_null(json, "peer.id");
+    } else {
+        mu_json_slice(json, "peer.id", id_text(name));
+    }
     mu_json_string(json, "peer.serial", links > 0 ? mu_buf_str(&serial) : NULL);
     mu_json_string(json, "peer.fingerprint", links > 0 ? mu_buf_str(&print) : NULL);
 }
@@ -118,7 +139,11 @@ static void write_tls(struct mu_json *json, const struct mutual_session_info *in
     mu_json_string(json, "tls.group", known->group);
     mu_json_bool(json, "tls.resumed", known->resumed);
     mu_json_bool(json, "tls.mutual", known->mutual);
-    mu_json_string(json, "tls.sni", known->sni);
+    if (known->sni == NULL) {
+        mu_json_null(json, "tls.sni");
+    } else {
+        mu_json_slice(json, "tls.sni", cut(mu_slice_text(known->sni), SNI_BYTES));
+    }
     mu_json_string(json, "tls.alpn", known->alpn);
 }
 

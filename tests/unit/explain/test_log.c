@@ -46,4 +46,35 @@ static void a_record_is_one_line(void **state)
     close_scene(&scene);
 }
 
-UNIT_MAIN(UNIT_CASE(records_are_written_as_stored), UNIT_CASE(a_record_is_one_line))
+/* PIPE_BUF: a longer record could be torn apart on its way, or would not be written at all. */
+static void the_longest_record_fits_into_a_pipe(void **state)
+{
+    (void)state;
+    static char id[MU_LIMIT_NAME_BYTES + 1];
+    static char sni[1021];
+    memset(sni, '\\', sizeof sni - 1);
+    for (int spiffe = 0; spiffe < 2; spiffe++) {
+        struct scene scene;
+        open_scene(&scene, 0);
+        memset(id, spiffe ? 'a' : '\\', sizeof id - 1);
+        const struct mutual_name name = {spiffe ? MUTUAL_NAME_SPIFFE : MUTUAL_NAME_URI, id,
+                                         sizeof id - 1};
+        scene.verdict.name = &name;
+        scene.info.sni = sni;
+        char reason[sizeof scene.error.reason];
+        memset(reason, '"', sizeof reason - 1);
+        reason[sizeof reason - 1] = '\0';
+        fail_with(&scene, MUTUAL_E_IDLE_TIMEOUT, reason);
+        MU_AUTO(buf) struct mu_buf text;
+        MU_AUTO(buf) struct mu_buf json;
+        mu_buf_init(&text, 4096);
+        mu_buf_init(&json, 4096);
+        mu_story_log_text(&scene.story, &counts, &text);
+        mu_story_log_json(&scene.story, &counts, &json);
+        assert_false(text.failed || json.failed);
+        close_scene(&scene);
+    }
+}
+
+UNIT_MAIN(UNIT_CASE(the_longest_record_fits_into_a_pipe), UNIT_CASE(records_are_written_as_stored),
+          UNIT_CASE(a_record_is_one_line))
