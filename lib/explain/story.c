@@ -17,9 +17,10 @@ const struct mutual_error *mu_story_error(const struct mutual_story *story)
     return NULL;
 }
 
-static bool is_done(const struct mutual_story *story, enum mutual_step step)
+/* A step that failed was begun too. */
+static bool was_begun(const struct mutual_story *story, enum mutual_step step)
 {
-    return story->journey->steps[step].outcome == MUTUAL_OUTCOME_DONE;
+    return story->journey->steps[step].outcome != MUTUAL_OUTCOME_PENDING;
 }
 
 static bool is_admitted(const struct mutual_story *story)
@@ -37,7 +38,7 @@ const char *mu_story_outcome(const struct mutual_story *story)
      * the server refuses its certificate. */
     bool by_peer = error->code == MUTUAL_E_PEER_REFUSED_US ||
                    error->code == MUTUAL_E_PEER_WANTS_CERT || error->code == MUTUAL_E_PEER_ALERT;
-    if (is_admitted(story) && is_done(story, MUTUAL_STEP_DATA) && !by_peer) {
+    if (is_admitted(story) && was_begun(story, MUTUAL_STEP_DATA) && !by_peer) {
         return "ended";
     }
     return mutual_code_class(error->code) == MUTUAL_CLASS_PEER ? "refused" : "failed";

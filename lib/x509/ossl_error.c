@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
 
 void mu_ossl_clear(void)
 {
@@ -54,4 +57,16 @@ bool mu_sha256(struct mu_slice bytes, uint8_t ret_digest[32], struct mutual_erro
         return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not take a SHA-256 digest");
     }
     return true;
+}
+
+bool mu_ossl_start(struct mutual_error *err)
+{
+    const uint64_t what = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS;
+    uint8_t warm[32];
+    mu_ossl_clear();
+    if (OPENSSL_init_crypto(what, NULL) != 1 || OSSL_PROVIDER_load(NULL, "default") == NULL ||
+        RAND_bytes(warm, sizeof warm) != 1) {
+        return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up the cryptographic library");
+    }
+    return mu_sha256(MU_SLICE_LIT("warm"), warm, err);
 }

@@ -4,8 +4,12 @@
  */
 #include "cli/cli_internal.h"
 
+#include "gateway/gateway.h"
+#include "keys/keys.h"
 #include "process/process.h"
 
 const struct role *const cli_roles[] = {
+    &keys_role,
+    &gateway_worker_role,
     NULL,
 };

@@ -30,16 +30,16 @@
 SET(living, CALL(brk), NEVER_EXECUTABLE(mmap), CALL(munmap), CALL(mremap), CALL(madvise),
     NEVER_EXECUTABLE(mprotect), CALL(mlock), CALL(mlock2), CALL(munlock), CALL(clock_gettime),
     CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday), CALL(time), CALL(getrandom),
-    CALL(getpid), CALL(gettid), CALL(futex), CALL(getrusage), CALL(sched_yield), CALL(rt_sigaction),
-    CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(restart_syscall), CALL(exit),
-    CALL(exit_group));
+    CALL(getpid), CALL(gettid), CALL(futex), CALL(getrusage), CALL(sysinfo), CALL(sched_yield),
+    CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack),
+    CALL(restart_syscall), CALL(exit), CALL(exit_group));
 
 /* Talking over descriptors it was given, and waiting for them. */
-SET(talking, CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), CALL(recvmsg),
-    CALL(sendmsg), CALL(recvfrom), CALL(sendto), CALL(shutdown), CALL(close), CALL(poll),
-    CALL(ppoll), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait),
-    CALL(epoll_pwait2), CALL(signalfd4), CALL(eventfd2), FCNTL(F_GETFD), FCNTL(F_SETFD),
-    FCNTL(F_GETFL), FCNTL(F_SETFL), FCNTL(F_DUPFD_CLOEXEC), FCNTL(F_GET_SEALS));
+SET(talking, CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), CALL(lseek),
+    CALL(recvmsg), CALL(sendmsg), CALL(recvfrom), CALL(sendto), CALL(shutdown), CALL(close),
+    CALL(poll), CALL(ppoll), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait),
+    CALL(epoll_pwait), CALL(epoll_pwait2), CALL(signalfd4), CALL(eventfd2), FCNTL(F_GETFD),
+    FCNTL(F_SETFD), FCNTL(F_GETFL), FCNTL(F_SETFL), FCNTL(F_DUPFD_CLOEXEC), FCNTL(F_GET_SEALS));
 
 /* Serving strangers: accepting, connecting sockets that the parent made, moving bytes. */
 SET(serving, CALL(accept4), CALL(connect), CALL(getsockopt), CALL(setsockopt), CALL(getsockname),

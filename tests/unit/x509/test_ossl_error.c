@@ -62,5 +62,14 @@ static void digest(void **state)
     assert_memory_equal(out, "\xe3\xb0\xc4\x42", 4);
 }
 
+static void starting_twice_is_fine(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    assert_ok(mu_ossl_start(&err), &err);
+    assert_ok(mu_ossl_start(&err), &err);
+}
+
 UNIT_MAIN(UNIT_CASE(the_first_entry_is_the_cause), UNIT_CASE(an_empty_queue_adds_nothing),
-          UNIT_CASE(our_own_entries_keep_their_code), UNIT_CASE(digest))
+          UNIT_CASE(our_own_entries_keep_their_code), UNIT_CASE(digest),
+          UNIT_CASE(starting_twice_is_fine))

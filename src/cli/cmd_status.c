@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mutual status: what a running gateway serves and how it is.
+ */
+#include "cli/cli_internal.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+
+struct status_options {
+    const char *control;
+};
+
+static const char *text_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "-";
+}
+
+static void show_processes(const struct cli *cli, const json_t *status)
+{
+    static const char *const heads[] = {"PROCESS", "PID", "STATE", "DEATHS", "SANDBOX", NULL};
+    MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
+    size_t index;
+    const json_t *process;
+    json_array_foreach(json_object_get(status, "processes"), index, process)
+    {
+        const json_t *ready = json_object_get(process, "ready");
+        bool up = ready == NULL || json_is_true(ready);
+        cli_table_cell(table, CLI_PLAIN, "%s", text_at(process, "role"));
+        cli_table_cell(table, CLI_PLAIN, "%lld",
+                       json_integer_value(json_object_get(process, "pid")));
+        cli_table_cell(table, up ? CLI_GOOD : CLI_BAD, "%s", up ? "up" : "down");
+        cli_table_cell(table, CLI_PLAIN, "%lld",
+                       json_integer_value(json_object_get(process, "deaths")));
+        cli_table_cell(table, CLI_DIM, "%s", text_at(process, "sandbox"));
+    }
+    cli_table_print(table, cli);
+}
+
+static long long figure(const json_t *service, const char *key)
+{
+    return json_integer_value(json_object_get(json_object_get(service, "figures"), key));
+}
+
+static const char *first_end(const json_t *service)
+{
+    const char *first = "-";
+    size_t index;
+    const json_t *certificate;
+    json_array_foreach(json_object_get(service, "certificates"), index, certificate)
+    {
+        const char *end = text_at(certificate, "not_after");
+        first = first[0] == '-' || strcmp(end, first) < 0 ? end : first;
+    }
+    return first;
+}
+
+static void show_services(const struct cli *cli, const json_t *status)
+{
+    static const char *const heads[] = {"SERVICE",  "LISTENS", "TARGET",    "OPEN",
+                                        "ADMITTED", "REFUSED", "CERT ENDS", NULL};
+    MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
+    size_t index;
+    const json_t *service;
+    json_array_foreach(json_object_get(status, "services"), index, service)
+    {
+        const char *listen =
+            json_string_value(json_array_get(json_object_get(service, "listen"), 0));
+        cli_table_cell(table, CLI_BOLD, "%s", text_at(service, "name"));
+        cli_table_cell(table, CLI_PLAIN, "%s", listen != NULL ? listen : "-");
+        cli_table_cell(table, CLI_PLAIN, "%s", text_at(service, "target"));
+        cli_table_cell(table, CLI_PLAIN, "%lld", figure(service, "open"));
+        cli_table_cell(table, CLI_PLAIN, "%lld", figure(service, "admitted"));
+        cli_table_cell(table, CLI_PLAIN, "%lld", figure(service, "refused"));
+        cli_table_cell(table, CLI_PLAIN, "%s", first_end(service));
+    }
+    cli_table_print(table, cli);
+}
+
+static void show(const struct cli *cli, const json_t *status)
+{
+    bool ok = json_is_true(json_object_get(status, "ok"));
+    const json_t *reload = json_object_get(status, "reload");
+    cli_print(cli, "%s%s%s since %s\n", cli_ink(cli, ok ? CLI_GOOD : CLI_BAD),
+              text_at(status, "status"), cli_ink(cli, CLI_PLAIN), text_at(status, "started"));
+    if (json_is_false(json_object_get(reload, "ok"))) {
+        cli_print(cli, "%sthe last reload was refused%s at %s: %s\n", cli_ink(cli, CLI_BAD),
+                  cli_ink(cli, CLI_PLAIN), text_at(reload, "at"), text_at(reload, "why"));
+    }
+    cli_print(cli, "\n");
+    show_services(cli, status);
+    cli_print(cli, "\n");
+    show_processes(cli, status);
+}
+
+static int run_status(struct cli *cli, const void *options)
+{
+    const struct status_options *given = options;
+    struct mutual_error err = {0};
+    char path[GATEWAY_PATH_MAX] = "";
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 8u << 20);
+    if (given->control == NULL && !gateway_control_path(path)) {
+        (void)mu_fail(&err, MUTUAL_E_NOT_FOUND, "there is no usual place for the control socket");
+        (void)mu_error_hint(&err, "Give it with --control, as to mutual serve.");
+        return cli_fail(cli, &err);
+    }
+    if (!gateway_status_read(given->control != NULL ? given->control : path, &text, &err)) {
+        return cli_fail(cli, &err);
+    }
+    json_t *status = json_loads(mu_buf_str(&text), JSON_REJECT_DUPLICATES, NULL);
+    bool ok = json_is_true(json_object_get(status, "ok"));
+    if (cli->json) {
+        ok = cli_write(cli, &text, &err) && ok;
+    } else {
+        show(cli, status);
+    }
+    json_decref(status);
+    return ok ? CLI_YES : CLI_NO;
+}
+
+static const struct cli_option status_table[] = {
+    {.name = "control",
+     .kind = CLI_PATH,
+     .offset = offsetof(struct status_options, control),
+     .value = "PATH",
+     .help = "the gateway's control socket"},
+    {.name = NULL},
+};
+
+const struct cli_verb cli_verb_status = {
+    .name = "status",
+    .group = CLI_GROUP_SERVE,
+    .help = "tell how a running gateway is: services, processes, certificates, figures",
+    .details = "Exit status: 0 it serves and is well, 1 it is not.",
+    .options = status_table,
+    .options_size = sizeof(struct status_options),
+    .run = run_status,
+};
