@@ -27,7 +27,7 @@ static const struct setting revocation_settings[] = {
     {"when-stale", SETTING_STALE, AT(when_stale), .dflt = "refuse", .since = "0.1",
      .help = "what a list past its next update does: refuse everybody, serve for some more time "
              "(grace 24h), or serve for ever"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block revocation_block = {
@@ -51,7 +51,7 @@ static const struct setting trust_settings[] = {
      .since = "0.1", .help = "let a bundle hold authorities that are not self-signed"},
     {"revocation", SETTING_BLOCK, AT(revocation), .block = &revocation_block, .since = "0.1",
      .help = "which certificates were taken back"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block trust_block = {
@@ -113,7 +113,7 @@ static const struct setting certificate_settings[] = {
      .help = "PEM file of the private key, readable by its owner only"},
     {"passphrase", SETTING_SECRET, AT(passphrase), .since = "0.1",
      .help = "where the passphrase of the key is"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block certificate_block = {
@@ -140,7 +140,7 @@ static const struct setting timeouts_settings[] = {
     {"drain", SETTING_DURATION, .reload = RELOAD_LIVE, AT(drain_ns), .dflt = "30s", .min = 0,
      .max = 86400, .since = "0.1",
      .help = "that open connections have when the gateway ends or the listener is removed"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block timeouts_block = {
@@ -154,7 +154,7 @@ static const struct block timeouts_block = {
 static const struct setting connections_settings[] = {
     {"max", SETTING_NUMBER, .reload = RELOAD_LIVE, AT(max), .dflt = "10000", .min = 1,
      .max = 10000000, .since = "0.1", .help = "open at the same time, all workers together"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block connections_block = {
@@ -173,7 +173,7 @@ static const struct setting tls_settings[] = {
      .since = "0.1", .help = "let sessions be resumed; each is admitted anew"},
     {"strict-sni", SETTING_BOOL, .reload = RELOAD_NEW, AT(strict_sni), .dflt = "false",
      .since = "0.1", .help = "refuse a client that asks for a name no certificate here has"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block tls_block = {
@@ -198,7 +198,7 @@ static const struct setting clients_settings[] = {
      .help = "the trust block that clients' certificates are judged by"},
     {"send-ca-names", SETTING_BOOL, .reload = RELOAD_NEW, AT(send_ca_names), .dflt = "true",
      .since = "0.1", .help = "tell clients which authorities are believed"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block clients_block = {
@@ -235,7 +235,7 @@ static const struct setting inbound_settings[] = {
      .help = "how many there may be"},
     {"tls", SETTING_BLOCK, AT(tls), .block = &tls_block, .since = "0.1",
      .help = "the protocol itself"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block inbound_block = {
@@ -276,7 +276,7 @@ static const struct setting outbound_settings[] = {
      .help = "how many there may be"},
     {"tls", SETTING_BLOCK, AT(tls), .block = &tls_block, .since = "0.1",
      .help = "the protocol itself"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block outbound_block = {
@@ -326,7 +326,7 @@ static const struct setting grant_settings[] = {
      .help = "who answers for it"},
     {"why", SETTING_TEXT, .required = true, AT(why), .max = 1024, .since = "0.1",
      .help = "the reason it was given"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block grant_block = {
@@ -348,7 +348,7 @@ static const struct setting log_settings[] = {
      .help = "auto: human on a terminal, JSON otherwise"},
     {"level", SETTING_WORD, AT(level), .dflt = "info", .words = level_words, .since = "0.1",
      .help = "the least that is told; every connection's end is info"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block log_block = {
@@ -364,7 +364,7 @@ static const struct setting status_settings[] = {
      .help = "where status and metrics are told over plain HTTP; nowhere when left out"},
     {"unsafe-listen", SETTING_BOOL, AT(unsafe_listen), .dflt = "false", .since = "0.1",
      .help = "let other machines ask"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block status_block = {
@@ -381,7 +381,7 @@ static const struct setting authority_settings[] = {
      .help = "directory of the authority's store"},
     {"url", SETTING_TEXT, .reload = RELOAD_RESTART, AT(url), .max = 2048, .since = "0.1",
      .help = "where others reach the authority, for addresses in certificates"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 static const struct block authority_block = {
@@ -419,7 +419,7 @@ static const struct setting root_settings[] = {
      .help = "servers that local programs reach by TLS"},
     {"policy", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(grants, grant_count),
      .block = &grant_block, .since = "0.1", .help = "who may reach what; nobody else may"},
-    {NULL},
+    {.name = NULL},
 };
 #undef THIS
 const struct block schema_root = {

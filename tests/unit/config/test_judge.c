@@ -57,9 +57,6 @@ static void test_plaintext_beyond_this_machine(void **state)
                    "it tells who connects");
     assert_good("version: 1\nstatus: {listen: '0.0.0.0:1', unsafe-listen: true}\n");
     assert_finding("version: 1\ninbound:\n  - {name: a, certificate: /c, forward: '10.0.0.1:1', "
-                   "clients: none, listen: ':1'}\n",
-                   MUTUAL_E_CONFIG_INVALID, 3, 70, "takes a block");
-    assert_finding("version: 1\ninbound:\n  - {name: a, certificate: /c, forward: '10.0.0.1:1', "
                    "clients: {mode: none}, listen: ':1'}\n",
                    MUTUAL_E_CONFIG_UNSAFE, 3, 41, "the way there is in the clear");
     assert_good("version: 1\ninbound:\n  - {name: a, certificate: /c, forward: '10.0.0.1:1', "

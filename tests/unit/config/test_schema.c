@@ -72,7 +72,7 @@ static void test_grants(void **state)
     assert_finding(GRANT("until: never"), code, 3, 5, "required setting \"from\" is missing");
     assert_finding(GRANT("from: {dns: a}, since: 2026-01-02, until: 2026-01-02"), code, 3, 85,
                    "the grant ends before it begins");
-    assert_finding(GRANT("from: {dns: a}, until: soon"), MUTUAL_E_TIME_MALFORMED, 3, 67, "soon");
+    assert_finding(GRANT("from: {dns: a}, until: soon"), MUTUAL_E_TIME_MALFORMED, 3, 66, "soon");
 }
 
 UNIT_MAIN(UNIT_CASE(test_tables_are_whole), UNIT_CASE(test_certificates), UNIT_CASE(test_grants))

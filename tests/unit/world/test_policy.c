@@ -70,7 +70,7 @@ static void test_bad_patterns_are_told_once(void **state)
     scene_build(&s);
     assert_null(s.world);
     assert_int_equal(s.findings.errors, 1);
-    assert_int_equal(s.findings.items[0].code, MUTUAL_E_NAME_MALFORMED);
+    assert_found(&s, CONFIG_ERROR, MUTUAL_E_NAME_MALFORMED, "\"a b\"");
     scene_done(&s);
 }
 
