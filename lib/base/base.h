@@ -28,6 +28,8 @@
             mu_assert_failed(#cond_, __FILE__, __LINE__); \
         }                                                 \
     } while (0)
+/* Marks what cannot be reached. */
+#define mu_never(what_) mu_assert_failed(what_, __FILE__, __LINE__)
 _Noreturn void mu_assert_failed(const char *what, const char *file, int line);
 
 /* ---- failing --------------------------------------------------------------------------------- */
