@@ -55,6 +55,15 @@ static bool check_time(const struct place *place, struct mutual_error *err)
 static bool check_key(const struct place *place, struct mutual_error *err)
 {
     const struct mu_key_info *key = &place->facts->key;
+    bool rsa = key->kind == MU_KEY_RSA || key->kind == MU_KEY_RSA_PSS;
+    /* Baseline Requirements section 6.1.5; no common tool makes another. */
+    if (rsa && key->bits % 8 != 0) {
+        return mu_fail(
+            err, MUTUAL_E_WEAK_KEY,
+            "the key of certificate \"%s\" (%s, %u bits): its modulus is no whole number "
+            "of octets",
+            place->facts->display, key->text, key->bits);
+    }
     return key->weak == NULL ||
            mu_fail(err, MUTUAL_E_WEAK_KEY, "the key of certificate \"%s\" (%s, %u bits): %s",
                    place->facts->display, key->text, key->bits, key->weak);

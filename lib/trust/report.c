@@ -21,6 +21,19 @@ static bool add_place(const struct search *search, const struct trust_node *node
                             search->judge.trust->name);
 }
 
+/* An authority came first, and an end entity behind it: rather a matter of order. Always false. */
+static bool add_order(const struct search *search, struct mutual_error *err)
+{
+    bool behind = false;
+    for (size_t i = 1; i < search->sent_count; i++) {
+        behind = behind || (search->sent[i].facts != NULL && !search->sent[i].facts->ca);
+    }
+    return behind && search->sent[0].facts->ca &&
+           mu_error_hint(err,
+                         "The chain seems to be in the wrong order: the peer's own certificate "
+                         "must be sent first, then its issuers.");
+}
+
 /* ---- a path that reaches an anchor ----------------------------------------------------------- */
 
 static bool fail_signature(const struct trust_node *cert, const struct trust_node *issuer,
@@ -44,7 +57,7 @@ static bool report_best(struct search *search, struct mutual_error *err)
 {
     const struct trust_node *const *path = search->best;
     if (!mu_check_leaf(&search->judge, path[0]->facts, err)) {
-        return add_place(search, path[0], err);
+        return add_order(search, err) || add_place(search, path[0], err);
     }
     for (size_t i = 1; i < search->best_depth; i++) {
         const struct memo *memo = mu_path_recall(search, path[i - 1]->cert, path[i]->cert);
@@ -184,7 +197,7 @@ bool mu_path_report(struct search *search, struct mutual_error *err)
     if (is_our_authority(search)) {
         bool passes = mu_check_leaf(&search->judge, search->sent[0].facts, err);
         mu_assert(!passes);
-        return add_place(search, &search->sent[0], err);
+        return add_order(search, err) || add_place(search, &search->sent[0], err);
     }
     bool exhausted = search->exhausted;
     mu_path_find_nearest(search);

@@ -186,6 +186,10 @@ static void case_strength(void **state)
     stage.root.key.weak = "it has fewer than 2048 bits";
     assert_fails(issuer_passes(&stage, 3, &err), &err, MUTUAL_E_WEAK_KEY);
     stage.leaf.key.weak = stage.root.key.weak = NULL;
+    struct mu_key_info own = stage.leaf.key;
+    stage.leaf.key = (struct mu_key_info){.kind = MU_KEY_RSA, .bits = 2050, .text = "RSA"};
+    assert_fails(leaf_passes(&stage, &err), &err, MUTUAL_E_WEAK_KEY);
+    stage.leaf.key = own;
     stage.leaf.sig.digest = stage.sub.sig.digest = stage.root.sig.digest = MU_DIGEST_WEAK;
     assert_fails(leaf_passes(&stage, &err), &err, MUTUAL_E_WEAK_SIGNATURE);
     assert_fails(issuer_passes(&stage, 1, &err), &err, MUTUAL_E_WEAK_SIGNATURE);

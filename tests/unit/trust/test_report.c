@@ -54,6 +54,22 @@ static void case_incomplete(void **state)
     assert_fails(validates(demo, NODES(plain), &err), &err, MUTUAL_E_CHAIN_INCOMPLETE);
 }
 
+static void case_wrong_order(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct pki *root = pki_root("Root");
+    struct pki *sub = pki_ca(root, "Issuing");
+    struct pki *leaf = pki_issue(sub, (struct pki_leaf){.cn = "web", .dns = "a.b"});
+    MU_AUTO(trust) struct mutual_trust *trust = trust_of(NODES(root), NULL);
+    assert_fails(validates(trust, NODES(sub, leaf), &err), &err, MUTUAL_E_CA_AS_PEER);
+    assert_non_null(strstr(err.hint, "wrong order"));
+    assert_fails(validates(trust, NODES(root, sub, leaf), &err), &err, MUTUAL_E_CA_AS_PEER);
+    assert_non_null(strstr(err.hint, "wrong order"));
+    assert_fails(validates(trust, NODES(sub), &err), &err, MUTUAL_E_CA_AS_PEER);
+    assert_null(strstr(err.hint, "wrong order"));
+}
+
 static void case_unknown(void **state)
 {
     (void)state;
@@ -141,5 +157,5 @@ static void case_anchor_and_pool(void **state)
     assert_null(chain);
 }
 
-UNIT_MAIN(UNIT_CASE(case_incomplete), UNIT_CASE(case_unknown), UNIT_CASE(case_signature),
-          UNIT_CASE(case_nearest), UNIT_CASE(case_anchor_and_pool))
+UNIT_MAIN(UNIT_CASE(case_incomplete), UNIT_CASE(case_wrong_order), UNIT_CASE(case_unknown),
+          UNIT_CASE(case_signature), UNIT_CASE(case_nearest), UNIT_CASE(case_anchor_and_pool))
