@@ -22,7 +22,7 @@ void ca_close(struct ca *ca)
     mu_free(ca);
 }
 
-void ca_auto(struct ca **ca)
+void mu_ca_auto(struct ca **ca)
 {
     ca_close(*ca);
 }
@@ -101,7 +101,7 @@ static bool find_domain(struct ca *ca, struct mutual_error *err)
 
 static bool load(struct ca *ca, struct mutual_error *err)
 {
-    INVENTORY_ISSUERS_AUTO struct inventory_issuers issuers = {0};
+    MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
     if (!inventory_issuers_get(ca->inventory, &issuers, err)) {
         return false;
     }
@@ -141,7 +141,7 @@ static bool open_store(struct ca *ca, enum ca_access access, struct mutual_error
 bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t now_s,
              struct mu_buf *ret_notes, struct ca **ret_ca, struct mutual_error *err)
 {
-    CA_AUTO struct ca *ca = mu_alloc(1, sizeof *ca);
+    MU_AUTO(ca) struct ca *ca = mu_alloc(1, sizeof *ca);
     if (ca == NULL) {
         return mu_fail_memory(err);
     }

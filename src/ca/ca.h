@@ -104,8 +104,7 @@ enum ca_access {
 bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t now_s,
              struct mu_buf *ret_notes, struct ca **ret_ca, struct mutual_error *err);
 void ca_close(struct ca *ca);
-void ca_auto(struct ca **ca);
-#define CA_AUTO __attribute__((cleanup(ca_auto)))
+void mu_ca_auto(struct ca **ca);
 struct inventory *ca_inventory(struct ca *ca);
 const char *ca_dir(const struct ca *ca);
 const struct mu_cert *ca_root(const struct ca *ca);
@@ -159,8 +158,7 @@ struct ca_issued {
     bool life_cut;                     /* the default life was shortened to the issuer's */
 };
 void ca_issued_done(struct ca_issued *issued);
-void ca_issued_auto(struct ca_issued *issued);
-#define CA_ISSUED_AUTO __attribute__((cleanup(ca_issued_auto)))
+void mu_ca_issued_auto(struct ca_issued *issued);
 /* PROFILE_DENIED (a rule of the profile), ISSUER_CONSTRAINT (a name outside the issuer's
  * constraints), NAME_MALFORMED, SPIFFE_MALFORMED, WEAK_KEY, FILE_EXISTS, FILE_UNWRITABLE,
  * DISK_FULL, and what the signer says. */

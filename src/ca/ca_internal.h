@@ -51,8 +51,7 @@ struct ca_names {
     struct mu_arena *arena;
 };
 void ca_names_done(struct ca_names *names);
-void ca_names_auto(struct ca_names *names);
-#define CA_NAMES_AUTO __attribute__((cleanup(ca_names_auto)))
+void mu_ca_names_auto(struct ca_names *names);
 /* The names to certify: given ones, those of the request, and for types among `made_types` that
  * have none, names made from the handle. PROFILE_DENIED for types the profile does not certify. */
 bool ca_names_build(const struct ca *ca, const struct ca_request *request,

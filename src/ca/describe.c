@@ -63,7 +63,9 @@ static void tell_time(struct teller *teller, const char *label, int64_t time_s)
         tell(teller, label, "never");
     } else if (teller->json) {
         tell(teller, label, "%s", mu_time_format(time_s, text));
-    } else if (away_s >= 0) {
+    } else if (away_s == 0) {
+        tell(teller, label, "%s, now", mu_time_format(time_s, text));
+    } else if (away_s > 0) {
         tell(teller, label, "%s, in %s", mu_time_format(time_s, text),
              mu_duration_words(away_s, words));
     } else {

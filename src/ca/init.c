@@ -135,7 +135,7 @@ static bool write_config(struct making *making, struct mutual_error *err)
  * helped and told. */
 static bool fail_exists(struct making *making, struct mutual_error *err)
 {
-    CA_AUTO struct ca *ca = NULL;
+    MU_AUTO(ca) struct ca *ca = NULL;
     bool written = false;
     if (ca_open(making->dir, CA_LOOK, making->options->who, making->options->now_s, NULL, &ca,
                 NULL)) {
@@ -477,7 +477,7 @@ static bool fill_store(struct making *making, struct inventory *inventory, int64
 static bool first_list(struct making *making, struct inventory *inventory, int64_t issuer_id,
                        struct mutual_error *err)
 {
-    INVENTORY_REVOKED_AUTO struct inventory_revoked revoked = {0};
+    MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
     MU_AUTO(free) char *path = ca_text("%s/" CA_PART_CRL, making->aside);
     MU_AUTO(buf) struct mu_buf der;
     MU_AUTO(buf) struct mu_buf pem;
@@ -503,7 +503,7 @@ static bool first_list(struct making *making, struct inventory *inventory, int64
 
 static bool make_store(struct making *making, struct mutual_error *err)
 {
-    INVENTORY_AUTO struct inventory *inventory = NULL;
+    MU_AUTO(inventory) struct inventory *inventory = NULL;
     MU_AUTO(free) char *path = ca_text("%s/" CA_PART_STORE, making->aside);
     int64_t issuer_id = 0;
     if (path == NULL) {

@@ -45,7 +45,7 @@ void ca_issued_done(struct ca_issued *issued)
     *issued = (struct ca_issued){0};
 }
 
-void ca_issued_auto(struct ca_issued *issued)
+void mu_ca_issued_auto(struct ca_issued *issued)
 {
     ca_issued_done(issued);
 }
@@ -374,7 +374,7 @@ bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer 
               struct ca_issued *ret_issued, struct mutual_error *err)
 {
     __attribute__((cleanup(plan_done))) struct plan plan = {.request = request};
-    CA_ISSUED_AUTO struct ca_issued issued = {0};
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
     if (!plan_build(ca, &plan, err)) {
         return mu_error_context(err, "certificate \"%s\"", request->name);
     }

@@ -53,7 +53,7 @@ void ca_names_done(struct ca_names *names)
     *names = (struct ca_names){0};
 }
 
-void ca_names_auto(struct ca_names *names)
+void mu_ca_names_auto(struct ca_names *names)
 {
     ca_names_done(names);
 }
@@ -208,7 +208,7 @@ static bool check_types(const struct ca_names *names, const struct ca_profile *p
 bool ca_names_build(const struct ca *ca, const struct ca_request *request,
                     struct ca_names *ret_names, struct mutual_error *err)
 {
-    CA_NAMES_AUTO struct ca_names names = {.arena = mu_arena_new(NAMES_BYTES)};
+    MU_AUTO(ca_names) struct ca_names names = {.arena = mu_arena_new(NAMES_BYTES)};
     if (names.arena != NULL) {
         names.items = mu_arena_alloc(names.arena, MU_LIMIT_CERT_NAMES * sizeof *names.items);
     }

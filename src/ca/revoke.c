@@ -85,7 +85,7 @@ bool ca_find(struct ca *ca, const char *who, struct inventory_records *ret_recor
     }
     filters[2].serial_begin = mu_buf_slice(&bytes);
     for (size_t i = hexadecimal ? 0 : 1; i < (hexadecimal ? 3 : 2); i++) {
-        INVENTORY_RECORDS_AUTO struct inventory_records records = {0};
+        MU_AUTO(inventory_records) struct inventory_records records = {0};
         if (!find_by(ca, &filters[i], &records, err)) {
             return false;
         }
@@ -229,7 +229,7 @@ static bool sign_list(struct ca *ca, const struct mu_crl_template *template,
 bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
                     struct mutual_error *err)
 {
-    INVENTORY_REVOKED_AUTO struct inventory_revoked revoked = {0};
+    MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
     MU_AUTO(buf) struct mu_buf der;
     MU_AUTO(buf) struct mu_buf pem;
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);

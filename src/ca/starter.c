@@ -44,6 +44,8 @@ static void trust_part(struct mu_buf *out, const char *dir)
                 "  - name: ours\n"
                 "    bundle: ");
     quote(out, "%s/" CA_PART "/" CA_PART_ROOT_CERT, dir);
+    mu_buf_text(out, "\n    intermediates: ");
+    quote(out, "%s/" CA_PART "/" CA_PART_ISSUER "/" CA_PART_ISSUER ".crt", dir);
     mu_buf_text(out, "\n"
                      "    revocation:\n"
                      "      crl: ");

@@ -8,7 +8,7 @@ bool inventory_event(struct inventory *inventory, int64_t now_s, const char *who
                      const char *action, int64_t certificate_id, const char *detail,
                      struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *add = NULL;
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(inventory->store,
                        "INSERT INTO event (at_s, who, action, certificate_id, detail)"
                        " VALUES ($1, $2, $3, $4, $5)",
@@ -31,7 +31,7 @@ bool inventory_events(struct inventory *inventory,
                       bool (*each)(void *context, const struct inventory_event *event),
                       void *context, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
     if (!store_prepare(inventory->store,
                        "SELECT id, at_s, certificate_id, who, action, detail FROM event"
                        " ORDER BY id",

@@ -77,7 +77,7 @@ static const struct store_migration steps[] = {
 bool inventory_open(const char *where, enum store_access access, int wait_ms,
                     struct inventory **ret_inventory, struct mutual_error *err)
 {
-    INVENTORY_AUTO struct inventory *inventory = mu_alloc(1, sizeof *inventory);
+    MU_AUTO(inventory) struct inventory *inventory = mu_alloc(1, sizeof *inventory);
     if (inventory == NULL) {
         return mu_fail_memory(err);
     }
@@ -97,7 +97,7 @@ void inventory_close(struct inventory *inventory)
     }
 }
 
-void inventory_auto(struct inventory **inventory)
+void mu_inventory_auto(struct inventory **inventory)
 {
     inventory_close(*inventory);
 }

@@ -24,8 +24,7 @@ struct inventory;
 bool inventory_open(const char *where, enum store_access access, int wait_ms,
                     struct inventory **ret_inventory, struct mutual_error *err);
 void inventory_close(struct inventory *inventory);
-void inventory_auto(struct inventory **inventory);
-#define INVENTORY_AUTO __attribute__((cleanup(inventory_auto)))
+void mu_inventory_auto(struct inventory **inventory);
 /* The store below: for its lock, and for transactions around several calls. Owned. */
 struct store *inventory_store(struct inventory *inventory);
 
@@ -50,8 +49,7 @@ struct inventory_issuers {
     struct mu_arena *arena;
 };
 void inventory_issuers_done(struct inventory_issuers *issuers);
-void inventory_issuers_auto(struct inventory_issuers *issuers);
-#define INVENTORY_ISSUERS_AUTO __attribute__((cleanup(inventory_issuers_auto)))
+void mu_inventory_issuers_auto(struct inventory_issuers *issuers);
 /* All of them, parents before children. */
 bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers *ret_issuers,
                            struct mutual_error *err);
@@ -144,8 +142,7 @@ bool inventory_select(struct inventory *inventory, const struct inventory_filter
 bool inventory_next(struct inventory_cursor *cursor, const struct inventory_record **ret_record,
                     struct mutual_error *err);
 void inventory_cursor_free(struct inventory_cursor *cursor);
-void inventory_cursor_auto(struct inventory_cursor **cursor);
-#define INVENTORY_CURSOR_AUTO __attribute__((cleanup(inventory_cursor_auto)))
+void mu_inventory_cursor_auto(struct inventory_cursor **cursor);
 
 /* Copies of all that match, at most `max` (LIMIT when there are more). */
 struct inventory_records {
@@ -157,8 +154,7 @@ bool inventory_records_get(struct inventory *inventory, const struct inventory_f
                            size_t max, struct inventory_records *ret_records,
                            struct mutual_error *err);
 void inventory_records_done(struct inventory_records *records);
-void inventory_records_auto(struct inventory_records *records);
-#define INVENTORY_RECORDS_AUTO __attribute__((cleanup(inventory_records_auto)))
+void mu_inventory_records_auto(struct inventory_records *records);
 
 /* How things stand. */
 struct inventory_counts {
@@ -181,8 +177,7 @@ struct inventory_revoked {
     struct mu_buf serials; /* what the items point into */
 };
 void inventory_revoked_done(struct inventory_revoked *revoked);
-void inventory_revoked_auto(struct inventory_revoked *revoked);
-#define INVENTORY_REVOKED_AUTO __attribute__((cleanup(inventory_revoked_auto)))
+void mu_inventory_revoked_auto(struct inventory_revoked *revoked);
 /* Takes the next number for good and reads what is revoked, in one transaction. An entry leaves the
  * list only after its certificate has ended and it was on a list made after that end (RFC 5280
  * section 3.3). */

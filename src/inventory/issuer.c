@@ -16,7 +16,7 @@ void inventory_issuers_done(struct inventory_issuers *issuers)
     *issuers = (struct inventory_issuers){0};
 }
 
-void inventory_issuers_auto(struct inventory_issuers *issuers)
+void mu_inventory_issuers_auto(struct inventory_issuers *issuers)
 {
     inventory_issuers_done(issuers);
 }
@@ -49,7 +49,7 @@ static bool read_issuer(struct store_statement *row, struct mu_arena *arena,
 bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers *ret_issuers,
                            struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
     if (!store_prepare(inventory->store,
                        "SELECT id, name, root, parent_id, certificate, key_place, crl_number,"
                        " crl_this_update_s, crl_next_update_s, crl_due, made_s"
@@ -57,8 +57,8 @@ bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers
                        &read, err)) {
         return false;
     }
-    INVENTORY_ISSUERS_AUTO struct inventory_issuers issuers = {.arena =
-                                                                   mu_arena_new(ISSUERS_BYTES)};
+    MU_AUTO(inventory_issuers)
+    struct inventory_issuers issuers = {.arena = mu_arena_new(ISSUERS_BYTES)};
     if (issuers.arena == NULL) {
         return mu_fail_memory(err);
     }
@@ -85,7 +85,7 @@ bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers
 bool inventory_issuer_add(struct inventory *inventory, const struct inventory_issuer *issuer,
                           int64_t *ret_id, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *add = NULL;
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(inventory->store,
                        "INSERT INTO issuer (name, root, parent_id, certificate, key_place, made_s)"
                        " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
@@ -123,7 +123,7 @@ void inventory_revoked_done(struct inventory_revoked *revoked)
     *revoked = (struct inventory_revoked){0};
 }
 
-void inventory_revoked_auto(struct inventory_revoked *revoked)
+void mu_inventory_revoked_auto(struct inventory_revoked *revoked)
 {
     inventory_revoked_done(revoked);
 }
@@ -131,7 +131,7 @@ void inventory_revoked_auto(struct inventory_revoked *revoked)
 static bool next_number(struct inventory *inventory, int64_t issuer_id, uint64_t *ret_number,
                         struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *take = NULL;
+    MU_AUTO(store_statement) struct store_statement *take = NULL;
     bool row = false;
     if (!store_prepare(inventory->store,
                        "UPDATE issuer SET crl_number = crl_number + 1 WHERE id = $1"
@@ -155,7 +155,7 @@ static bool next_number(struct inventory *inventory, int64_t issuer_id, uint64_t
 static bool read_revoked(struct inventory *inventory, int64_t issuer_id,
                          struct inventory_revoked *revoked, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
     if (!store_prepare(inventory->store,
                        "SELECT c.serial, c.revoked_s, c.reason FROM certificate c"
                        " JOIN issuer i ON i.id = c.issuer_id"
@@ -197,7 +197,7 @@ static bool read_revoked(struct inventory *inventory, int64_t issuer_id,
 bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, uint64_t *ret_number,
                          struct inventory_revoked *ret_revoked, struct mutual_error *err)
 {
-    INVENTORY_REVOKED_AUTO struct inventory_revoked revoked = {0};
+    MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
     uint64_t number = 0;
     bool own = false;
     if (!inventory_begin(inventory, &own, err)) {
@@ -217,7 +217,7 @@ bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, uint64_
 bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,
                              int64_t this_update_s, int64_t next_update_s, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *set = NULL;
+    MU_AUTO(store_statement) struct store_statement *set = NULL;
     /* A list that was overtaken says nothing about what is due. */
     if (!store_prepare(inventory->store,
                        "UPDATE issuer SET crl_this_update_s = $3, crl_next_update_s = $4,"

@@ -46,7 +46,7 @@ static void bind_record(struct store_statement *add, const struct inventory_reco
 static bool add_certificate(struct inventory *inventory, const struct inventory_record *record,
                             int64_t *ret_id, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *add = NULL;
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(inventory->store,
                        "INSERT INTO certificate (issuer_id, serial, state, form, profile, name,"
                        " owner, place, purpose, path, aside, key_text, key_hash, requested_s,"
@@ -73,7 +73,7 @@ static bool add_certificate(struct inventory *inventory, const struct inventory_
 static bool add_names(struct inventory *inventory, int64_t id,
                       const struct inventory_record *record, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *add = NULL;
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(inventory->store,
                        "INSERT INTO certified_name (certificate_id, position, type, value)"
                        " VALUES ($1, $2, $3, $4)",
@@ -114,7 +114,7 @@ bool inventory_reserve(struct inventory *inventory, const struct inventory_recor
 static bool move(struct inventory *inventory, const char *sql, int64_t id,
                  const struct mu_cert_facts *facts, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *set = NULL;
+    MU_AUTO(store_statement) struct store_statement *set = NULL;
     if (!store_prepare(inventory->store, sql, &set, err)) {
         return false;
     }
@@ -161,7 +161,7 @@ bool inventory_abandoned(struct inventory *inventory, int64_t id, struct mutual_
 
 static bool why_not_revoked(struct inventory *inventory, int64_t id, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
     if (!store_prepare(inventory->store,
                        "SELECT name, revoked_s, reason FROM certificate WHERE id = $1", &read,
@@ -185,8 +185,8 @@ static bool why_not_revoked(struct inventory *inventory, int64_t id, struct mutu
 static bool set_revoked(struct inventory *inventory, int64_t id, enum mu_reason reason,
                         int64_t now_s, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *set = NULL;
-    STORE_STATEMENT_AUTO struct store_statement *due = NULL;
+    MU_AUTO(store_statement) struct store_statement *set = NULL;
+    MU_AUTO(store_statement) struct store_statement *due = NULL;
     if (!store_prepare(inventory->store,
                        "UPDATE certificate SET revoked_s = $2, reason = $3 WHERE id = $1"
                        " AND revoked_s IS NULL AND state IN ('signed', 'delivered')",

@@ -34,7 +34,7 @@ void inventory_cursor_free(struct inventory_cursor *cursor)
     mu_free(cursor);
 }
 
-void inventory_cursor_auto(struct inventory_cursor **cursor)
+void mu_inventory_cursor_auto(struct inventory_cursor **cursor)
 {
     inventory_cursor_free(*cursor);
 }
@@ -145,7 +145,7 @@ static bool prepare_rows(struct inventory *inventory, const struct inventory_fil
 bool inventory_select(struct inventory *inventory, const struct inventory_filter *filter,
                       struct inventory_cursor **ret_cursor, struct mutual_error *err)
 {
-    INVENTORY_CURSOR_AUTO struct inventory_cursor *cursor = mu_alloc(1, sizeof *cursor);
+    MU_AUTO(inventory_cursor) struct inventory_cursor *cursor = mu_alloc(1, sizeof *cursor);
     if (cursor == NULL) {
         return mu_fail_memory(err);
     }
@@ -288,7 +288,7 @@ void inventory_records_done(struct inventory_records *records)
     *records = (struct inventory_records){0};
 }
 
-void inventory_records_auto(struct inventory_records *records)
+void mu_inventory_records_auto(struct inventory_records *records)
 {
     inventory_records_done(records);
 }
@@ -340,9 +340,9 @@ bool inventory_records_get(struct inventory *inventory, const struct inventory_f
                            size_t max, struct inventory_records *ret_records,
                            struct mutual_error *err)
 {
-    INVENTORY_CURSOR_AUTO struct inventory_cursor *cursor = NULL;
-    INVENTORY_RECORDS_AUTO struct inventory_records records = {
-        .arena = mu_arena_new((max + 1) * (64u << 10))};
+    MU_AUTO(inventory_cursor) struct inventory_cursor *cursor = NULL;
+    MU_AUTO(inventory_records)
+    struct inventory_records records = {.arena = mu_arena_new((max + 1) * (64u << 10))};
     if (!inventory_select(inventory, filter, &cursor, err)) {
         return false;
     }
@@ -378,7 +378,7 @@ bool inventory_records_get(struct inventory *inventory, const struct inventory_f
 bool inventory_count(struct inventory *inventory, int64_t now_s,
                      struct inventory_counts *ret_counts, struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
     if (!store_prepare(inventory->store,
                        "SELECT count(der),"

@@ -63,7 +63,7 @@ static bool check_applied(struct store *store, const struct store_migration *ste
         return false;
     }
     size_t done = 0;
-    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
     if (exists && !store_prepare(store,
                                  "SELECT number, name, checksum, applied_by FROM " STEPS_TABLE
                                  " ORDER BY number",
@@ -101,7 +101,7 @@ static bool check_applied(struct store *store, const struct store_migration *ste
 static bool record(struct store *store, const struct store_migration *step,
                    struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *add = NULL;
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(store,
                        "INSERT INTO " STEPS_TABLE " (number, name, checksum, applied_s, applied_by)"
                        " VALUES ($1, $2, $3, $4, $5)",

@@ -25,7 +25,7 @@ static const struct store_backend *backend_of(const char *where, const char **re
 bool store_open(const char *where, enum store_access access, int wait_ms, struct store **ret_store,
                 struct mutual_error *err)
 {
-    STORE_AUTO struct store *store = mu_alloc(1, sizeof *store);
+    MU_AUTO(store) struct store *store = mu_alloc(1, sizeof *store);
     if (store == NULL) {
         return mu_fail_memory(err);
     }
@@ -57,7 +57,7 @@ void store_close(struct store *store)
     mu_free(store);
 }
 
-void store_auto(struct store **store)
+void mu_store_auto(struct store **store)
 {
     store_close(*store);
 }
@@ -117,7 +117,7 @@ int64_t store_changes(const struct store *store)
 bool store_prepare(struct store *store, const char *sql, struct store_statement **ret_statement,
                    struct mutual_error *err)
 {
-    STORE_STATEMENT_AUTO struct store_statement *statement = mu_alloc(1, sizeof *statement);
+    MU_AUTO(store_statement) struct store_statement *statement = mu_alloc(1, sizeof *statement);
     if (statement == NULL) {
         return mu_fail_memory(err);
     }
@@ -140,7 +140,7 @@ void store_finish(struct store_statement *statement)
     mu_free(statement);
 }
 
-void store_statement_auto(struct store_statement **statement)
+void mu_store_statement_auto(struct store_statement **statement)
 {
     store_finish(*statement);
 }

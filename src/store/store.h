@@ -40,8 +40,7 @@ struct store_migration {
 bool store_open(const char *where, enum store_access access, int wait_ms, struct store **ret_store,
                 struct mutual_error *err);
 void store_close(struct store *store);
-void store_auto(struct store **store); /* STORE_AUTO struct store *store = NULL; */
-#define STORE_AUTO __attribute__((cleanup(store_auto)))
+void mu_store_auto(struct store **store);
 /* Where it lives, as given. Owned by the store. */
 const char *store_name(const struct store *store);
 
@@ -70,8 +69,7 @@ bool store_exec(struct store *store, const char *sql, struct mutual_error *err);
 bool store_prepare(struct store *store, const char *sql, struct store_statement **ret_statement,
                    struct mutual_error *err);
 void store_finish(struct store_statement *statement);
-void store_statement_auto(struct store_statement **statement);
-#define STORE_STATEMENT_AUTO __attribute__((cleanup(store_statement_auto)))
+void mu_store_statement_auto(struct store_statement **statement);
 /* Parameters count from 1; bytes and text are copied. A failed bind (memory) shows in the next
  * store_step. A parameter that is not in the statement is our own mistake. */
 void store_bind_int(struct store_statement *statement, int parameter, int64_t value);

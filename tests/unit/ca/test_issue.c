@@ -7,9 +7,9 @@
 static void refuse(const struct ca_request *request, enum mutual_code code)
 {
     struct mutual_error err = {0};
-    CA_AUTO struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
     struct ca_signer signer = local_signer();
-    CA_ISSUED_AUTO struct ca_issued issued = {0};
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
     struct inventory_counts before = {0};
     struct inventory_counts after = {0};
     assert_ok(inventory_count(ca_inventory(ca), NOW, &before, &err), &err);
@@ -22,7 +22,7 @@ static void refuse(const struct ca_request *request, enum mutual_code code)
 static void issue(const struct ca_request *request, struct ca_issued *ret_issued)
 {
     struct mutual_error err = {0};
-    CA_AUTO struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
     struct ca_signer signer = local_signer();
     assert_ok(ca_issue(ca, request, &signer, ret_issued, &err), &err);
 }
@@ -31,7 +31,7 @@ static void a_server_certificate_has_what_its_profile_says(void **state)
 {
     (void)state;
     struct mutual_error err = {0};
-    CA_ISSUED_AUTO struct ca_issued issued = {0};
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
     struct ca_request request = home_request("server", "web");
     issue(&request, &issued);
     const struct mu_cert_facts *facts = mu_cert_facts(issued.cert);
@@ -79,7 +79,7 @@ static void every_profile_and_key_kind_can_be_had(void **state)
         {"service", "s1", MU_SPEC_EC_P256, MU_KEY_EC, MU_EKU_CLIENT | MU_EKU_SERVER},
     };
     for (size_t i = 0; i < MU_COUNT(cases); i++) {
-        CA_ISSUED_AUTO struct ca_issued issued = {0};
+        MU_AUTO(ca_issued) struct ca_issued issued = {0};
         struct ca_request request = home_request(cases[i].profile, cases[i].name);
         request.key_given = true;
         request.key = cases[i].key;
@@ -128,7 +128,7 @@ static void a_profile_refuses_what_it_does_not_certify(void **state)
 static void a_life_is_cut_at_the_issuers_end_or_refused(void **state)
 {
     (void)state;
-    CA_ISSUED_AUTO struct ca_issued issued = {0};
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
     struct ca_request request = home_request("server", "late");
     request.now_s = NOW + 1800 * DAY;
     issue(&request, &issued);
@@ -145,7 +145,7 @@ static void a_life_is_cut_at_the_issuers_end_or_refused(void **state)
 static void a_request_gives_its_key_and_names_only(void **state)
 {
     (void)state;
-    CA_ISSUED_AUTO struct ca_issued issued = {0};
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
     const struct mu_gname wanted = {MU_GNAME_DNS, MU_SLICE_LIT("Api.Example.ORG")};
     MU_AUTO(csr) struct mu_csr *csr = home_csr(MU_SPEC_EC_P256, &wanted, 1);
     struct ca_request request = home_request("server", "api");
@@ -184,7 +184,7 @@ static void a_key_that_does_not_sign_leaves_nothing(void **state)
     refuse(&request, MUTUAL_E_KEY_UNAVAILABLE);
     home.refuse_signing = false;
     assert_false(exists(at_home("tls/unsigned")));
-    CA_ISSUED_AUTO struct ca_issued issued = {0};
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
     issue(&request, &issued);
 }
 
@@ -192,14 +192,14 @@ static void renewing_replaces_the_files_and_links_the_rows(void **state)
 {
     (void)state;
     struct mutual_error err = {0};
-    CA_AUTO struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
     struct ca_signer signer = local_signer();
-    INVENTORY_RECORDS_AUTO struct inventory_records records = {0};
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
     const struct inventory_record *old = NULL;
     assert_ok(ca_find(ca, "web", &records, &err), &err);
     assert_ok(ca_choose(&records, "web", CA_WISH_RENEW, NOW, &old, &err), &err);
     for (int keep = 0; keep < 2; keep++) {
-        CA_ISSUED_AUTO struct ca_issued issued = {0};
+        MU_AUTO(ca_issued) struct ca_issued issued = {0};
         struct ca_request request = home_request("server", "web");
         request.names = old->names;
         request.name_count = old->name_count;
@@ -230,7 +230,7 @@ static void a_p12_holds_the_key_and_nothing_else_does(void **state)
 {
     (void)state;
     struct mutual_error err = {0};
-    CA_ISSUED_AUTO struct ca_issued issued = {0};
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
     struct ca_request request = home_request("user", "bob");
     request.p12 = true;
     request.preset = MU_P12_MODERN;

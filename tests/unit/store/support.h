@@ -56,7 +56,7 @@ static inline struct store *place_open(const struct place *place, enum store_acc
 static inline int64_t count_things(struct store *store)
 {
     struct mutual_error err = {0};
-    STORE_STATEMENT_AUTO struct store_statement *count = NULL;
+    MU_AUTO(store_statement) struct store_statement *count = NULL;
     bool row = false;
     assert_ok(store_prepare(store, "SELECT count(*) FROM thing", &count, &err), &err);
     assert_ok(store_step(count, &row, &err), &err);

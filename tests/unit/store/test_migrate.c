@@ -10,7 +10,7 @@ static void steps_apply_once_and_in_order(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, 1, &err), &err);
     assert_fails(store_exec(store, "SELECT * FROM part", &err), &err, MUTUAL_E_STORE_FAILED);
     assert_ok(store_migrate(store, steps, 2, &err), &err);
@@ -26,7 +26,7 @@ static void a_store_of_a_newer_version_is_left_alone(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, 2, &err), &err);
     assert_fails(store_migrate(store, steps, 1, &err), &err, MUTUAL_E_STORE_VERSION);
     assert_non_null(strstr(err.reason, "\"parts\""));
@@ -40,7 +40,7 @@ static void an_older_store_opened_for_reading_is_not_upgraded(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, 1, &err), &err);
     store_close(MU_TAKE(store));
     store = place_open(&place, STORE_READ);
@@ -56,7 +56,7 @@ static void an_edited_step_is_noticed(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, 2, &err), &err);
     struct store_migration edited[] = {steps[0], {2, "parts", "SELECT 1"}};
     assert_fails(store_migrate(store, edited, 2, &err), &err, MUTUAL_E_STORE_CORRUPT);
@@ -70,7 +70,7 @@ static void a_step_that_fails_leaves_the_one_before(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     struct store_migration broken[] = {
         steps[0], {2, "parts", "CREATE TABLE part (id {id}) {strict}; CREATE NONSENSE"}};
     assert_fails(store_migrate(store, broken, 2, &err), &err, MUTUAL_E_STORE_FAILED);

@@ -18,7 +18,7 @@ static void the_files_are_for_their_owner_only(void **state)
     struct place place;
     place_make(&place);
     mode_t mask = umask(0);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
     assert_ok(store_lock(store, &err), &err);
     (void)umask(mask);
@@ -68,7 +68,7 @@ static void somebody_elses_database_is_refused(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_exec(store, "CREATE TABLE theirs (a); PRAGMA application_id = 7", &err), &err);
     store_close(MU_TAKE(store));
     assert_fails(store_open(place.path, STORE_WRITE, 50, &store, &err), &err,
@@ -82,8 +82,8 @@ static void one_writer_holds_the_lock_at_a_time(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *first = place_open(&place, STORE_CREATE);
-    STORE_AUTO struct store *second = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *first = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *second = place_open(&place, STORE_CREATE);
     assert_ok(store_lock(first, &err), &err);
     assert_fails(store_lock(second, &err), &err, MUTUAL_E_STORE_BUSY);
     store_unlock(first);
@@ -100,10 +100,10 @@ static void a_writer_waits_and_a_reader_does_not(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *first = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *first = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(first, steps, MU_COUNT(steps), &err), &err);
-    STORE_AUTO struct store *second = place_open(&place, STORE_WRITE);
-    STORE_AUTO struct store *reader = place_open(&place, STORE_READ);
+    MU_AUTO(store) struct store *second = place_open(&place, STORE_WRITE);
+    MU_AUTO(store) struct store *reader = place_open(&place, STORE_READ);
     assert_ok(store_begin(first, &err), &err);
     assert_ok(store_exec(first, "INSERT INTO thing (name) VALUES ('a')", &err), &err);
     assert_fails(store_begin(second, &err), &err, MUTUAL_E_STORE_BUSY);
@@ -142,7 +142,7 @@ static void a_killed_writer_leaves_what_was_committed(void **state)
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    STORE_AUTO struct store *store = place_open(&place, STORE_WRITE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_WRITE);
     assert_ok(store_lock(store, &err), &err);
     assert_int_equal(count_things(store), 1);
     store_close(MU_TAKE(store));
@@ -156,7 +156,7 @@ static void a_full_disk_is_told_and_survived(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
     assert_ok(store_exec(store, "PRAGMA max_page_count = 1", &err), &err);
     assert_ok(store_begin(store, &err), &err);
@@ -177,7 +177,7 @@ static void a_write_that_the_disk_refuses_is_told_and_survived(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
     struct rlimit before;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -202,7 +202,7 @@ static void a_damaged_page_is_named_damage(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
     store_close(MU_TAKE(store));
     int fd = open(place.path, O_WRONLY);

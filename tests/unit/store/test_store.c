@@ -10,9 +10,9 @@ static void numbered_parameters_bind_in_any_order(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
-    STORE_STATEMENT_AUTO struct store_statement *add = NULL;
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
     assert_ok(
         store_prepare(store, "INSERT INTO thing (raw, name, size) VALUES ($3, $1, $2)", &add, &err),
         &err);
@@ -26,7 +26,7 @@ static void numbered_parameters_bind_in_any_order(void **state)
     store_bind_bytes(add, 3, (struct mu_slice){0});
     assert_ok(store_run(add, &err), &err);
 
-    STORE_STATEMENT_AUTO struct store_statement *read = NULL;
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
     assert_ok(store_prepare(store, "SELECT name, size, raw FROM thing ORDER BY id", &read, &err),
               &err);
@@ -53,7 +53,7 @@ static void a_rolled_back_transaction_leaves_nothing(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
     assert_ok(store_begin(store, &err), &err);
     assert_ok(store_exec(store, "INSERT INTO thing (name) VALUES ('a')", &err), &err);
@@ -74,9 +74,9 @@ static void a_uniqueness_rule_answers_by_the_count_of_changes(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
-    STORE_STATEMENT_AUTO struct store_statement *add = NULL;
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
     assert_ok(store_prepare(store,
                             "INSERT INTO thing (name) VALUES ($1) ON CONFLICT (name) DO NOTHING",
                             &add, &err),
@@ -97,9 +97,9 @@ static void what_the_backend_refuses_is_told_and_the_store_goes_on(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    STORE_AUTO struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
     assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
-    STORE_STATEMENT_AUTO struct store_statement *none = NULL;
+    MU_AUTO(store_statement) struct store_statement *none = NULL;
     assert_fails(store_prepare(store, "SELECT nothing FROM nowhere", &none, &err), &err,
                  MUTUAL_E_STORE_FAILED);
     assert_fails(store_exec(store, "INSERT INTO part (thing_id) VALUES (99)", &err), &err,

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mutual issue NAME: a certificate, from a profile, with our key or for somebody's request.
+ */
+#include "cli/authority_internal.h"
+
+#include <string.h>
+
+struct issue_options {
+    const char *dir, *profile, *csr, *owner, *place, *purpose, *out;
+    struct cli_texts san, dns, ip, email, spiffe;
+    const char *key;
+    int64_t life_ns;
+    struct authority_p12 p12;
+};
+
+#define O(field_) offsetof(struct issue_options, field_)
+static const struct cli_option issue_table[] = {
+    {.name = "dir",
+     .kind = CLI_PATH,
+     .offset = O(dir),
+     .value = "DIRECTORY",
+     .help = "where the authority lives"},
+    {.name = "profile",
+     .letter = 'p',
+     .kind = CLI_TEXT,
+     .offset = O(profile),
+     .value = "PROFILE",
+     .dflt = "server",
+     .help = "server, client, service, device or user; see: mutual show profile"},
+    {.name = "dns",
+     .kind = CLI_TEXTS,
+     .offset = O(dns),
+     .value = "NAME",
+     .help = "certify this host name"},
+    {.name = "ip",
+     .kind = CLI_TEXTS,
+     .offset = O(ip),
+     .value = "ADDRESS",
+     .help = "certify this address"},
+    {.name = "email",
+     .kind = CLI_TEXTS,
+     .offset = O(email),
+     .value = "ADDRESS",
+     .help = "certify this mailbox"},
+    {.name = "spiffe",
+     .kind = CLI_TEXTS,
+     .offset = O(spiffe),
+     .value = "ID",
+     .help = "certify this SPIFFE ID instead of the one made from NAME"},
+    {.name = "san",
+     .kind = CLI_TEXTS,
+     .offset = O(san),
+     .value = "NAME",
+     .help = "certify this name, its type told by its form"},
+    {.name = "life",
+     .kind = CLI_DURATION,
+     .offset = O(life_ns),
+     .value = "DURATION",
+     .help = "how long it lives; else the profile's default"},
+    {.name = "key",
+     .kind = CLI_TEXT,
+     .offset = O(key),
+     .value = "KIND",
+     .help = "ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096 or ed25519"},
+    {.name = "csr",
+     .kind = CLI_PATH,
+     .offset = O(csr),
+     .value = "FILE",
+     .help = "certify the key of this request; - is standard input"},
+    {.name = "owner",
+     .kind = CLI_TEXT,
+     .offset = O(owner),
+     .value = "TEXT",
+     .help = "who answers for it; else you"},
+    {.name = "place",
+     .kind = CLI_TEXT,
+     .offset = O(place),
+     .value = "TEXT",
+     .help = "where it is used; else this machine's name"},
+    {.name = "purpose",
+     .kind = CLI_TEXT,
+     .offset = O(purpose),
+     .value = "TEXT",
+     .help = "what it is for; else what the profile says"},
+    {.name = "out",
+     .letter = 'o',
+     .kind = CLI_PATH,
+     .offset = O(out),
+     .value = "DIRECTORY",
+     .help = "its directory is made in here; with --csr, - prints it instead"},
+    {.name = "p12",
+     .kind = CLI_FLAG,
+     .offset = O(p12.wanted),
+     .help = "put key and certificate into a PKCS#12 file, for people"},
+    {.name = "for",
+     .kind = CLI_WORD,
+     .offset = O(p12.preset),
+     .words = authority_p12_words,
+     .dflt = "modern",
+     .help = "who is to import the PKCS#12 file"},
+    {.name = "password-file",
+     .kind = CLI_PATH,
+     .offset = O(p12.password_file),
+     .value = "FILE",
+     .help = "its first line opens the PKCS#12 file; else one is made and shown once"},
+    {.name = NULL},
+};
+#undef O
+
+/* The names that were given, checked; texts live in the arena. */
+struct given_names {
+    struct mutual_name items[MU_LIMIT_CERT_NAMES];
+    size_t count;
+    struct mu_arena *arena;
+};
+
+static void given_names_done(struct given_names **names)
+{
+    if (*names != NULL) {
+        mu_arena_free((*names)->arena);
+        mu_free(*names);
+    }
+}
+
+/* `type` MUTUAL_NAME_COUNT_: told by the form. */
+static bool add_given(struct given_names *names, enum mutual_name_type type,
+                      const struct cli_texts *texts, struct mutual_error *err)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        char storage[MU_LIMIT_NAME_BYTES + 1];
+        struct mutual_name name;
+        const char *text = texts->items[i];
+        bool good =
+            type == MUTUAL_NAME_COUNT_
+                ? ca_name_guess(text, storage, sizeof storage, &name, err)
+                : mutual_name_parse(type, text, strlen(text), storage, sizeof storage, &name, err);
+        if (!good) {
+            return false;
+        }
+        if (names->count == MU_COUNT(names->items)) {
+            return mu_fail(err, MUTUAL_E_LIMIT, "a certificate holds at most %u names",
+                           MU_LIMIT_CERT_NAMES);
+        }
+        name.text = mu_arena_strndup(names->arena, name.text, name.len);
+        if (name.text == NULL) {
+            return mu_fail_memory(err);
+        }
+        names->items[names->count++] = name;
+    }
+    return true;
+}
+
+static bool read_names(const struct issue_options *options, struct given_names **ret_names,
+                       struct mutual_error *err)
+{
+    struct given_names *names = mu_alloc(1, sizeof *names);
+    *ret_names = names;
+    if (names != NULL) {
+        names->arena = mu_arena_new(MU_LIMIT_CERT_NAMES * (MU_LIMIT_NAME_BYTES + 64));
+    }
+    if (names == NULL || names->arena == NULL) {
+        return mu_fail_memory(err);
+    }
+    return add_given(names, MUTUAL_NAME_SPIFFE, &options->spiffe, err) &&
+           add_given(names, MUTUAL_NAME_DNS, &options->dns, err) &&
+           add_given(names, MUTUAL_NAME_EMAIL, &options->email, err) &&
+           add_given(names, MUTUAL_NAME_IP, &options->ip, err) &&
+           add_given(names, MUTUAL_NAME_COUNT_, &options->san, err);
+}
+
+static bool check_together(const struct issue_options *options, struct mutual_error *err)
+{
+    bool print = options->out != NULL && strcmp(options->out, "-") == 0;
+    bool p12 = options->p12.wanted || options->p12.password_file != NULL;
+    if (options->csr != NULL && (p12 || options->key != NULL)) {
+        return mu_fail(err, MUTUAL_E_USAGE, "with --csr the key is somebody else's: no --%s",
+                       p12 ? "p12" : "key");
+    }
+    if (print && options->csr == NULL) {
+        return mu_fail(err, MUTUAL_E_USAGE, "--out - prints a certificate, but no private key") ||
+               mu_error_hint(err, "Give a directory; or a request, with --csr.");
+    }
+    return true;
+}
+
+static bool fill_request(const struct cli *cli, const struct issue_options *options,
+                         struct ca_request *request, struct mutual_error *err)
+{
+    *request = (struct ca_request){
+        .name = cli->args[0],
+        .life_s = options->life_ns / MU_NS_PER_S,
+        .owner = options->owner != NULL ? options->owner : authority_owner(),
+        .place = options->place != NULL ? options->place : authority_place(),
+        .purpose = options->purpose,
+        .now_s = mu_clock_wall_s(),
+    };
+    request->print_only = options->out != NULL && strcmp(options->out, "-") == 0;
+    request->out = request->print_only ? NULL : options->out;
+    request->key_given = options->key != NULL;
+    if (request->key_given && !mu_key_spec_find(options->key, &request->key)) {
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is no kind of key", options->key) ||
+               mu_error_hint(err, "One of: ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, "
+                                  "ed25519.");
+    }
+    return ca_profile_find(options->profile, &request->profile, err);
+}
+
+static bool run_issue_with(const struct cli *cli, const struct issue_options *options,
+                           struct mutual_error *err)
+{
+    __attribute__((cleanup(given_names_done))) struct given_names *names = NULL;
+    MU_AUTO(authority_secret) char *secret = NULL;
+    MU_AUTO(csr) struct mu_csr *csr = NULL;
+    MU_AUTO(ca) struct ca *ca = NULL;
+    struct ca_request request;
+    if (!check_together(options, err) || !fill_request(cli, options, &request, err) ||
+        !read_names(options, &names, err) ||
+        !authority_p12_request(cli, &options->p12, &request, &secret, err) ||
+        (options->csr != NULL && !authority_csr_read(options->csr, &csr, err))) {
+        return false;
+    }
+    request.names = names->items;
+    request.name_count = names->count;
+    request.csr = csr;
+    return authority_open(cli, options->dir, CA_CHANGE, &ca, err) &&
+           authority_issue(cli, ca, &request, err);
+}
+
+static int run_issue(struct cli *cli, const void *options)
+{
+    struct mutual_error err = {0};
+    return run_issue_with(cli, options, &err) ? CLI_YES : cli_fail(cli, &err);
+}
+
+const struct cli_verb cli_verb_issue = {
+    .name = "issue",
+    .group = CLI_GROUP_CERT,
+    .arguments = "NAME",
+    .help = "make a certificate, with its key or for a request",
+    .details = "Types of names that are not given are made from NAME: web becomes\n"
+               "web.DOMAIN and spiffe://DOMAIN/web. The files go to DIRECTORY/NAME/:\n"
+               "tls.crt, tls.key, ca.crt.",
+    .options = issue_table,
+    .options_size = sizeof(struct issue_options),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_issue,
+};

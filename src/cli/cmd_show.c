@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mutual show FILE|WHO, mutual show profile NAME: what a thing is and what it may do, in words.
+ */
+#include "cli/authority_internal.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+struct show_options {
+    const char *dir, *password_file;
+    bool pem;
+};
+
+#define O(field_) offsetof(struct show_options, field_)
+static const struct cli_option show_table[] = {
+    {.name = "dir",
+     .kind = CLI_PATH,
+     .offset = O(dir),
+     .value = "DIRECTORY",
+     .help = "where the authority lives"},
+    {.name = "password-file",
+     .kind = CLI_PATH,
+     .offset = O(password_file),
+     .value = "FILE",
+     .help = "its first line opens a PKCS#12 file or an encrypted key"},
+    {.name = "pem",
+     .kind = CLI_FLAG,
+     .offset = O(pem),
+     .help = "print the certificate itself, followed by its issuer's"},
+    {.name = NULL},
+};
+#undef O
+
+#define SHOW_MAX ((size_t)MU_LIMIT_CRL_BYTES)
+
+static bool show_file(const struct cli *cli, const struct show_options *options, const char *path,
+                      struct mutual_error *err)
+{
+    MU_AUTO(authority_secret) char *password = NULL;
+    MU_AUTO(buf) struct mu_buf bytes = {0};
+    MU_AUTO(buf) struct mu_buf out;
+    mu_buf_init(&out, 2 * SHOW_MAX);
+    if ((options->password_file != NULL &&
+         !authority_secret_read(options->password_file, &password, err)) ||
+        !authority_read(path, SHOW_MAX, &bytes, err)) {
+        return false;
+    }
+    bool good =
+        ca_describe(mu_buf_slice(&bytes), path, password, mu_clock_wall_s(), cli->json, &out, err);
+    mu_wipe(bytes.data, bytes.len); /* it may have been a key */
+    if (!good) {
+        return err->code == MUTUAL_E_KEY_PASSPHRASE && password == NULL
+                   ? mu_error_hint(err, "Give its password: --password-file FILE.")
+                   : false;
+    }
+    return cli_write(cli, &out, err);
+}
+
+static bool show_record(const struct cli *cli, const struct show_options *options,
+                        struct mutual_error *err)
+{
+    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    const struct inventory_record *record = NULL;
+    MU_AUTO(cert) struct mu_cert *cert = NULL;
+    MU_AUTO(buf) struct mu_buf out;
+    mu_buf_init(&out, 1u << 20);
+    int64_t now_s = mu_clock_wall_s();
+    if (!authority_open(cli, options->dir, CA_LOOK, &ca, err) ||
+        !ca_find(ca, cli->args[0], &records, err) ||
+        !ca_choose(&records, cli->args[0], CA_WISH_SHOW, now_s, &record, err)) {
+        return false;
+    }
+    if (!options->pem) {
+        return ca_describe_record(record, now_s, cli->json, &out, err) && cli_write(cli, &out, err);
+    }
+    if (!mu_cert_from_der(record->der, &cert, err)) {
+        return false;
+    }
+    if (mu_cert_facts(cert)->ca) {
+        mu_cert_to_pem(cert, &out);
+    } else {
+        ca_chain_pem(ca, cert, &out);
+    }
+    return cli_write(cli, &out, err);
+}
+
+static int run_show(struct cli *cli, const void *given)
+{
+    const struct show_options *options = given;
+    struct mutual_error err = {0};
+    struct stat info;
+    const char *who = cli->args[0];
+    bool file = strcmp(who, "-") == 0 || (stat(who, &info) == 0 && S_ISREG(info.st_mode));
+    bool good = file ? show_file(cli, options, who, &err) : show_record(cli, options, &err);
+    return good ? CLI_YES : cli_fail(cli, &err);
+}
+
+static int run_show_profile(struct cli *cli, const void *given)
+{
+    const struct show_options *options = given;
+    struct mutual_error err = {0};
+    const struct ca_profile *profile = NULL;
+    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(buf) struct mu_buf out;
+    mu_buf_init(&out, 1u << 20);
+    /* Without an authority here the profile is shown without its issuer's limits. */
+    if (!authority_open(cli, options->dir, CA_LOOK, &ca, &err) &&
+        (options->dir != NULL || err.code != MUTUAL_E_FILE_MISSING)) {
+        return cli_fail(cli, &err);
+    }
+    if (cli->arg_count > 0) {
+        if (!ca_profile_find(cli->args[0], &profile, &err)) {
+            return cli_fail(cli, &err);
+        }
+        ca_describe_profile(profile, ca, cli->json, &out);
+    }
+    if (cli->arg_count == 0) {
+        mu_buf_text(&out, cli->json ? "[" : "");
+        for (size_t i = 0; ca_profile_at(i) != NULL; i++) {
+            mu_buf_text(&out, i == 0 ? "" : cli->json ? "," : "\n");
+            ca_describe_profile(ca_profile_at(i), ca, cli->json, &out);
+        }
+        mu_buf_text(&out, cli->json ? "]\n" : "");
+    }
+    return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
+}
+
+static const struct cli_verb subs[] = {
+    {.name = "profile",
+     .arguments = "[NAME]",
+     .help = "tell what a profile certifies, within the issuer's limits",
+     .options = show_table,
+     .options_size = sizeof(struct show_options),
+     .max_args = 1,
+     .run = run_show_profile},
+    {.name = NULL},
+};
+
+const struct cli_verb cli_verb_show = {
+    .name = "show",
+    .group = CLI_GROUP_CERT,
+    .arguments = "FILE|NAME|SERIAL|FINGERPRINT",
+    .help = "tell what a certificate, request, list, key or .p12 is and may do",
+    .details = "Reads PEM and DER; - is standard input. Of a private key only the public half is\n"
+               "shown.",
+    .options = show_table,
+    .options_size = sizeof(struct show_options),
+    .min_args = 1,
+    .max_args = 1,
+    .subs = subs,
+    .run = run_show,
+};
