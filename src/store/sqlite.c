@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -143,43 +144,79 @@ static bool prepare_writing(struct store *store, struct mutual_error *err)
     return store->backend->exec(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", err);
 }
 
-/* A log cannot be opened for reading where its index can be neither found nor made; when the
- * directory cannot be written and no log is left over, the file alone is the whole truth. */
-static bool only_file(const char *path)
+/* A log is waiting to be merged; without one the file alone is the whole truth. */
+static bool log_pending(const char *path)
 {
-    char log[4096];
+    char log[PATH_MAX / 2];
     struct stat info;
     int len = snprintf(log, sizeof log, "%s-wal", path);
-    bool pending = len > 0 && (size_t)len < sizeof log && stat(log, &info) == 0 && info.st_size > 0;
-    return !pending && access(path, W_OK) == -1 && errno == EROFS;
+    return len < 0 || (size_t)len >= sizeof log || (stat(log, &info) == 0 && info.st_size > 0);
 }
 
-static bool open_db(struct store *store, const char *path, struct mutual_error *err)
+static bool open_db(struct store *store, const char *name, int flags, struct mutual_error *err)
 {
     struct sqlite *impl = store->impl;
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    flags |= store->access == STORE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-    MU_AUTO(buf) struct mu_buf uri;
-    mu_buf_init(&uri, 3 * 4096);
-    const char *name = path;
-    if (store->access == STORE_READ && only_file(path)) {
-        mu_buf_text(&uri, "file:");
-        for (const char *p = path; *p != '\0'; p++) {
-            bool special = *p == '%' || *p == '?' || *p == '#';
-            mu_buf_printf(&uri, special ? "%%%02x" : "%c", *p);
-        }
-        mu_buf_text(&uri, "?immutable=1");
-        flags |= SQLITE_OPEN_URI;
-        name = mu_buf_str(&uri);
-    }
-    int rc = sqlite3_open_v2(name, &impl->db, flags, NULL);
+    int rc = sqlite3_open_v2(name, &impl->db,
+                             flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     if (rc != SQLITE_OK) {
         return fail_sqlite(store, rc, "open", err);
     }
     (void)sqlite3_extended_result_codes(impl->db, 1);
     (void)sqlite3_busy_timeout(impl->db, store->wait_ms);
     (void)sqlite3_db_config(impl->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    return true;
+    return check_ours(store, err) &&
+           store->backend->exec(store, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF",
+                                err);
+}
+
+/* Reading through the log needs its index, which a full or read-only disk does not let us make.
+ * Then the file is read alone, while a shared hold on the lock keeps writers of ours away. */
+static bool open_file_alone(struct store *store, const char *path)
+{
+    struct sqlite *impl = store->impl;
+    char lock[PATH_MAX / 2];
+    (void)snprintf(lock, sizeof lock, "%s.lock", path);
+    impl->lock_fd = open(lock, O_RDONLY | O_CLOEXEC);
+    if (log_pending(path) ||
+        (impl->lock_fd != -1 && flock(impl->lock_fd, LOCK_SH | LOCK_NB) != 0)) {
+        return false;
+    }
+    MU_AUTO(buf) struct mu_buf uri;
+    mu_buf_init(&uri, 3 * 4096);
+    mu_buf_text(&uri, "file:");
+    for (const char *p = path; *p != '\0'; p++) {
+        bool special = *p == '%' || *p == '?' || *p == '#';
+        mu_buf_printf(&uri, special ? "%%%02x" : "%c", *p);
+    }
+    mu_buf_text(&uri, "?immutable=1");
+    (void)sqlite3_close(impl->db);
+    impl->db = NULL;
+    return open_db(store, mu_buf_str(&uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+}
+
+static bool open_to_read(struct store *store, const char *path, struct mutual_error *err)
+{
+    struct mutual_error why = {0};
+    if (open_db(store, path, SQLITE_OPEN_READONLY, &why)) {
+        return true;
+    }
+    bool no_index = why.code == MUTUAL_E_DISK_FULL || why.code == MUTUAL_E_STORE_FAILED;
+    if (no_index && open_file_alone(store, path)) {
+        return true;
+    }
+    if (err != NULL) {
+        *err = why;
+    }
+    return false;
+}
+
+static bool open_to_write(struct store *store, const char *path, struct mutual_error *err)
+{
+    if (access(path, W_OK) == -1) {
+        return mu_fail_errno(err, MUTUAL_E_STORE_FAILED, errno, "store \"%s\" cannot be written",
+                             store->name);
+    }
+    return open_db(store, path, SQLITE_OPEN_READWRITE, err) && prepare_writing(store, err);
 }
 
 static bool sqlite_open(struct store *store, const char *path, struct mutual_error *err)
@@ -198,10 +235,8 @@ static bool sqlite_open(struct store *store, const char *path, struct mutual_err
     if (store->access == STORE_CREATE && !make_file(store, path, err)) {
         return false;
     }
-    return open_db(store, path, err) && check_ours(store, err) &&
-           store->backend->exec(store, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF",
-                                err) &&
-           (store->access == STORE_READ || prepare_writing(store, err));
+    return store->access == STORE_READ ? open_to_read(store, path, err)
+                                       : open_to_write(store, path, err);
 }
 
 static void sqlite_unlock(struct store *store)
