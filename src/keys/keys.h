@@ -79,8 +79,9 @@ bool keys_loader_read(struct keys_loader *loader, const struct ipc_message *mess
 enum keys_loading {
     KEYS_LOADING, /* some answers are out      */
     KEYS_LOADED,  /* all are in and good       */
-    KEYS_FAILED,  /* some key of the new generation was refused: ret_why says which and why:
-                     KEY_MALFORMED, KEY_PASSPHRASE, KEY_UNSUPPORTED, KEY_MISMATCH, FILE_UNREADABLE */
+    KEYS_FAILED,  /* some key of the new generation was refused, ret_why says which and why:
+                     KEY_MALFORMED, KEY_PASSPHRASE, KEY_UNSUPPORTED, KEY_MISMATCH,
+                     FILE_UNREADABLE, FILE_TOO_LARGE                                      */
 };
 enum keys_loading keys_loader_state(const struct keys_loader *loader, struct mutual_error *ret_why);
 /* The generation begun last is in use: forgets the keys that only earlier ones had. */

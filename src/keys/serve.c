@@ -170,6 +170,17 @@ static bool journal(struct peer *asker, const struct keys_request *request, cons
     return answer(&server->parent, IPC_MSG_KEY_JOURNAL, &payload, &err);
 }
 
+/* A worker, who meets strangers, has no business with an authority's key whatever it asks. */
+static bool may_ask(const struct peer *peer, const struct keys_held *held, struct mutual_error *err)
+{
+    const uint32_t tls = (uint32_t)KEYS_TLS_SERVER | (uint32_t)KEYS_TLS_CLIENT;
+    if (peer->party == IPC_WORKER && (held->rules.purposes & ~tls) != 0) {
+        return mu_fail(err, MUTUAL_E_KEY_REFUSED, "a worker asked for the authority's key \"%s\"",
+                       held->name);
+    }
+    return true;
+}
+
 static enum keys_status judge_and_sign(struct peer *peer, const struct keys_request *request,
                                        struct mu_buf *signature)
 {
@@ -180,7 +191,8 @@ static enum keys_status judge_and_sign(struct peer *peer, const struct keys_requ
     if (held == NULL) {
         return KEYS_UNAVAILABLE; /* not loaded yet, or forgotten by a reload */
     }
-    if (!keys_permit(&held->rules, mu_key_info(held->key), &request->scheme, request->tbs, what,
+    if (!may_ask(peer, held, &err) ||
+        !keys_permit(&held->rules, mu_key_info(held->key), &request->scheme, request->tbs, what,
                      &purpose, &err)) {
         (void)journal(peer, request, what, &err);
         return KEYS_REFUSED;

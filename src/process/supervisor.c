@@ -17,6 +17,8 @@
 #define STEADY_NS (10 * MU_NS_PER_S)
 /* From SIGTERM to SIGKILL, and from a closed channel to SIGKILL. */
 #define GRACE_NS (2 * MU_NS_PER_S)
+/* From START to READY; a child that takes longer hangs. */
+#define READY_NS (20 * MU_NS_PER_S)
 /* Messages of one child per turn, so that a talkative one cannot keep the others waiting. */
 #define MESSAGES_PER_TURN 64
 
@@ -84,6 +86,7 @@ bool supervisor_new(const struct supervisor_options *options, struct supervisor 
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
+static void kill_member(void *owner);
 static void channel_ready(void *owner, uint32_t events);
 static void pid_ready(void *owner, uint32_t events);
 static void start_again(void *owner);
@@ -167,6 +170,7 @@ static bool start_member(struct member *member, struct mutual_error *err)
         return false;
     }
     member->started_ns = reactor_now_ns(reactor_of(member));
+    reactor_arm_in(reactor_of(member), &member->timer, READY_NS, kill_member, member);
     return true;
 }
 
@@ -281,6 +285,9 @@ static bool on_ready(struct member *member, const struct ipc_message *message,
         return false;
     }
     member->public.ready = true;
+    if (!member->public.abandoned) { /* else the timer is the one that ends it */
+        reactor_cancel(reactor_of(member), &member->timer);
+    }
     const char *missing = sandbox_warning(&member->public.sandbox);
     if (missing != NULL) {
         struct mutual_error what = {0};

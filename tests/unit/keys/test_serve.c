@@ -21,9 +21,9 @@ static void receive(struct ipc_channel *channel, enum ipc_type type, struct ipc_
     assert_string_equal(ipc_type_name(message->type), ipc_type_name(type));
 }
 
-static void load_key(uint32_t purposes)
+static void load_key(const struct keys_rules *rules)
 {
-    struct keys_load load = {.number = 1, .name = "web", .rules = {.purposes = purposes}};
+    struct keys_load load = {.number = 1, .name = "web", .rules = *rules};
     MU_AUTO(buf) struct mu_buf payload;
     mu_buf_init(&payload, 10000);
     keys_load_write(&payload, &load);
@@ -46,7 +46,8 @@ static int setup(void **state)
     assert_ok(process_spawn(&what, &pid, &parent, &err), &err);
     struct ipc_message message = {0};
     receive(parent, IPC_MSG_READY, &message);
-    load_key(KEYS_TLS_SERVER);
+    const struct keys_rules rules = {.purposes = KEYS_TLS_SERVER};
+    load_key(&rules);
     return 0;
 }
 
@@ -182,6 +183,23 @@ static void a_hostile_worker_is_expelled_alone(void **state)
     ipc_channel_free(good);
 }
 
+/* Bytes that the key is for, from the wrong process: only the parent and the authority may ask. */
+static void a_worker_never_uses_an_authority(void **state)
+{
+    (void)state;
+    MU_AUTO(cert) struct mu_cert *issuer = self_signed(key, true);
+    const struct keys_rules rules = ca_rules(issuer);
+    load_key(&rules);
+    const struct mu_cert_template template = leaf(issuer, key);
+    MU_AUTO(buf) struct mu_buf tbs;
+    mu_buf_init(&tbs, MU_LIMIT_CERT_BYTES);
+    assert_ok(mu_cert_build_tbs(&template, MU_SCHEME_ED25519, &tbs, &err), &err);
+    struct ipc_channel *worker = add_worker(3);
+    assert_int_equal(ask(worker, key, mu_buf_slice(&tbs)), KEYS_REFUSED);
+    assert_journal_refused();
+    ipc_channel_free(worker);
+}
+
 static void a_key_can_be_forgotten(void **state)
 {
     (void)state;
@@ -207,5 +225,5 @@ static void it_ends_when_drained(void **state)
 
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 KEYS_MAIN(CASE(what_the_key_is_for_is_signed), CASE(all_else_is_refused),
-          CASE(a_hostile_worker_is_expelled_alone), CASE(a_key_can_be_forgotten),
-          CASE(it_ends_when_drained))
+          CASE(a_hostile_worker_is_expelled_alone), CASE(a_worker_never_uses_an_authority),
+          CASE(a_key_can_be_forgotten), CASE(it_ends_when_drained))
