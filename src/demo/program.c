@@ -89,15 +89,16 @@ bool demo_run(const char *const *argv, struct mu_buf *output, struct mutual_erro
         return false;
     }
     fd_done(&to);
-    bool read_all = mu_fd_read(from, argv[1], output->max, output, err);
+    MU_AUTO(buf) struct mu_buf said = {0};
+    bool read_all = mu_fd_read(from, argv[1], output->max, &said, err);
     int status = wait_for(pid);
     if (!read_all) {
         return false;
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        return fail_died(argv, mu_buf_str(output), err);
+        return fail_died(argv, mu_buf_str(&said), err);
     }
-    return true;
+    return mu_buf_append(output, said.data, said.len) || mu_fail_memory(err);
 }
 
 static bool notify_open(const char *directory, char *ret_variable, size_t size, int *ret_fd,
