@@ -13,7 +13,15 @@
 #include <mutual/session.h>
 #include <mutual/trust.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The version of the library, such as "0.1.0". */
 MUTUAL_API const char *mutual_version(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
