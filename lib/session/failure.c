@@ -57,6 +57,7 @@ static const struct reason_row reasons[] = {
      "did not prove that it holds the key of its certificate"},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, MUTUAL_E_BAD_RECORD,
      "sent a record that does not authenticate"},
+    {SSL_R_UNKNOWN_PROTOCOL, MUTUAL_E_PROTOCOL_OLD, "speaks a protocol older than TLS"},
     {SSL_R_NO_RENEGOTIATION, MUTUAL_E_RENEGOTIATION, "asked for a renegotiation"},
     {SSL_R_BAD_PSK, MUTUAL_E_PROTOCOL_VIOLATION, "resumes a session that it cannot prove"},
     {SSL_R_BINDER_DOES_NOT_VERIFY, MUTUAL_E_PROTOCOL_VIOLATION,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "keys/keys_internal.h"
@@ -107,14 +108,47 @@ bool keys_passphrase_keep(int from, const char *name, int *ret_fd, struct mutual
     return true;
 }
 
-static struct entry *find(const struct keys_loader *loader, const uint8_t id[KEYS_ID_SIZE])
+/* Has the file been left alone since it was opened? */
+static bool is_same_file(int a, int b)
+{
+    struct stat one;
+    struct stat other;
+    return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino && one.st_size == other.st_size &&
+           one.st_ctim.tv_sec == other.st_ctim.tv_sec &&
+           one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
+}
+
+static bool is_id(const struct entry *entry, const uint8_t id[KEYS_ID_SIZE])
+{
+    return memcmp(entry->id, id, KEYS_ID_SIZE) == 0;
+}
+
+/* The entry of that key from that file. Another file for the same key is an entry of its own: it
+ * may hold something else, and until that is known the old one must stay. */
+static struct entry *find(const struct keys_loader *loader, const uint8_t id[KEYS_ID_SIZE],
+                          int key_fd)
 {
     for (size_t i = 0; i < loader->count; i++) {
-        if (memcmp(loader->entries[i]->id, id, KEYS_ID_SIZE) == 0) {
+        if (is_id(loader->entries[i], id) && is_same_file(loader->entries[i]->key_fd, key_fd)) {
             return loader->entries[i];
         }
     }
     return NULL;
+}
+
+/* What some entry that is in use permits the key. */
+static uint32_t purposes_of(const struct keys_loader *loader, const uint8_t id[KEYS_ID_SIZE])
+{
+    uint32_t purposes = 0;
+    for (size_t i = 0; i < loader->count; i++) {
+        const struct entry *entry = loader->entries[i];
+        if (is_id(entry, id) && (entry->now || entry->before)) {
+            purposes |= entry->now ? entry->rules.purposes : 0;
+            purposes |= entry->before ? entry->rules_before.purposes : 0;
+        }
+    }
+    return purposes;
 }
 
 static bool add(struct keys_loader *loader, const uint8_t id[KEYS_ID_SIZE],
@@ -167,7 +201,7 @@ bool keys_loader_put(struct keys_loader *loader, const char *name, int take_key_
     if (!mu_sha256(spki, id, err)) {
         return false;
     }
-    struct entry *entry = find(loader, id);
+    struct entry *entry = find(loader, id, key_fd);
     if (entry != NULL && entry->state != ENTRY_FAILED) {
         put_again(entry, rules);
         return true;
@@ -200,9 +234,8 @@ static bool send_one(struct keys_loader *loader, struct entry *entry, struct sup
 {
     struct keys_load load = {
         .number = ++loader->next_number, .expected = true, .rules = entry->rules};
-    if (entry->before) { /* until the commit, what the generation before needs stays permitted */
-        load.rules.purposes |= entry->rules_before.purposes;
-    }
+    /* until the commit, what the generation before needs stays permitted */
+    load.rules.purposes |= purposes_of(loader, entry->id);
     memcpy(load.id, entry->id, KEYS_ID_SIZE);
     memcpy(load.name, entry->name, sizeof load.name);
     MU_AUTO(buf) struct mu_buf payload;
@@ -294,7 +327,7 @@ static void drop_unused(struct keys_loader *loader, struct supervisor *superviso
             continue;
         }
         struct mutual_error err = {0}; /* when it cannot be told, it is dead and forgot by itself */
-        if (keys != NULL && keys->ready) {
+        if (keys != NULL && keys->ready && purposes_of(loader, entry->id) == 0) {
             (void)!supervisor_send(supervisor, keys, IPC_MSG_KEY_FORGET,
                                    mu_slice_of(entry->id, KEYS_ID_SIZE), NULL, 0, &err);
         }

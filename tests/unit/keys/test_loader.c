@@ -82,12 +82,15 @@ static int teardown(void **state)
     return 0;
 }
 
-static void put(size_t i, const struct mu_key *of_file, uint32_t purposes)
+static void put_file(size_t i, int fd, uint32_t purposes)
 {
     const struct keys_rules rules = {.purposes = purposes};
-    assert_ok(keys_loader_put(loader, "web", key_fd(of_file, NULL), -1, mu_key_spki(keys[i]),
-                              &rules, &err),
-              &err);
+    assert_ok(keys_loader_put(loader, "web", fd, -1, mu_key_spki(keys[i]), &rules, &err), &err);
+}
+
+static void put(size_t i, const struct mu_key *of_file, uint32_t purposes)
+{
+    put_file(i, key_fd(of_file, NULL), purposes);
 }
 
 static enum keys_loading settle(struct mutual_error *why)
@@ -123,13 +126,15 @@ static void what_stays_is_not_loaded_twice(void **state)
 {
     (void)state;
     keys_loader_begin(loader);
+    int kept = key_fd(keys[1], NULL);
     put(0, keys[0], KEYS_TLS_SERVER);
-    put(1, keys[1], KEYS_TLS_SERVER);
+    put_file(1, dup(kept), KEYS_TLS_SERVER);
     assert_int_equal(settle(NULL), KEYS_LOADED);
     keys_loader_commit(loader, supervisor);
     unsigned before = answers;
     keys_loader_begin(loader); /* the second stays as it is, the first goes, the third comes */
-    put(1, keys[1], KEYS_TLS_SERVER);
+    put_file(1, dup(kept), KEYS_TLS_SERVER);
+    (void)close(kept);
     put(2, keys[2], KEYS_TLS_SERVER);
     assert_int_equal(settle(NULL), KEYS_LOADED);
     assert_int_equal(answers, before + 1);
@@ -176,6 +181,27 @@ static void a_bad_key_fails_its_generation_only(void **state)
     assert_int_equal(settle(&why), KEYS_LOADED);
 }
 
+static void another_file_for_a_loaded_key_is_judged(void **state)
+{
+    (void)state;
+    struct mutual_error why = {0};
+    keys_loader_begin(loader);
+    put(0, keys[0], KEYS_TLS_SERVER);
+    assert_int_equal(settle(&why), KEYS_LOADED);
+    keys_loader_commit(loader, supervisor);
+    keys_loader_begin(loader); /* the certificate is the same, its key file is another now */
+    put(0, keys[2], KEYS_TLS_SERVER);
+    assert_int_equal(settle(&why), KEYS_FAILED);
+    assert_int_equal(why.code, MUTUAL_E_KEY_MISMATCH);
+    keys_loader_abandon(loader, supervisor);
+    assert_int_equal(settle(&why), KEYS_LOADED); /* the old one is still there */
+    keys_loader_begin(loader);                   /* a copy of the right one will do */
+    put(0, keys[0], KEYS_TLS_SERVER);
+    assert_int_equal(settle(&why), KEYS_LOADED);
+    keys_loader_commit(loader, supervisor);
+    assert_int_equal(settle(&why), KEYS_LOADED);
+}
+
 static void a_passphrase_is_kept_for_later(void **state)
 {
     (void)state;
@@ -200,4 +226,4 @@ static void a_passphrase_is_kept_for_later(void **state)
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 KEYS_MAIN(CASE(keys_are_loaded_and_loaded_again), CASE(what_stays_is_not_loaded_twice),
           CASE(one_key_may_serve_two_ends), CASE(a_bad_key_fails_its_generation_only),
-          CASE(a_passphrase_is_kept_for_later))
+          CASE(another_file_for_a_loaded_key_is_judged), CASE(a_passphrase_is_kept_for_later))
