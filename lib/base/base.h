@@ -224,7 +224,7 @@ bool mu_file_read(const char *path, size_t max, struct mu_buf *ret_buf, struct m
 bool mu_fd_read(int fd, const char *name, size_t max, struct mu_buf *ret_buf,
                 struct mutual_error *err);
 /* Writes aside, syncs, renames, syncs the directory: after a crash there is the old file or the
- * new one. An existing file is replaced. */
+ * new one. An existing file is replaced; a device or a pipe is written to instead. */
 bool mu_file_write(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err);
 /* As mu_file_write, but fails with FILE_EXISTS when there is one already. */
 bool mu_file_create(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err);

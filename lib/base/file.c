@@ -150,9 +150,23 @@ static bool write_aside(const char *path, struct mu_slice bytes, mode_t mode, bo
     return sync_directory(path) ? true : fail_write(err, errno, path);
 }
 
+/* A device, a pipe or a socket: /dev/null must not become a file because root wrote to it. */
+static bool is_special(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+static bool write_through(const char *path, struct mu_slice bytes, struct mutual_error *err)
+{
+    __attribute__((cleanup(fd_auto))) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    return (fd != -1 && mu_fd_write(fd, bytes.data, bytes.len)) || fail_write(err, errno, path);
+}
+
 bool mu_file_write(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err)
 {
-    return write_aside(path, bytes, mode, true, err);
+    return is_special(path) ? write_through(path, bytes, err)
+                            : write_aside(path, bytes, mode, true, err);
 }
 
 bool mu_file_create(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err)

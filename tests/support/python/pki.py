@@ -70,7 +70,7 @@ class Authority:
         csr = pair.cert.with_suffix(".csr")
         ext = pair.cert.with_suffix(".ext")
         openssl("req", "-new", "-key", pair.key, "-subj", subject, "-out", csr, "-config",
-                "/dev/null")
+                self.config)
         ext.write_text("\n".join(extensions) + "\n")
         openssl("ca", "-batch", "-notext", "-config", self.config, "-in", csr, "-out", pair.cert,
                 "-keyfile", self.pair.key, "-extfile", ext, "-startdate", stamp(days[0]),

@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 #include "unit.h"
+#include <stdio.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -68,6 +69,27 @@ static void limits_and_kinds_are_kept(void **state)
     assert_ok(mu_file_write(path, MU_SLICE_LIT("12345678901"), 0600, &err), &err);
     assert_fails(mu_file_read(path, 10, &buf, &err), &err, MUTUAL_E_FILE_TOO_LARGE);
     assert_non_null(strstr(err.reason, "10 bytes"));
+}
+
+static void a_pipe_is_written_to_and_stays(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/mutual-fifo-XXXXXX";
+    char got[4] = "";
+    struct stat info;
+    struct mutual_error err = {0};
+    assert_non_null(mkdtemp(path));
+    char fifo[64];
+    (void)snprintf(fifo, sizeof fifo, "%s/fifo", path);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    int reader = open(fifo, O_RDONLY | O_NONBLOCK);
+    assert_ok(mu_file_write(fifo, MU_SLICE_LIT("one"), 0600, &err), &err);
+    assert_int_equal(read(reader, got, sizeof got), 3);
+    assert_int_equal(stat(fifo, &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    (void)close(reader);
+    (void)unlink(fifo);
+    (void)rmdir(path);
 }
 
 static void what_cannot_be_written_is_said(void **state)
