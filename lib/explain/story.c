@@ -17,10 +17,12 @@ const struct mutual_error *mu_story_error(const struct mutual_story *story)
     return NULL;
 }
 
-/* A step that failed was begun too. */
-static bool was_begun(const struct mutual_story *story, enum mutual_step step)
+/* Did data flow? A relay that broke did; one whose backend was never reached did not. */
+static bool was_relayed(const struct mutual_story *story, enum mutual_code code)
 {
-    return story->journey->steps[step].outcome != MUTUAL_OUTCOME_PENDING;
+    enum mutual_outcome outcome = story->journey->steps[MUTUAL_STEP_DATA].outcome;
+    return outcome == MUTUAL_OUTCOME_DONE ||
+           (outcome == MUTUAL_OUTCOME_FAILED && code != MUTUAL_E_BACKEND_DOWN);
 }
 
 static bool is_admitted(const struct mutual_story *story)
@@ -38,7 +40,7 @@ const char *mu_story_outcome(const struct mutual_story *story)
      * the server refuses its certificate. */
     bool by_peer = error->code == MUTUAL_E_PEER_REFUSED_US ||
                    error->code == MUTUAL_E_PEER_WANTS_CERT || error->code == MUTUAL_E_PEER_ALERT;
-    if (is_admitted(story) && was_begun(story, MUTUAL_STEP_DATA) && !by_peer) {
+    if (is_admitted(story) && was_relayed(story, error->code) && !by_peer) {
         return "ended";
     }
     return mutual_code_class(error->code) == MUTUAL_CLASS_PEER ? "refused" : "failed";
