@@ -151,7 +151,7 @@ static bool make_authorities(const struct story *story, struct mutual_error *err
         const char *words[WORDS_MAX];
     } commands[] = {
         {"corp", {"init", "demo.test", "--dns", "localhost", NULL}},
-        {"corp", {"issue", "gateway", "--profile", "server", "--name", "dns:localhost", NULL}},
+        {"corp", {"issue", "gateway", "--profile", "server", "--dns", "localhost", NULL}},
         {"corp", {"issue", "alice", "--profile", "user", NULL}},
         {"corp", {"issue", "bob", "--profile", "user", NULL}},
         {"stranger", {"init", "stranger.test", NULL}},
@@ -177,6 +177,7 @@ static bool write_configuration(const struct story *story, char *path, size_t si
                   "trust:\n"
                   "  - name: corp\n"
                   "    bundle: %s\n"
+                  "    intermediates: %s/corp/authority/issuer/issuer.crt\n"
                   "    revocation: {crl: %s/corp/authority/issuer.crl}\n"
                   "inbound:\n"
                   "  - name: hello\n"
@@ -190,7 +191,7 @@ static bool write_configuration(const struct story *story, char *path, size_t si
                   "    from: [{spiffe: \"spiffe://demo.test/user/alice\"}]\n"
                   "    owner: the demo\n"
                   "    why: somebody has to get in\n",
-                  story->ca, story->dir, story->port, story->service_port, story->dir);
+                  story->ca, story->dir, story->dir, story->port, story->service_port, story->dir);
     snprintf(path, size, "%s/mutual.yaml", story->dir);
     return text.failed ? mu_fail_memory(err) : mu_file_write(path, mu_buf_slice(&text), 0644, err);
 }
@@ -311,7 +312,7 @@ static bool revoke_while_open(struct story *story, struct mutual_error *err)
         .port = story->port, .tls = true, .ca_path = story->ca, .certificate = certificate};
     struct demo_visit *visit = NULL;
     struct demo_answer answer;
-    static const char *const words[] = {"revoke", "alice", "--reason", "keyCompromise", NULL};
+    static const char *const words[] = {"revoke", "alice", "--reason", "key-compromise", NULL};
     if (!demo_visit_open(&visitor, &visit, err)) {
         return false;
     }

@@ -59,15 +59,18 @@ static int wait_for(pid_t pid)
     return status;
 }
 
+/* What the program said went wrong: the first line with "error", else the last line. */
 static bool fail_died(const char *const *argv, const char *output, struct mutual_error *err)
 {
-    const char *line = output;
-    for (const char *at = output; *at != '\0'; at++) {
-        if (*at == '\n' && at[1] != '\0') {
-            line = at + 1;
+    const char *line = strstr(output, "error");
+    if (line == NULL) {
+        line = output;
+        for (const char *at = output; *at != '\0'; at++) {
+            line = *at == '\n' && at[1] != '\0' ? at + 1 : line;
         }
     }
-    return mu_fail(err, MUTUAL_E_PROCESS_DIED, "\"mutual %s\" failed: %.150s", argv[1], line);
+    return mu_fail(err, MUTUAL_E_PROCESS_DIED, "\"mutual %s\" failed: %.*s", argv[1],
+                   (int)strcspn(line, "\n"), line);
 }
 
 bool demo_run(const char *const *argv, struct mu_buf *output, struct mutual_error *err)
