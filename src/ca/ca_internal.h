@@ -30,6 +30,8 @@ bool ca_sync_directory(const char *path, struct mutual_error *err);
 /* Removes a directory and the plain files in it (subdirectories too, two levels); missing is good.
  * Only for directories that we made: the last part of the name must begin with "." */
 void ca_remove_aside(const char *path);
+/* Removes the half-written files that a killed process left in a directory built aside. */
+void ca_clear_strays(const char *aside);
 /* A new name beside `path` for building it: DIR/.NAME.SALT.new */
 char *ca_aside_name(const char *path, struct mutual_error *err);
 /* Puts a finished directory in the place of `path` at once. When `path` is there already it must

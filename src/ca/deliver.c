@@ -33,6 +33,7 @@ bool ca_deliver(struct ca *ca, const struct mu_cert *cert, const char *aside, co
     mu_buf_init(&root, 1u << 20);
     ca_chain_pem(ca, cert, &chain);
     mu_cert_to_pem(ca->root, &root);
+    ca_clear_strays(aside);
     return write_pem(aside, "tls.crt", &chain, err) && write_pem(aside, "ca.crt", &root, err) &&
            ca_put_in_place(aside, path, replace, err);
 }
@@ -107,33 +108,63 @@ static bool finish(struct ca *ca, const struct inventory_record *record, int64_t
     return store_commit(store, err);
 }
 
+/* Puts the files under their name, if everything for it is there. A name that somebody else has
+ * taken meanwhile is no error: then there is nothing to finish. */
+static bool try_deliver(struct ca *ca, const struct inventory_record *record, bool *ret_done,
+                        struct mutual_error *err)
+{
+    MU_AUTO(cert) struct mu_cert *cert = NULL;
+    struct mutual_error why = {0};
+    bool theirs = record->form == INVENTORY_FORM_REQUEST;
+    if (!theirs && (record->form != INVENTORY_FORM_DIRECTORY || !key_is_there(record))) {
+        *ret_done = false;
+        return true;
+    }
+    if (!mu_cert_from_der(record->der, &cert, err)) {
+        return false;
+    }
+    if (theirs) {
+        (void)ca_make_directory(record->aside, 0700, NULL); /* it may be there */
+    }
+    *ret_done = ca_deliver(ca, cert, record->aside, record->path, record->replaces_id != 0, &why);
+    if (!*ret_done && why.code == MUTUAL_E_DISK_FULL) {
+        if (err != NULL) {
+            *err = why;
+        }
+        return false;
+    }
+    return true;
+}
+
+/* The password of a PKCS#12 file was never told, so the file is of no use; ours alone goes. */
+static bool take_back_p12(const struct inventory_record *record, struct mutual_error *err)
+{
+    MU_AUTO(free) char *aside = ca_aside_name(record->path, err);
+    if (aside == NULL || !ca_put_in_place(record->path, aside, false, err)) {
+        return false;
+    }
+    ca_remove_aside(aside);
+    return true;
+}
+
 static bool recover_signed(struct ca *ca, const struct inventory_record *record, int64_t now_s,
                            struct mu_buf *notes, struct mutual_error *err)
 {
-    bool in_place = is_in_place(record);
-    bool ready = record->form == INVENTORY_FORM_DIRECTORY && !in_place && key_is_there(record);
-    if (ready) {
-        MU_AUTO(cert) struct mu_cert *cert = NULL;
-        if (!mu_cert_from_der(record->der, &cert, err) ||
-            !ca_deliver(ca, cert, record->aside, record->path, record->replaces_id != 0, err)) {
+    bool done = is_in_place(record);
+    if (done && record->form == INVENTORY_FORM_P12) {
+        done = false;
+        if (!take_back_p12(record, err)) {
             return false;
         }
-    }
-    if (record->form == INVENTORY_FORM_P12 && in_place) {
-        /* Its password was never told. Ours alone is removed. */
-        MU_AUTO(free) char *aside = ca_aside_name(record->path, err);
-        if (aside == NULL || !ca_put_in_place(record->path, aside, false, err)) {
-            return false;
-        }
-        ca_remove_aside(aside);
-    }
-    bool good = ready || (in_place && record->form != INVENTORY_FORM_P12);
-    if (!(good ? finish(ca, record, now_s, err) : give_up(ca, record, now_s, err))) {
+    } else if (!done && !try_deliver(ca, record, &done, err)) {
         return false;
     }
-    ca_remove_aside(record->aside);
+    ca_remove_aside(record->aside); /* while the row still knows of it */
+    if (!(done ? finish(ca, record, now_s, err) : give_up(ca, record, now_s, err))) {
+        return false;
+    }
     note(notes, record,
-         good ? "was interrupted after signing; its files are complete now"
+         done ? "was interrupted after signing; its files are complete now"
               : "was interrupted after signing; nobody can use it, so it is revoked");
     return true;
 }

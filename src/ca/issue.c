@@ -338,7 +338,13 @@ static bool write_files(struct ca *ca, const struct plan *plan, const struct mu_
     if (plan->form == INVENTORY_FORM_P12 && !write_p12(ca, plan, cert, err)) {
         return false;
     }
-    return ca_deliver(ca, cert, plan->aside, plan->path, plan->request->replaces != NULL, err);
+    if (!ca_deliver(ca, cert, plan->aside, plan->path, plan->request->replaces != NULL, err)) {
+        return false;
+    }
+    /* After an exchange it holds what was there before, the old key too. It goes before the
+     * delivery is committed, because afterwards nobody would look for it. */
+    ca_remove_aside(plan->aside);
+    return true;
 }
 
 /* Each in one transaction with its audit event. */
@@ -382,9 +388,6 @@ bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer 
         store_rollback(inventory_store(ca->inventory));
         (void)ca_recover(ca, request->now_s, NULL, NULL);
         return mu_error_context(err, "certificate \"%s\"", request->name);
-    }
-    if (plan.form != INVENTORY_FORM_NONE) {
-        ca_remove_aside(plan.aside); /* after an exchange it holds what was there before */
     }
     issued.life_cut = plan.life_cut;
     memcpy(issued.password, plan.password, sizeof issued.password);

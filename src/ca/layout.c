@@ -149,6 +149,20 @@ static bool is_ours(const char *name)
     return len > 4 && strcmp(name + len - 4, ".p12") == 0;
 }
 
+void ca_clear_strays(const char *aside)
+{
+    DIR *directory = opendir(aside);
+    if (directory == NULL) {
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (!is_dots(entry->d_name) && !is_ours(entry->d_name)) {
+            (void)unlinkat(dirfd(directory), entry->d_name, 0);
+        }
+    }
+    (void)closedir(directory);
+}
+
 /* What somebody else put there would be lost. */
 static bool check_only_ours(const char *path, struct mutual_error *err)
 {
