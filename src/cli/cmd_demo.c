@@ -343,6 +343,22 @@ static bool revoke_while_open(struct story *story, struct mutual_error *err)
 
 /* ---- the story ------------------------------------------------------------------------------- */
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* From here on Ctrl-C ends the story in an orderly way, so that no program is left behind. */
+static void catch_interrupts(void)
+{
+    const struct sigaction action = {.sa_handler = on_interrupt};
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
 static void introduce(const struct story *story, int64_t took_ns)
 {
     char text[32];
@@ -375,6 +391,9 @@ static bool play(struct story *story, struct mutual_error *err)
     }
     introduce(story, took);
     for (size_t i = 0; i < MU_COUNT(knocks); i++) {
+        if (interrupted) {
+            return mu_fail(err, MUTUAL_E_DRAINING, "the demo was interrupted");
+        }
         if (!knock(story, &knocks[i], err)) {
             return false;
         }
@@ -382,18 +401,16 @@ static bool play(struct story *story, struct mutual_error *err)
     return revoke_while_open(story, err) && knock(story, &after_revocation, err);
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
 /* Lets the reader try for himself until Ctrl-C. */
 static void linger(const struct story *story)
 {
     const struct cli *cli = story->cli;
+    sigset_t waiting;
+    sigset_t before;
+    sigemptyset(&waiting);
+    sigaddset(&waiting, SIGINT);
+    sigaddset(&waiting, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &waiting, &before);
     cli_print(cli,
               "\n  Bob is refused until access is assigned to him. Try it: add his SPIFFE ID "
               "to the grant in\n  %s/mutual.yaml, then: kill -HUP %d\n\n",
@@ -406,18 +423,10 @@ static void linger(const struct story *story)
     cli_print(cli, "  log         %s\n", story->log);
     cli_print(cli, "  stop        Ctrl-C          clean up    mutual demo --clean\n");
     (void)fflush(cli->out);
-    sigset_t waiting;
-    sigset_t before;
-    sigemptyset(&waiting);
-    sigaddset(&waiting, SIGINT);
-    sigaddset(&waiting, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &waiting, &before);
-    const struct sigaction action = {.sa_handler = on_interrupt};
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
     while (!interrupted) {
         (void)sigsuspend(&before);
     }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 static void finish(struct story *story)
@@ -446,6 +455,7 @@ static bool perform(struct story *story, const struct demo_options *wanted,
                     struct mutual_error *err)
 {
     bool quiet_end = wanted->check || story->cli->json;
+    catch_interrupts();
     mu_buf_init(&story->json_text, 1u << 16);
     mu_json_init(&story->json, &story->json_text);
     mu_json_open(&story->json, NULL, '[');
