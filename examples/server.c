@@ -10,7 +10,7 @@
  */
 #include "blocking.h"
 
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -51,17 +51,21 @@ static void serve(struct mutual_context *context, int fd)
 
 static int listen_on(const char *port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
-                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, 16) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *address = NULL;
+    struct sockaddr_in bound;
+    socklen_t size = sizeof bound;
+    int fd = -1;
+    if (getaddrinfo("127.0.0.1", port, &hints, &address) == 0) {
+        fd = socket(address->ai_family, address->ai_socktype, 0);
+    }
+    if (fd < 0 || bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, 16) != 0 ||
+        getsockname(fd, (struct sockaddr *)&bound, &size) != 0) {
         perror(port);
         exit(1);
     }
-    printf("listening on 127.0.0.1:%u\n", (unsigned)ntohs(address.sin_port));
+    freeaddrinfo(address);
+    printf("listening on 127.0.0.1:%u\n", (unsigned)ntohs(bound.sin_port));
     fflush(stdout);
     return fd;
 }

@@ -3,6 +3,8 @@
  * Two sessions facing each other: every kind of key in both versions, data, closing, the gate
  * before admission, and the property that the width of the windows on the wire changes nothing.
  */
+#include "identity/identity.h"
+#include "slow_key.h"
 #include "tls_pair.h"
 
 static const enum mu_key_spec specs[] = {MU_SPEC_EC_P256, MU_SPEC_EC_P384, MU_SPEC_RSA_2048,
@@ -318,14 +320,103 @@ static void windows_change_nothing(void **state)
     }
 }
 
-static void no_signature_descriptor_without_a_job(void **state)
+/* ---- keys that live elsewhere ---------------------------------------------------------------- */
+
+/* Puts the key of `end` behind the slow provider. */
+static struct mu_key *make_slow(struct tls_end *end, const struct pki *leaf, struct slow_key *slow)
+{
+    struct mutual_error err = {0};
+    struct mu_cert *chain[] = {leaf->cert, leaf->parent->cert};
+    struct mu_key *key = slow_key_new(leaf->key, slow);
+    assert_non_null(key);
+    mutual_identity_unref(end->identities[0]);
+    assert_ok(mu_identity_new(chain, 2, key, &end->identities[0], &err), &err);
+    return key;
+}
+
+static void shake_with_slow_key(bool slow_client, bool tls12)
+{
+    struct tls_pair pair;
+    struct slow_key slow = {.fd = -1};
+    tls_pair_init(&pair);
+    pair.client.tls12 = tls12;
+    struct tls_end *end = slow_client ? &pair.client : &pair.server;
+    struct mu_key *key = make_slow(end, slow_client ? pair.client_leaf : pair.server_leaf, &slow);
+    tls_pair_shake(&pair);
+    assert_int_equal(end->io, MUTUAL_IO_WANT_KEY);
+    assert_int_equal(slow.paused > 0, 1);
+    assert_int_equal(mutual_session_key_fd(end->session), -1);
+    slow.ready = true;
+    tls_pair_open(&pair);
+    tls_pair_talk(&pair);
+    tls_pair_done(&pair);
+    slow_key_free(key);
+}
+
+static void a_signature_may_take_its_time(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        shake_with_slow_key(i % 2 != 0, i / 2 != 0);
+    }
+}
+
+static void a_signature_has_a_descriptor_if_its_maker_says_so(void **state)
 {
     (void)state;
     struct tls_pair pair;
+    struct slow_key slow = {.fd = 1};
     tls_pair_init(&pair);
     tls_pair_start(&pair);
-    assert_int_equal(mutual_session_key_fd(pair.server.session), -1);
+    assert_int_equal(mutual_session_key_fd(pair.server.session), -1); /* no job yet */
+    tls_pair_forget_contexts(&pair);
+    struct mu_key *key = make_slow(&pair.server, pair.server_leaf, &slow);
+    tls_pair_shake(&pair);
+    assert_int_equal(pair.server.io, MUTUAL_IO_WANT_KEY);
+    assert_int_equal(mutual_session_key_fd(pair.server.session), 1);
+    slow.ready = true;
+    tls_pair_open(&pair);
     tls_pair_done(&pair);
+    slow_key_free(key);
+}
+
+static void a_refused_signature_says_so(void **state)
+{
+    (void)state;
+    static const enum mutual_code codes[] = {MUTUAL_E_KEY_UNAVAILABLE, MUTUAL_E_KEY_REFUSED};
+    for (size_t i = 0; i < 2 * MU_COUNT(codes); i++) {
+        struct tls_pair pair;
+        bool refuse = codes[i / 2] == MUTUAL_E_KEY_REFUSED;
+        struct slow_key slow = {.ready = refuse, .refuse = refuse, .given_up = true, .fd = -1};
+        struct mutual_session_info info;
+        tls_pair_init(&pair);
+        pair.client.tls12 = i % 2 != 0;
+        struct mu_key *key = make_slow(&pair.server, pair.server_leaf, &slow);
+        tls_pair_shake(&pair);
+        assert_int_equal(pair.server.io, MUTUAL_IO_FAILED);
+        assert_int_equal(pair.server.err.code, codes[i / 2]);
+        mutual_session_info(pair.server.session, &info);
+        assert_int_equal(info.alert_sent, 80);
+        tls_pair_done(&pair);
+        slow_key_free(key);
+    }
+}
+
+/* The job's stack is given back when a session goes in the middle of a signature. */
+static void a_session_may_go_while_its_signature_is_made(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    struct slow_key slow = {.fd = -1};
+    tls_pair_init(&pair);
+    struct mu_key *key = make_slow(&pair.server, pair.server_leaf, &slow);
+    tls_pair_shake(&pair);
+    assert_int_equal(pair.server.io, MUTUAL_IO_WANT_KEY);
+    slow.given_up = true;
+    unsigned paused = slow.paused;
+    tls_pair_done(&pair);
+    assert_int_equal(slow.paused, paused);
+    slow_key_free(key);
 }
 
 static void memory_may_run_out(void **state)
@@ -348,4 +439,7 @@ UNIT_MAIN(UNIT_CASE(every_key_in_both_versions), UNIT_CASE(journey_is_marked),
           UNIT_CASE(rules_change_under_way), UNIT_CASE(much_data_through_narrow_windows),
           UNIT_CASE(half_close_is_kept), UNIT_CASE(the_end_of_the_wire_is_told_apart),
           UNIT_CASE(damage_is_noticed), UNIT_CASE(windows_change_nothing),
-          UNIT_CASE(no_signature_descriptor_without_a_job), UNIT_CASE(memory_may_run_out))
+          UNIT_CASE(a_signature_may_take_its_time),
+          UNIT_CASE(a_signature_has_a_descriptor_if_its_maker_says_so),
+          UNIT_CASE(a_refused_signature_says_so),
+          UNIT_CASE(a_session_may_go_while_its_signature_is_made), UNIT_CASE(memory_may_run_out))
