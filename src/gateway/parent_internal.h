@@ -84,6 +84,9 @@ struct parent {
 bool setup_new(struct parent *parent, struct setup **ret_setup,
                struct mutual_error *err) MUTUAL_MUST_CHECK;
 void setup_free(struct setup *setup);
+/* Closes its listening sockets here: nobody is to wait in their queues any more. NULL is allowed.
+ */
+void setup_deafen(struct setup *setup);
 /* Sends the setup to a worker. */
 bool setup_send(struct parent *parent, const struct setup *setup, const struct supervised *worker,
                 struct mutual_error *err) MUTUAL_MUST_CHECK;

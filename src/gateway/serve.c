@@ -239,6 +239,7 @@ static void stop(struct parent *parent)
     }
     parent->stopping = true;
     systemd_notify_stopping(parent->notify);
+    setup_deafen(parent->current);
     parent_log(parent, CONFIG_LOG_INFO, "stopping", "draining; no new connections", NULL);
     supervisor_stop(parent->supervisor, drain_time(parent));
 }

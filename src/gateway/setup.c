@@ -54,28 +54,36 @@ static bool read_world(struct parent *parent, struct setup *setup, struct mutual
 /* ---- sockets ------------------------------------------------------------------------------------
  */
 
-static struct binding *find_binding(const struct setup *setup, const char *text)
+/* What is open already for the address. A service that changed its name keeps its sockets too; but
+ * "any port" is another port for everybody. */
+static struct binding *find_binding(const struct setup *setup, const char *service,
+                                    const struct config_address *written)
 {
+    bool any_port = written->kind == CONFIG_ADDRESS_TCP && written->port == 0;
+    struct binding *found = NULL;
     for (size_t i = 0; setup != NULL && i < setup->listener_count; i++) {
-        if (strcmp(setup->listeners[i].binding->text, text) == 0) {
-            return setup->listeners[i].binding;
+        const struct setup_listener *listener = &setup->listeners[i];
+        bool own = strcmp(setup->world->services[listener->service].name, service) == 0;
+        if (strcmp(listener->binding->text, written->text) == 0 && (own || !any_port)) {
+            found = own || found == NULL ? listener->binding : found;
         }
     }
-    return NULL;
+    return found;
 }
 
 static bool add_listener(struct parent *parent, struct setup *setup, uint32_t service,
                          const struct config_address *written, bool local_only,
                          struct mutual_error *err)
 {
-    struct binding *kept = find_binding(parent->current, written->text);
+    const char *name = setup->world->services[service].name;
+    struct binding *kept = find_binding(parent->current, name, written);
     struct setup_listener *listener = &setup->listeners[setup->listener_count];
     listener->service = service;
     if (kept != NULL) {
         listener->binding = binding_ref(kept);
     } else if (!binding_new(written, local_only, parent->workers, &parent->inherited,
                             &listener->binding, err)) {
-        return mu_error_context(err, "service \"%s\"", setup->world->services[service].name);
+        return mu_error_context(err, "service \"%s\"", name);
     }
     setup->listener_count++;
     return true;
@@ -195,14 +203,22 @@ bool setup_new(struct parent *parent, struct setup **ret_setup, struct mutual_er
     return true;
 }
 
+void setup_deafen(struct setup *setup)
+{
+    for (size_t i = 0; setup != NULL && i < setup->listener_count; i++) {
+        binding_unref(setup->listeners[i].binding);
+    }
+    if (setup != NULL) {
+        setup->listener_count = 0;
+    }
+}
+
 void setup_free(struct setup *setup)
 {
     if (setup == NULL) {
         return;
     }
-    for (size_t i = 0; i < setup->listener_count; i++) {
-        binding_unref(setup->listeners[i].binding);
-    }
+    setup_deafen(setup);
     mu_free(setup->listeners);
     if (setup->snapshot_fd != -1) {
         (void)close(setup->snapshot_fd);

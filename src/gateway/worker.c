@@ -2,6 +2,7 @@
  *
  * The worker's own life: what the parent says, rules that are swapped whole, an orderly end.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -266,10 +267,12 @@ static bool on_addresses(struct worker *worker, struct ipc_message *message,
 /* ---- the rest of what the parent says -----------------------------------------------------------
  */
 
+/* Tells what can be told at once, and does not linger. */
 static void end_open(struct conn *conn)
 {
     struct mutual_error why = {0};
     (void)mu_fail(&why, MUTUAL_E_DRAINING, "the gateway ends and did not wait any longer");
+    conn_end(conn, &why);
     conn_end(conn, &why);
 }
 
@@ -279,6 +282,12 @@ static void on_drain_over(void *owner)
     size_t at = 0;
     (void)walk(worker, &at, SIZE_MAX / 2, end_open);
     reactor_stop(worker->reactor);
+}
+
+static void on_signal(void *owner, int signo)
+{
+    (void)signo;
+    on_drain_over(owner);
 }
 
 static bool on_drain(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
@@ -414,7 +423,9 @@ static bool worker_prepare(struct child *child, struct mutual_error *err)
 
 static bool start(struct worker *worker, struct mutual_error *err)
 {
-    return reactor_watch(worker->reactor, ipc_channel_fd(worker->child->parent), EVENT_READ,
+    static const int signals[] = {SIGTERM};
+    return reactor_signals(worker->reactor, signals, MU_COUNT(signals), on_signal, worker, err) &&
+           reactor_watch(worker->reactor, ipc_channel_fd(worker->child->parent), EVENT_READ,
                          on_parent, worker, &worker->parent_watch, err) &&
            reactor_run(worker->reactor, err);
 }

@@ -131,6 +131,9 @@ static bool begin(struct child *child, struct mutual_error *err)
     struct ipc_message message = {0};
     struct process_start start = {0};
     (void)signal(SIGPIPE, SIG_IGN);
+    /* What a terminal sends goes to all of us; the parent alone decides what it means. */
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
     (void)prctl(PR_SET_NAME, role->name, 0, 0, 0);
     if (close_range(PROCESS_FD + 1, ~0u, 0) == -1) {
         return mu_fail_errno(err, MUTUAL_E_SANDBOX, errno, "could not close other descriptors");

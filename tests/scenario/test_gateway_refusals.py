@@ -204,7 +204,7 @@ def test_an_authority_as_client(story, pki):
 
 
 def test_no_grant(story, pki):
-    line = present(story, pki, pki.client("other", sans=["DNS:other.example.org"]))
+    line = present(story, pki, pki.client("no-grant", sans=["DNS:other.example.org"]))
     assert line["reason"] == "policy_denied" and "other.example.org" in line["detail"]
 
 
