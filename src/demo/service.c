@@ -52,6 +52,8 @@ static _Noreturn void serve(int listener)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGCHLD, SIG_IGN); /* children are reaped by the kernel */
+    (void)signal(SIGINT, SIG_DFL);  /* whatever our parent does about them */
+    (void)signal(SIGTERM, SIG_DFL);
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd == -1 && errno != EINTR && errno != ECONNABORTED) {
