@@ -22,8 +22,8 @@ struct evp_pkey_st;
 void mu_ossl_fill(struct mutual_error *err, enum mutual_code code, const char *file, int line,
                   const char *format, ...) MUTUAL_PRINTF(5, 6);
 void mu_ossl_clear(void);
-/* Sets the library up before a process locks itself down: its providers and random numbers are ready
- * afterwards, and no configuration file is looked for, now or later. LIBRARY. */
+/* Sets the library up before a process locks itself down: its providers and random numbers are
+ * ready afterwards, and no configuration file is looked for, now or later. LIBRARY. */
 bool mu_ossl_start(struct mutual_error *err);
 /* SHA-256. False only when the library has none (LIBRARY). */
 bool mu_sha256(struct mu_slice bytes, uint8_t ret_digest[32], struct mutual_error *err);

@@ -5,6 +5,11 @@
 #include "base/base.h"
 #include "unit.h"
 
+#include <errno.h>
+#include <seccomp.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static void the_nth_allocation_fails_once(void **state)
 {
     (void)state;
@@ -71,6 +76,37 @@ static void random_bytes_differ(void **state)
     assert_memory_not_equal(a, b, sizeof a);
 }
 
-UNIT_MAIN(UNIT_CASE(the_nth_allocation_fails_once), UNIT_CASE(growing_stops_at_the_limit),
-          UNIT_CASE(an_overflowing_size_is_refused),
+/* In a child of its own, because a filter is for good. */
+static int ask_where_there_is_none(void)
+{
+    struct mutual_error err = {0};
+    uint8_t bytes[8];
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL ||
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(getrandom), 0) != 0 ||
+        seccomp_load(filter) != 0) {
+        return 2;
+    }
+    bool got = mu_random(bytes, sizeof bytes, &err);
+    return !got && err.code == MUTUAL_E_NO_RANDOM && err.sys == EPERM ? 0 : 1;
+}
+
+static void no_random_bytes_is_an_error(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(ask_where_there_is_none());
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2) {
+        skip(); /* this machine filters no system calls */
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+UNIT_MAIN(UNIT_CASE(no_random_bytes_is_an_error), UNIT_CASE(the_nth_allocation_fails_once),
+          UNIT_CASE(growing_stops_at_the_limit), UNIT_CASE(an_overflowing_size_is_refused),
           UNIT_CASE(secrets_are_zeroed_aligned_and_freed), UNIT_CASE(random_bytes_differ))
