@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests with other makers' programs share: an authority made by `mutual init`, programs that are
+run and bounded, and a small web service to stand behind the gateway."""
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+ENV = {**os.environ, "LC_ALL": "C", "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
+BOUND = 30
+
+
+def need(*programs):
+    missing = [p for p in programs if shutil.which(p, path=ENV["PATH"]) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+def run(*command, stdin=b"", status=0, **more):
+    """Runs a command to its end; its output and what it complained about are text."""
+    done = subprocess.run([str(c) for c in command], input=stdin, capture_output=True, timeout=BOUND,
+                          env=ENV, **more)
+    done.stdout = done.stdout.decode(errors="replace")
+    done.stderr = done.stderr.decode(errors="replace")
+    if status is not None:
+        assert done.returncode == status, f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+class Issued:
+    """What `mutual issue` wrote."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.chain = directory / "tls.crt"
+        self.key = directory / "tls.key"
+        self.p12 = None
+
+
+class House:
+    """An authority made by `mutual init`."""
+
+    def __init__(self, program, directory, domain="example.org"):
+        self.program = program
+        self.domain = domain
+        self.directory = directory
+        self.issued = {}
+        run(program, "init", domain, "--dir", directory, "--dns", "localhost", "--ip", "127.0.0.0/8")
+        self.bundle = directory / "authority" / "ca.crt"
+        self.issuer = directory / "authority" / "issuer" / "issuer.crt"
+        self.password = directory / "password"
+        self.password.write_text("correct horse\n")
+        self.password.chmod(0o600)
+
+    def issue(self, name, *options):
+        if name not in self.issued:
+            run(self.program, "issue", name, "--dir", self.directory, *options)
+            self.issued[name] = Issued(self.directory / "tls" / name)
+        return self.issued[name]
+
+    def server(self, name="gateway", key="ec-p256"):
+        return self.issue(name, "--dns", "localhost", "--ip", "127.0.0.1", "--key", key)
+
+    def client(self, name, key="ec-p256"):
+        return self.issue(name, "--profile", "client", "--key", key)
+
+    def person(self, name, key="ec-p256", consumer="modern"):
+        """A user's certificate in a PKCS#12 file."""
+        if name not in self.issued:
+            told = json.loads(run(
+                self.program, "issue", name, "--dir", self.directory, "--profile", "user", "--key",
+                key, "--p12", "--for", consumer, "--password-file", self.password, "--json").stdout)
+            self.issued[name] = Issued(self.directory / "tls" / name)
+            self.issued[name].p12 = next(self.issued[name].directory.glob("*.p12"))
+            self.issued[name].told = told
+        return self.issued[name]
+
+
+def answer(one):
+    """A web service of three pages: /hello greets, /size/N yields N bytes, all else is not found. One
+    request per connection, or as many as the client likes when it says nothing else."""
+    stream = one.makefile("rb")
+    while request := stream.readline():
+        closing = False
+        while (header := stream.readline()).strip():
+            closing |= header.lower().startswith(b"connection: close")
+        path = request.split()[1].decode()
+        closing |= request.rstrip().endswith(b"HTTP/1.0")
+        size = re.fullmatch(r"/size/(\d+)", path)
+        body = b"x" * int(size[1]) if size else b"hello from behind\n"
+        status = b"200 OK" if size or path == "/hello" else b"404 Not Found"
+        one.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Type: text/plain\r\nContent-Length: " +
+                    str(len(body)).encode() + b"\r\n" +
+                    (b"Connection: close\r\n" if closing else b"") + b"\r\n" + body)
+        if closing:
+            return
