@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a killed process left between two steps, and what the next one makes of it.
+ */
+#include "support.h"
+
+#include "inventory/inventory.h"
+
+static const uint8_t key_of_nobody[32];
+
+/* A row as far as a process got: reserved, and signed when `sign` is set. */
+static int64_t leave_row(struct ca *ca, const char *name, enum inventory_form form,
+                         const struct mu_key *key, bool sign)
+{
+    struct mutual_error err = {0};
+    uint8_t serial[MU_SERIAL_BYTES];
+    bool taken = false;
+    int64_t id = 0;
+    MU_AUTO(free) char *path = ca_text("%s/tls/%s", home.dir, name);
+    MU_AUTO(free) char *aside = ca_text("%s/tls/.%s.1.new", home.dir, name);
+    assert_ok(ca_make_directories(aside, 0700, &err), &err);
+    assert_ok(mu_serial_new(serial, &err), &err);
+    const struct inventory_record record = {
+        .issuer_id = ca->issuer_id,
+        .form = form,
+        .serial = mu_slice_of(serial, sizeof serial),
+        .profile = "server",
+        .name = name,
+        .owner = "o",
+        .place = "p",
+        .purpose = "q",
+        .path = path,
+        .aside = aside,
+        .key_text = "EC P-256",
+        .key_hash =
+            key == NULL ? mu_slice_of(key_of_nobody, 32) : mu_slice_of(mu_key_hash(key), 32),
+        .requested_s = NOW,
+        .not_before_s = NOW,
+        .not_after_s = NOW + DAY,
+    };
+    assert_ok(inventory_reserve(ca->inventory, &record, &taken, &id, &err), &err);
+    if (!sign) {
+        return id;
+    }
+    struct ca_signer signer = local_signer();
+    const struct mu_key *issuer_key = NULL;
+    MU_AUTO(cert) struct mu_cert *cert = NULL;
+    const struct mu_rdn subject = {MU_ATTR_CN, name};
+    MU_AUTO(key) struct mu_key *own = NULL;
+    if (key == NULL) {
+        assert_ok(mu_key_generate(MU_SPEC_EC_P256, &own, &err), &err);
+        key = own;
+    }
+    const struct mu_cert_template template = {
+        .serial = mu_slice_of(serial, sizeof serial),
+        .subject = &subject,
+        .subject_count = 1,
+        .issuer = ca->issuer,
+        .not_before_s = NOW,
+        .not_after_s = NOW + DAY,
+        .spki = mu_key_spki(key),
+    };
+    assert_ok(signer.start(&signer, ca, &issuer_key, &err), &err);
+    assert_ok(mu_cert_sign(&template, issuer_key, &cert, &err), &err);
+    signer.stop(&signer);
+    assert_ok(inventory_signed(ca->inventory, id, cert, &err), &err);
+    return id;
+}
+
+static struct inventory_record recovered(struct ca *ca, int64_t id,
+                                         struct inventory_records *records)
+{
+    struct mutual_error err = {0};
+    MU_AUTO(buf) struct mu_buf notes;
+    mu_buf_init(&notes, 65536);
+    assert_ok(ca_recover(ca, NOW, &notes, &err), &err);
+    assert_non_null(strstr(mu_buf_str(&notes), "was interrupted"));
+    const struct inventory_filter filter = {.id = id};
+    assert_ok(inventory_records_get(ca->inventory, &filter, 1, records, &err), &err);
+    struct inventory_counts counts;
+    assert_ok(inventory_count(ca->inventory, NOW, &counts, &err), &err);
+    assert_int_equal(counts.interrupted, 0);
+    return records->count == 1 ? records->items[0] : (struct inventory_record){0};
+}
+
+static void what_was_only_reserved_is_given_up(void **state)
+{
+    (void)state;
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    int64_t id = leave_row(ca, "reserved", INVENTORY_FORM_DIRECTORY, NULL, false);
+    assert_int_equal(recovered(ca, id, &records).id, 0); /* abandoned rows are not shown */
+    assert_false(exists(at_home("tls/.reserved.1.new")) || exists(at_home("tls/reserved")));
+}
+
+static void what_has_its_key_is_finished(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    MU_AUTO(key) struct mu_key *key = NULL;
+    MU_AUTO(buf) struct mu_buf pem;
+    mu_buf_init(&pem, 65536);
+    assert_ok(mu_key_generate(MU_SPEC_EC_P256, &key, &err), &err);
+    assert_ok(mu_key_to_pem(key, NULL, &pem, &err), &err);
+    int64_t id = leave_row(ca, "signed", INVENTORY_FORM_DIRECTORY, key, true);
+    assert_ok(mu_file_write(at_home("tls/.signed.1.new/tls.key"), mu_buf_slice(&pem), 0600, &err),
+              &err);
+    assert_ok(
+        mu_file_write(at_home("tls/.signed.1.new/tls.crt.1.new"), MU_SLICE_LIT("x"), 0600, &err),
+        &err);
+    struct inventory_record record = recovered(ca, id, &records);
+    assert_int_equal(record.state, INVENTORY_DELIVERED);
+    assert_false(record.revoked);
+    assert_true(exists(at_home("tls/signed/tls.key")) && exists(at_home("tls/signed/ca.crt")));
+    assert_false(exists(at_home("tls/signed/tls.crt.1.new")));
+}
+
+static void what_was_in_place_is_only_written_down(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    MU_AUTO(inventory_records) struct inventory_records before = {0};
+    MU_AUTO(cert) struct mu_cert *cert = NULL;
+    int64_t id = leave_row(ca, "placed", INVENTORY_FORM_REQUEST, NULL, true);
+    const struct inventory_filter filter = {.id = id};
+    assert_ok(inventory_records_get(ca->inventory, &filter, 1, &before, &err), &err);
+    assert_ok(mu_cert_from_der(before.items[0].der, &cert, &err), &err);
+    assert_ok(ca_deliver(ca, cert, before.items[0].aside, before.items[0].path, false, &err), &err);
+    assert_int_equal(recovered(ca, id, &records).state, INVENTORY_DELIVERED);
+    /* And a request's certificate needs nothing of ours to be delivered. */
+    id = leave_row(ca, "theirs", INVENTORY_FORM_REQUEST, NULL, true);
+    inventory_records_done(&records);
+    assert_false(recovered(ca, id, &records).revoked);
+    assert_true(exists(at_home("tls/theirs/tls.crt")));
+}
+
+static void what_nobody_can_use_is_revoked(void **state)
+{
+    (void)state;
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    static const enum inventory_form forms[] = {INVENTORY_FORM_DIRECTORY, INVENTORY_FORM_P12};
+    static const char *const names[] = {"keyless", "untold"};
+    for (size_t i = 0; i < MU_COUNT(forms); i++) {
+        MU_AUTO(inventory_records) struct inventory_records records = {0};
+        int64_t id = leave_row(ca, names[i], forms[i], NULL, true);
+        struct inventory_record record = recovered(ca, id, &records);
+        assert_true(record.revoked);
+        assert_int_equal(record.reason, MU_REASON_CESSATION);
+    }
+    assert_true(ca->crl_due);
+    assert_false(exists(at_home("tls/keyless")) || exists(at_home("tls/.keyless.1.new")));
+}
+
+static void a_p12_whose_password_nobody_saw_is_taken_back(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(inventory_records) struct inventory_records before = {0};
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    MU_AUTO(cert) struct mu_cert *cert = NULL;
+    int64_t id = leave_row(ca, "p12", INVENTORY_FORM_P12, NULL, true);
+    const struct inventory_filter filter = {.id = id};
+    assert_ok(inventory_records_get(ca->inventory, &filter, 1, &before, &err), &err);
+    assert_ok(mu_cert_from_der(before.items[0].der, &cert, &err), &err);
+    assert_ok(ca_deliver(ca, cert, before.items[0].aside, before.items[0].path, false, &err), &err);
+    assert_true(recovered(ca, id, &records).revoked);
+    assert_false(exists(at_home("tls/p12")));
+}
+
+CA_UNIT_MAIN(home_init, UNIT_CASE(what_was_only_reserved_is_given_up),
+             UNIT_CASE(what_has_its_key_is_finished),
+             UNIT_CASE(what_was_in_place_is_only_written_down),
+             UNIT_CASE(what_nobody_can_use_is_revoked),
+             UNIT_CASE(a_p12_whose_password_nobody_saw_is_taken_back))

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Filters, copies and counts.
+ */
+#include "support.h"
+
+static int64_t ids[5];
+
+static int fill(void **state)
+{
+    struct mutual_error err = {0};
+    if (place_make(state) != 0) {
+        return 1;
+    }
+    static const struct {
+        const char *name, *owner, *place, *purpose, *profile;
+        int64_t days;
+    } rows[] = {
+        {"a", "red", "here", "shop", "server", 5},   {"b", "red", "there", "shop", "client", 50},
+        {"c", "blue", "here", "mail", "server", -1}, {"c", "blue", "here", "mail", "server", 100},
+        {"d", "blue", "here", "mail", "user", 200},
+    };
+    const struct mutual_name name = {MUTUAL_NAME_EMAIL, "d@x.org", 7};
+    for (size_t i = 0; i < MU_COUNT(rows); i++) {
+        struct inventory_record record = record_named(rows[i].name);
+        record.owner = rows[i].owner;
+        record.place = rows[i].place;
+        record.purpose = rows[i].purpose;
+        record.profile = rows[i].profile;
+        record.not_before_s = NOW - 10 * DAY;
+        record.not_after_s = NOW + rows[i].days * DAY;
+        record.replaces_id = i == 3 ? ids[2] : 0;
+        record.names = &name;
+        record.name_count = i == 4;
+        ids[i] = add(&record);
+    }
+    uint8_t serial[20];
+    struct inventory_record record = record_named("reserved");
+    (void)reserve(&record, serial);
+    return inventory_revoke(place.inventory, ids[1], MU_REASON_CESSATION, NOW, &err) ? 0 : 1;
+}
+
+/* The rows that the filter lets through, as bits in the order of ids. */
+static unsigned found(struct inventory_filter filter)
+{
+    unsigned bits = 0;
+    MU_AUTO(inventory_records) struct inventory_records records = all_of(&filter);
+    for (size_t i = 0; i < records.count; i++) {
+        for (unsigned k = 0; k < 5; k++) {
+            bits |= records.items[i].id == ids[k] ? 1u << k : 0;
+        }
+        assert_true(i == 0 || records.items[i - 1].not_after_s <= records.items[i].not_after_s);
+    }
+    return bits;
+}
+
+#define FIND(...) found((struct inventory_filter){__VA_ARGS__})
+
+static void every_filter_lets_through_what_it_names(void **state)
+{
+    (void)state;
+    assert_int_equal(FIND(0), 31);
+    assert_int_equal(FIND(.who = "c"), 4 | 8);
+    assert_int_equal(FIND(.who = "d@x.org"), 16);
+    assert_int_equal(FIND(.who = "c' OR '1'='1"), 0);
+    assert_int_equal(FIND(.owner = "red"), 3);
+    assert_int_equal(FIND(.place = "there"), 2);
+    assert_int_equal(FIND(.purpose = "mail", .profile = "server"), 12);
+    assert_int_equal(FIND(.issuer = "issuer"), 31);
+    assert_int_equal(FIND(.issuer = "other"), 0);
+    assert_int_equal(FIND(.expires_before_s = NOW + 14 * DAY), 5);
+    assert_int_equal(FIND(.valid_at_s = NOW), 1 | 8 | 16);
+    assert_int_equal(FIND(.revoked = true), 2);
+    assert_int_equal(FIND(.limit = 1), 4);
+    const struct inventory_filter interrupted = {.interrupted = true};
+    MU_AUTO(inventory_records) struct inventory_records records = all_of(&interrupted);
+    assert_int_equal(records.count, 1);
+    assert_string_equal(records.items[0].name, "reserved");
+}
+
+static void serials_and_fingerprints_name_one(void **state)
+{
+    (void)state;
+    const struct inventory_filter third = {.id = ids[2]};
+    MU_AUTO(inventory_records) struct inventory_records records = all_of(&third);
+    const struct inventory_record *record = &records.items[0];
+    assert_int_equal(FIND(.serial = record->serial), 4);
+    assert_int_equal(FIND(.serial_begin = {record->serial.data, 6}), 4);
+    assert_int_equal(FIND(.fingerprint = record->fingerprint), 4);
+    assert_int_equal(record->replaced_by_id, ids[3]);
+    const struct inventory_filter all = {0};
+    struct mutual_error err = {0};
+    struct inventory_records none = {0};
+    assert_fails(inventory_records_get(place.inventory, &all, 2, &none, &err), &err,
+                 MUTUAL_E_LIMIT);
+}
+
+static void the_counts_add_up(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct inventory_counts counts;
+    assert_ok(inventory_count(place.inventory, NOW, &counts, &err), &err);
+    assert_int_equal(counts.total, 5);
+    assert_int_equal(counts.valid, 3);
+    assert_int_equal(counts.expired, 1);
+    assert_int_equal(counts.revoked, 1);
+    assert_int_equal(counts.interrupted, 1);
+    assert_int_equal(counts.next_expiry_s, NOW + 5 * DAY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {UNIT_CASE(every_filter_lets_through_what_it_names),
+                                       UNIT_CASE(serials_and_fingerprints_name_one),
+                                       UNIT_CASE(the_counts_add_up)};
+    return cmocka_run_group_tests(tests, fill, place_remove);
+}
