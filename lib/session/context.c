@@ -176,7 +176,7 @@ static bool is_remote(const struct mutual_identity *identity)
     const EVP_PKEY *key = mu_key_evp(mu_identity_key(identity));
     const OSSL_PROVIDER *provider = key == NULL ? NULL : EVP_PKEY_get0_provider(key);
     const char *name = provider == NULL ? "default" : OSSL_PROVIDER_get0_name(provider);
-    return strcmp(name, "default") != 0 && strcmp(name, "fips") != 0;
+    return strcmp(name, "default") != 0 && strcmp(name, "fips") != 0 && strcmp(name, "lean") != 0;
 }
 
 static bool show_identities(struct mutual_context *context, struct mutual_error *err)

@@ -59,14 +59,31 @@ bool mu_sha256(struct mu_slice bytes, uint8_t ret_digest[32], struct mutual_erro
     return true;
 }
 
-bool mu_ossl_start(struct mutual_error *err)
+static bool load_default(struct ossl_lib_ctx_st *context, struct mutual_error *err)
+{
+    return OSSL_PROVIDER_load(context, "default") != NULL ||
+           mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up the cryptographic library");
+}
+
+static bool start(bool (*load)(struct ossl_lib_ctx_st *context, struct mutual_error *err),
+                  struct mutual_error *err)
 {
     const uint64_t what = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS;
     uint8_t warm[32];
     mu_ossl_clear();
-    if (OPENSSL_init_crypto(what, NULL) != 1 || OSSL_PROVIDER_load(NULL, "default") == NULL ||
+    if (OPENSSL_init_crypto(what, NULL) != 1 || !load(NULL, err) ||
         RAND_bytes(warm, sizeof warm) != 1) {
         return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up the cryptographic library");
     }
     return mu_sha256(MU_SLICE_LIT("warm"), warm, err);
+}
+
+bool mu_ossl_start(struct mutual_error *err)
+{
+    return start(load_default, err);
+}
+
+bool mu_ossl_start_lean(struct mutual_error *err)
+{
+    return start(mu_ossl_lean, err);
 }

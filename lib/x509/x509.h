@@ -25,6 +25,13 @@ void mu_ossl_clear(void);
 /* Sets the library up before a process locks itself down: its providers and random numbers are
  * ready afterwards, and no configuration file is looked for, now or later. LIBRARY. */
 bool mu_ossl_start(struct mutual_error *err);
+/* The same for a process that only speaks TLS and checks certificates: its default library context
+ * is a lean one. Only as the first thing that is asked of the library. LIBRARY. */
+bool mu_ossl_start_lean(struct mutual_error *err);
+/* Puts into a context without providers (NULL: the default one) no more than TLS as we negotiate it
+ * and signatures as we take them need; no key can be read from a file or written. LIBRARY. */
+struct ossl_lib_ctx_st;
+bool mu_ossl_lean(struct ossl_lib_ctx_st *context, struct mutual_error *err);
 /* SHA-256. False only when the library has none (LIBRARY). */
 bool mu_sha256(struct mu_slice bytes, uint8_t ret_digest[32], struct mutual_error *err);
 

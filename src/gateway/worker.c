@@ -412,7 +412,7 @@ static bool worker_prepare(struct child *child, struct mutual_error *err)
     TAILQ_INIT(&worker->starved);
     stock_init(&worker->stock);
     child->state = worker;
-    if (!mu_ossl_start(err) || !reactor_new(&worker->reactor, err) ||
+    if (!mu_ossl_start_lean(err) || !reactor_new(&worker->reactor, err) ||
         !keys_client_new(worker->reactor, &worker->keys, err)) {
         return false;
     }

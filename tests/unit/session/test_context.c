@@ -172,7 +172,41 @@ static void a_library_context_of_its_own(void **state)
     OSSL_LIB_CTX_free(libctx);
 }
 
+/* Keys of every kind, both versions, full and resumed: what a lean context lacks is not missed. */
+static void a_lean_library_context_is_enough(void **state)
+{
+    (void)state;
+    static const enum mu_key_spec specs[] = {MU_SPEC_EC_P256, MU_SPEC_EC_P384, MU_SPEC_RSA_2048,
+                                             MU_SPEC_ED25519};
+    struct mutual_error err = {0};
+    OSSL_LIB_CTX *lean = OSSL_LIB_CTX_new();
+    assert_ok(mu_ossl_lean(lean, &err), &err);
+    for (size_t i = 0; i < 2 * MU_COUNT(specs); i++) {
+        struct tls_pair pair;
+        tls_pair_init_with(&pair, specs[i / 2], specs[(i / 2 + 1) % MU_COUNT(specs)]);
+        MU_AUTO(cache) struct mutual_cache *server_cache = mutual_cache_new(8);
+        MU_AUTO(cache) struct mutual_cache *client_cache = mutual_cache_new(8);
+        pair.server.extras.libctx = lean;
+        pair.client.extras.libctx = lean;
+        pair.server.options.cache = server_cache;
+        pair.client.options.cache = client_cache;
+        pair.client.tls12 = i % 2 == 1;
+        for (int round = 0; round < 2; round++) {
+            struct mutual_session_info info = {0};
+            tls_pair_hang_up(&pair);
+            tls_pair_open(&pair);
+            assert_false(pair.server.context->remote_keys);
+            tls_pair_talk(&pair);
+            mutual_session_info(pair.server.session, &info);
+            assert_int_equal(info.resumed, round == 1);
+            assert_true(info.mutual);
+        }
+        tls_pair_done(&pair);
+    }
+    OSSL_LIB_CTX_free(lean);
+}
+
 UNIT_MAIN(UNIT_CASE(impossible_options_are_refused), UNIT_CASE(addresses_are_not_sent_as_names),
           UNIT_CASE(tls12_can_be_refused), UNIT_CASE(authorities_are_named_within_the_budget),
           UNIT_CASE(a_protocol_is_chosen_by_our_preference), UNIT_CASE(every_allocation_may_fail),
-          UNIT_CASE(a_library_context_of_its_own))
+          UNIT_CASE(a_library_context_of_its_own), UNIT_CASE(a_lean_library_context_is_enough))

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A lean library context: OpenSSL's default provider, seen through a table that holds only the
+ * algorithms that mutual negotiates. OpenSSL 3 decodes every public key by building a list of all
+ * key managers and decoders that its context has; with ten of them instead of hundreds a
+ * certificate costs a third. And what is not there cannot be negotiated by mistake.
+ */
+#include "x509/x509.h"
+
+#include <openssl/core_dispatch.h>
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
+#include <string.h>
+
+#define PROVIDER_NAME "lean"
+#define ROWS_MAX      64u
+#define NAMES_MAX     16u
+
+/* What is kept of each operation, by the first name of an algorithm. `property`: only
+ * implementations whose properties say so. X25519MLKEM768 and its parts exist from 3.5 on. */
+static const struct {
+    int operation;
+    const char *property;
+    const char *names[NAMES_MAX];
+} kept[] = {
+    {OSSL_OP_DIGEST,
+     NULL,
+     {"SHA1", "SHA2-256", "SHA2-384", "SHA2-512", "SHA3-256", "SHA3-512", "SHAKE-128",
+      "SHAKE-256"}},
+    {OSSL_OP_CIPHER, NULL, {"AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305", "AES-256-CTR"}},
+    {OSSL_OP_MAC, NULL, {"HMAC"}},
+    {OSSL_OP_KDF, NULL, {"HKDF", "TLS1-PRF", "TLS13-KDF"}},
+    {OSSL_OP_RAND, NULL, {"CTR-DRBG", "SEED-SRC"}},
+    {OSSL_OP_KEYMGMT,
+     NULL,
+     {"RSA", "RSA-PSS", "EC", "X25519", "ED25519", "HMAC", "ML-KEM-768", "X25519MLKEM768"}},
+    {OSSL_OP_KEYEXCH, NULL, {"ECDH", "X25519"}},
+    {OSSL_OP_SIGNATURE, NULL, {"RSA", "ECDSA", "ED25519", "HMAC"}},
+    {OSSL_OP_KEM, NULL, {"ML-KEM-768", "X25519MLKEM768"}},
+    {OSSL_OP_DECODER,
+     "input=der,structure=SubjectPublicKeyInfo",
+     {"RSA", "RSA-PSS", "EC", "ED25519"}},
+};
+
+/* A constant of the process: read off the default provider once, never changed, never given back,
+ * for algorithms in use point into it. A provider's functions are handed the context of the default
+ * one and nothing of ours, so it cannot live elsewhere. */
+static struct {
+    OSSL_LIB_CTX *full;
+    OSSL_PROVIDER *standard; /* the default provider, in `full` */
+    OSSL_ALGORITHM tables[MU_COUNT(kept)][ROWS_MAX + 1];
+} lean;
+static CRYPTO_ONCE lean_once = CRYPTO_ONCE_STATIC_INIT;
+
+static bool is_kept(size_t table, const OSSL_ALGORITHM *row)
+{
+    size_t len = strcspn(row->algorithm_names, ":");
+    const char *property = kept[table].property;
+    if (property != NULL &&
+        (row->property_definition == NULL || strstr(row->property_definition, property) == NULL)) {
+        return false;
+    }
+    for (size_t i = 0; i < NAMES_MAX && kept[table].names[i] != NULL; i++) {
+        const char *name = kept[table].names[i];
+        if (strlen(name) == len && OPENSSL_strncasecmp(name, row->algorithm_names, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_tables(void)
+{
+    lean.full = OSSL_LIB_CTX_new();
+    lean.standard = lean.full == NULL ? NULL : OSSL_PROVIDER_load(lean.full, "default");
+    for (size_t i = 0; lean.standard != NULL && i < MU_COUNT(kept); i++) {
+        int no_store = 0;
+        size_t count = 0;
+        const OSSL_ALGORITHM *row =
+            OSSL_PROVIDER_query_operation(lean.standard, kept[i].operation, &no_store);
+        for (; row != NULL && row->algorithm_names != NULL && count < ROWS_MAX; row++) {
+            if (is_kept(i, row)) {
+                lean.tables[i][count++] = *row;
+            }
+        }
+    }
+}
+
+/* ---- the provider ------------------------------------------------------------------------------
+ */
+
+static const OSSL_ALGORITHM *query(void *standard, int operation, int *no_store)
+{
+    (void)standard;
+    *no_store = 0;
+    for (size_t i = 0; i < MU_COUNT(kept); i++) {
+        if (kept[i].operation == operation) {
+            return lean.tables[i];
+        }
+    }
+    return NULL;
+}
+
+/* The groups of TLS; libssl leaves out those that it finds no key manager for. */
+static int capabilities(void *standard, const char *capability, OSSL_CALLBACK *callback, void *arg)
+{
+    (void)standard;
+    return OSSL_PROVIDER_get_capabilities(lean.standard, capability, callback, arg);
+}
+
+/* A dispatch table holds functions of any type as one type; so OpenSSL wants it. */
+#define FUNCTION(f_) ((void (*)(void))(f_))
+static const OSSL_DISPATCH functions[] = {
+    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, FUNCTION(query)},
+    {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, FUNCTION(capabilities)},
+    {0, NULL},
+};
+
+static int start(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
+                 void **ret_context)
+{
+    (void)handle;
+    (void)in;
+    *out = functions;
+    *ret_context = OSSL_PROVIDER_get0_provider_ctx(lean.standard);
+    return 1;
+}
+
+bool mu_ossl_lean(struct ossl_lib_ctx_st *context, struct mutual_error *err)
+{
+    mu_ossl_clear();
+    if (CRYPTO_THREAD_run_once(&lean_once, read_tables) != 1 || lean.standard == NULL ||
+        OSSL_PROVIDER_add_builtin(context, PROVIDER_NAME, start) != 1 ||
+        OSSL_PROVIDER_load(context, PROVIDER_NAME) == NULL) {
+        return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up a lean library context");
+    }
+    return true;
+}
