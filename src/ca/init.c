@@ -117,6 +117,18 @@ static bool write_config(struct making *making, struct mutual_error *err)
     MU_AUTO(buf) struct mu_buf text;
     mu_buf_init(&text, 64u << 10);
     struct mutual_error why = {0};
+    const char *slash = strrchr(making->result->config_path, '/');
+    MU_AUTO(free)
+    char *parent = slash == NULL || slash == making->result->config_path
+                       ? mu_strdup(".")
+                       : mu_strndup(making->result->config_path,
+                                    (size_t)(slash - making->result->config_path));
+    if (parent == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (!ca_make_directories(parent, 0755, err)) {
+        return false;
+    }
     if (!ca_starter_config(making->dir, making->result->domain, making->options->owner, &text,
                            err)) {
         return false;

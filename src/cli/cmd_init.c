@@ -5,6 +5,7 @@
 #include "cli/authority_internal.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct init_options {
     const char *dir, *config_file, *passphrase_file, *owner, *place;
@@ -25,7 +26,8 @@ static const struct cli_option init_table[] = {
      .kind = CLI_PATH,
      .offset = O(config_file),
      .value = "FILE",
-     .help = "where the first configuration goes; else DIRECTORY/mutual.yaml"},
+     .help = "where the first configuration goes; else DIRECTORY/mutual.yaml, or for root "
+             "without --dir where every verb looks for it"},
     {.name = "dns",
      .kind = CLI_TEXTS,
      .offset = O(dns),
@@ -215,7 +217,9 @@ static bool run_init_with(const struct cli *cli, const struct init_options *give
     }
     const struct ca_init_options options = {
         .dir = mu_buf_str(&dir),
-        .config_path = given->config_file,
+        .config_path = given->config_file != NULL             ? given->config_file
+                       : given->dir == NULL && geteuid() == 0 ? cli->config_path
+                                                              : NULL,
         .name = cli->arg_count > 0 ? cli->args[0] : NULL,
         .dns = given->dns.items,
         .dns_count = given->dns.count,
