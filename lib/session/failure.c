@@ -122,7 +122,8 @@ static bool first_bytes_good(struct mutual_session *session, struct mutual_error
     uint8_t message = session->server ? SSL3_MT_CLIENT_HELLO : SSL3_MT_SERVER_HELLO;
     bool record = len < 2 || (head[0] >= SSL3_RT_CHANGE_CIPHER_SPEC &&
                               head[0] <= SSL3_RT_APPLICATION_DATA && head[1] == SSL3_VERSION_MAJOR);
-    bool hello = len >= 11 && head[0] == SSL3_RT_HANDSHAKE && head[5] == message;
+    bool hello = len >= 11 && head[0] == SSL3_RT_HANDSHAKE && mu_get_be16(head + 3) >= 6 &&
+                 head[5] == message;
     if (hello && mu_get_be16(head + 9) < TLS1_2_VERSION) {
         return name_old_version(session, mu_get_be16(head + 9), err);
     }
@@ -132,8 +133,8 @@ static bool first_bytes_good(struct mutual_session *session, struct mutual_error
     }
     if (session->hello_oversized) {
         return mu_fail(err, MUTUAL_E_HELLO_MALFORMED,
-                       "the client announces a hello of %u bytes, at most %u are read",
-                       (unsigned)(mu_get_be32(head + 5) & 0xffffff), MU_LIMIT_HELLO_BYTES);
+                       "the hello of the client is longer than the %u bytes that are read",
+                       MU_LIMIT_HELLO_BYTES);
     }
     return record || name_not_tls(session, mu_slice_of(head, len), err);
 }

@@ -258,6 +258,21 @@ static bool show_identities(SSL *ssl, const struct mu_host *host)
     return true;
 }
 
+/* RFC 8446 section 4.1.2 wants the second hello to name the same host as the first. Where it does
+ * not, it is the second that counts, for what is shown as for what is told. */
+static bool keep_name(struct mutual_session *session, struct mu_slice name)
+{
+    mu_free(MU_TAKE(session->sni));
+    if (name.len == 0) {
+        return true;
+    }
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 4 * DNS_NAME_MAX + 1);
+    mu_escape(&text, name.len > DNS_NAME_MAX ? mu_slice_of(name.data, DNS_NAME_MAX) : name);
+    session->sni = mu_strdup(mu_buf_str(&text));
+    return session->sni != NULL;
+}
+
 int mu_select_host(SSL *ssl, int *alert, void *context)
 {
     (void)context;
@@ -265,16 +280,11 @@ int mu_select_host(SSL *ssl, int *alert, void *context)
     const struct mu_hosts *hosts = &session->context->hosts;
     const struct mu_host *host = &hosts->items[0];
     struct mu_slice name = hello_name(ssl);
+    bool again = session->hello_seen; /* after a HelloRetryRequest */
     session->hello_seen = true;
     *alert = SSL_AD_INTERNAL_ERROR;
-    if (name.len > 0 && session->sni == NULL) { /* a second hello repeats the name */
-        MU_AUTO(buf) struct mu_buf text;
-        mu_buf_init(&text, 4 * DNS_NAME_MAX + 1);
-        mu_escape(&text, name.len > DNS_NAME_MAX ? mu_slice_of(name.data, DNS_NAME_MAX) : name);
-        session->sni = mu_strdup(mu_buf_str(&text));
-        if (session->sni == NULL) {
-            return SSL_CLIENT_HELLO_ERROR;
-        }
+    if (!keep_name(session, name)) {
+        return SSL_CLIENT_HELLO_ERROR;
     }
     if (name.len > 0) {
         host = mu_hosts_find(hosts, name);
@@ -286,7 +296,7 @@ int mu_select_host(SSL *ssl, int *alert, void *context)
         host = host != NULL ? host : &hosts->items[0];
     }
     session->offers = hello_offers(ssl, host);
-    if (host != &hosts->items[0] && !show_identities(ssl, host)) {
+    if ((again || host != &hosts->items[0]) && !show_identities(ssl, host)) {
         return SSL_CLIENT_HELLO_ERROR;
     }
     return SSL_CLIENT_HELLO_SUCCESS;

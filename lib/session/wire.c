@@ -32,8 +32,24 @@ void mu_wire_alert(struct mutual_session *session, uint8_t alert)
     }
 }
 
-/* Keeps the first bytes for a message about what is not TLS, and stops a hello that announces more
- * than a hello may be before OpenSSL makes room for it. */
+/* What the records around a hello may take; OpenSSL reads record by record. */
+#define HELLO_SLACK 1024u
+
+/* Is the hello longer than a hello may be, as far as one can tell by now? */
+static bool is_oversized(const struct mutual_session *session)
+{
+    const uint8_t *head = session->head;
+    if (session->bytes_in > MU_LIMIT_HELLO_BYTES + HELLO_SLACK) {
+        return true;
+    }
+    /* RFC 8446 section 5.1: a message may be cut into records anywhere, even in its length. */
+    bool starts = session->bytes_in >= 9 && head[0] == SSL3_RT_HANDSHAKE &&
+                  mu_get_be16(head + 3) >= 4 && head[5] == SSL3_MT_CLIENT_HELLO;
+    return starts && (mu_get_be32(head + 5) & 0xffffff) > MU_LIMIT_HELLO_BYTES;
+}
+
+/* Keeps the first bytes for a message about what is not TLS, and stops a hello that is longer than
+ * a hello may be, if it says so before OpenSSL makes room for it. */
 static bool keep_head(struct mutual_session *session, const uint8_t *data, size_t len)
 {
     if (session->bytes_in < MU_HEAD_BYTES) {
@@ -42,12 +58,7 @@ static bool keep_head(struct mutual_session *session, const uint8_t *data, size_
         memcpy(session->head + at, data, len < room ? len : room);
     }
     session->bytes_in += len;
-    const uint8_t *head = session->head;
-    if (session->bytes_in < 9 || head[0] != SSL3_RT_HANDSHAKE || head[5] != SSL3_MT_CLIENT_HELLO) {
-        return true;
-    }
-    uint32_t hello = mu_get_be32(head + 5) & 0xffffff;
-    session->hello_oversized = session->server && hello > MU_LIMIT_HELLO_BYTES;
+    session->hello_oversized = session->server && is_oversized(session);
     return !session->hello_oversized;
 }
 
