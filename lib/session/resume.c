@@ -7,11 +7,15 @@
  */
 #include "session/session_internal.h"
 
+#include <openssl/x509.h>
 #include <string.h>
 
 /* RFC 8446 section 4.6.1 allows a week; two hours keep the table small and busy clients resuming.
  */
 #define LIFE_MAX_S INT64_C(7200)
+/* A resumed session is given a ticket too, so without an end of its own a key that was proved once
+ * would count for ever (RFC 8446 section 4.6.1); once a day it is proved again. */
+#define PROOF_MAX_S INT64_C(86400)
 
 void mu_proof_clear(struct mu_proof *proof)
 {
@@ -27,37 +31,67 @@ static void proof_copy(struct mu_proof *to, const struct mu_proof *from)
     to->chain = chain;
 }
 
-/* Would the evidence of this session be admitted now? */
-static bool still_admitted(const struct mutual_session *session, const struct mu_resumable *entry)
+/* Would what was proved then be admitted now? */
+static bool still_admitted(const struct mutual_session *session, const struct mu_proof *proof,
+                           const char *service)
 {
     const struct mutual_rules *rules = session->context->rules;
+    int64_t now_s = mu_context_now(session->context);
     struct mutual_evidence evidence = {
         .side = rules->side,
-        .chain = entry->proof.chain,
-        .proved = entry->proof.chain != NULL,
+        .chain = proof->chain,
+        .proved = proof->chain != NULL,
         .resumed = true,
-        .proved_at_s = entry->proof.proved_at_s,
-        .trust_generation = entry->proof.trust_generation,
-        .service = entry->service,
+        .proved_at_s = proof->proved_at_s,
+        .trust_generation = proof->trust_generation,
+        .service = service,
     };
-    if (entry->proof.trust_generation != rules->trust_generation) {
+    if (proof->trust_generation != rules->trust_generation || now_s < proof->proved_at_s ||
+        now_s - proof->proved_at_s >= PROOF_MAX_S) {
         return false;
     }
-    struct mutual_verdict verdict =
-        mutual_admit(&evidence, rules, mu_context_now(session->context));
+    struct mutual_verdict verdict = mutual_admit(&evidence, rules, now_s);
     mutual_pass_free(verdict.pass);
     return verdict.allowed;
 }
 
-/* How long the session may live: never beyond the chain that proved it. */
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How long the session may live, its evidence being complete: never beyond the chain that proved
+ * it. */
 static long life_s(const struct mutual_session *session)
 {
-    int64_t life = LIFE_MAX_S;
+    int64_t now_s = mu_context_now(session->context);
+    int64_t life = lesser(LIFE_MAX_S, session->evidence.proved_at_s + PROOF_MAX_S - now_s);
     if (session->chain != NULL) {
-        int64_t left = mutual_chain_not_after_s(session->chain) - mu_context_now(session->context);
-        life = left < life ? left : life;
+        life = lesser(life, mutual_chain_not_after_s(session->chain) - now_s);
     }
     return life > 0 ? (long)life : 0;
+}
+
+static size_t der_bytes(const X509 *cert)
+{
+    int len = cert == NULL ? 0 : i2d_X509(cert, NULL);
+    return len > 0 ? (size_t)len : 0;
+}
+
+/* OpenSSL keeps all that the peer sent with its certificate for as long as the session, in objects
+ * many times its size. Whoever pads a chain does without resumption. */
+static bool is_small(const struct mutual_session *session)
+{
+    const STACK_OF(X509) *sent = SSL_get_peer_cert_chain(session->ssl);
+    size_t count = sent == NULL ? 0 : (size_t)sk_X509_num(sent);
+    size_t bytes = der_bytes(SSL_get0_peer_certificate(session->ssl));
+    if (count > MU_LIMIT_KEPT_CERTS) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bytes += der_bytes(sk_X509_value(sent, (int)i));
+    }
+    return bytes <= MU_LIMIT_KEPT_BYTES;
 }
 
 static void keep(struct mutual_session *session, SSL_SESSION *kept)
@@ -76,6 +110,10 @@ static void keep(struct mutual_session *session, SSL_SESSION *kept)
     struct mu_slice key = session->server ? mu_slice_of(id, len)
                                           : mu_slice_of(binding, sizeof session->context->binding);
     bool single = session->server || SSL_version(session->ssl) != TLS1_3_VERSION;
+    /* Whoever would be refused must not push those out who may come back. */
+    if (!is_small(session) || !still_admitted(session, &proof, session->evidence.service)) {
+        return;
+    }
     (void)SSL_SESSION_set_timeout(kept, life_s(session));
     if (SSL_SESSION_set1_ticket_appdata(kept, &proof.serial, sizeof proof.serial) == 1) {
         (void)mu_cache_put(cache, key, kept, &proof, session->evidence.service, single);
@@ -117,7 +155,7 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int
         return NULL;
     }
     struct mu_resumable *entry = mu_cache_find(cache, mu_slice_of(id, (size_t)len));
-    if (entry == NULL || !still_admitted(session, entry)) {
+    if (entry == NULL || !still_admitted(session, &entry->proof, entry->service)) {
         return NULL;
     }
     proof_copy(&session->proof, &entry->proof);
@@ -144,7 +182,9 @@ static int limit_life(SSL *ssl, void *context)
 {
     (void)context;
     struct mutual_session *session = SSL_get_app_data(ssl);
-    (void)SSL_SESSION_set_timeout(SSL_get_session(ssl), life_s(session));
+    struct mutual_error ignored = {0};
+    long life = mu_session_settle(session, &ignored) ? life_s(session) : 0;
+    (void)SSL_SESSION_set_timeout(SSL_get_session(ssl), life);
     return 1;
 }
 
@@ -174,8 +214,8 @@ void mu_resume_offer(struct mutual_session *session)
     struct mutual_cache *cache = session->context->cache;
     struct mu_slice key = mu_slice_of(session->context->binding, sizeof session->context->binding);
     struct mu_resumable *entry = cache != NULL ? mu_cache_find(cache, key) : NULL;
-    while (entry != NULL &&
-           (!still_admitted(session, entry) || SSL_SESSION_is_resumable(entry->ssl) != 1)) {
+    while (entry != NULL && (!still_admitted(session, &entry->proof, entry->service) ||
+                             SSL_SESSION_is_resumable(entry->ssl) != 1)) {
         mu_cache_drop(cache, entry);
         entry = mu_cache_find(cache, key);
     }
