@@ -19,11 +19,12 @@ static const char *target_text(const struct conn *conn)
     return facts->inbound != NULL ? facts->inbound->forward.text : facts->outbound->connect.text;
 }
 
+/* Without a reason of the system's: what it was connecting to has just lost that address. */
 static struct conn_next fail_dial(struct conn *conn, int sys)
 {
     struct mutual_error err = {0};
     bool inbound = conn->service->facts->inbound != NULL;
-    if (conn->service->targets.count == 0) {
+    if (conn->service->targets.count == 0 || sys == 0) {
         (void)mu_fail(&err, MUTUAL_E_RESOLVE_FAILED, "\"%s\" has no address", target_text(conn));
     } else if (sys == ETIMEDOUT && !inbound) {
         (void)mu_fail(&err, MUTUAL_E_CONNECT_TIMEOUT, "\"%s\" did not answer in time",
@@ -103,10 +104,30 @@ static struct conn_next connected(struct conn *conn)
     return CONN_GO(RELAY);
 }
 
+/* Who was admitted by rules that a reload has replaced since is judged by the new ones before a
+ * byte of his goes on, and is taken where they say. */
+static bool is_overtaken(const struct conn *conn)
+{
+    return conn->front.session != NULL && conn->service->generation != conn->worker->current;
+}
+
+static bool begin_anew(struct conn *conn, struct mutual_error *err)
+{
+    if (conn->back.fd != -1) {
+        hang_up(conn);
+    }
+    conn->target = 0;
+    return conn_readmit(conn, err);
+}
+
 struct conn_next conn_stage_dial(struct conn *conn)
 {
-    const struct targets *targets = &conn->service->targets;
+    struct mutual_error err = {0};
     int sys = 0;
+    if (is_overtaken(conn) && !begin_anew(conn, &err)) {
+        return conn_fail(conn, &err);
+    }
+    const struct targets *targets = &conn->service->targets;
     while (conn->target < targets->count) {
         if (conn->back.fd == -1) {
             sys = start_connect(conn);

@@ -23,13 +23,15 @@ bool relay_open(struct conn *conn, const struct mutual_pass *pass, struct mutual
     return true;
 }
 
-/* Is it still admitted? Asked again when a verdict ends. */
+/* Is it still admitted? Asked again when a verdict ends, and when the rules are new: whoever moves
+ * data before the sweep comes to him is not let go on by the old ones. */
 static bool is_admitted(struct conn *conn, struct mutual_error *err)
 {
     struct reactor *reactor = conn->worker->reactor;
     int64_t lifetime_ns = conn->service->timeouts->lifetime_ns;
     char words[MU_TIME_TEXT];
-    if (reactor_now_s(reactor) < conn->until_s) {
+    bool newest = conn->service->generation == conn->worker->current;
+    if (newest && reactor_now_s(reactor) < conn->until_s) {
         return true;
     }
     if (lifetime_ns > 0 && reactor_now_ns(reactor) >= conn->started_ns + lifetime_ns) {

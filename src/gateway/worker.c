@@ -82,11 +82,13 @@ static bool walk(struct worker *worker, size_t *at, size_t count, void (*each)(s
 /* ---- new rules ----------------------------------------------------------------------------------
  */
 
-/* Who is not in the relay yet is judged by the newest rules when it comes there. */
+/* Who is not that far yet is judged by the newest rules when it comes there. */
 static void judge_open(struct conn *conn)
 {
     struct mutual_error why = {0};
-    if (conn->stage == STAGE_RELAY && !conn_readmit(conn, &why)) {
+    if (conn->stage == STAGE_DIAL) {
+        conn_drive(conn); /* judges whom it has admitted already */
+    } else if (conn->stage == STAGE_RELAY && !conn_readmit(conn, &why)) {
         conn_end(conn, &why);
     }
 }

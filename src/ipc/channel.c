@@ -355,11 +355,14 @@ enum ipc_result ipc_receive(struct ipc_channel *channel, struct ipc_message *ret
     if (n == -1 && errno == EAGAIN) {
         return IPC_WAIT;
     }
-    if (n <= 0) { /* a datagram of no bytes has no frame either: the same as an end */
+    if (n == -1) {
         return IPC_END;
     }
     struct ipc_message message = {0};
     bool fits = take_fds(&from, &message);
+    if (n == 0 && message.fd_count == 0 && fits) {
+        return IPC_END; /* or a datagram of no bytes, which has no frame either */
+    }
     if (!fits || (from.msg_flags & MSG_TRUNC) != 0) {
         (void)mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "a message from \"%s\" is too large",
                       ipc_party_name(channel->peer));

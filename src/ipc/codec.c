@@ -125,6 +125,19 @@ void ipc_get_text(struct ipc_reader *reader, char *text, size_t size)
     text[len] = '\0';
 }
 
+/* Text that we wrote ourselves is one line without control bytes; whoever sends another is not
+ * who we started, and means to write into our log. */
+void ipc_get_line(struct ipc_reader *reader, char *text, size_t size)
+{
+    ipc_get_text(reader, text, size);
+    for (const char *c = text; *c != '\0'; c++) {
+        reader->failed = reader->failed || (unsigned char)*c < 0x20 || *c == 0x7f;
+    }
+    if (reader->failed) {
+        text[0] = '\0';
+    }
+}
+
 void ipc_get_error(struct ipc_reader *reader, struct mutual_error *ret_err)
 {
     struct mutual_error got = {0};
@@ -132,9 +145,9 @@ void ipc_get_error(struct ipc_reader *reader, struct mutual_error *ret_err)
     ipc_get_text(reader, name, sizeof name);
     uint8_t step = ipc_get_u8(reader);
     got.sys = (int)ipc_get_u32(reader);
-    ipc_get_text(reader, got.reason, sizeof got.reason);
-    ipc_get_text(reader, got.hint, sizeof got.hint);
-    ipc_get_text(reader, got.context, sizeof got.context);
+    ipc_get_line(reader, got.reason, sizeof got.reason);
+    ipc_get_line(reader, got.hint, sizeof got.hint);
+    ipc_get_line(reader, got.context, sizeof got.context);
     got.code = mutual_code_find(name);
     if (step >= MUTUAL_STEP_COUNT_ || (name[0] != '\0' && got.code == MUTUAL_OK)) {
         reader->failed = true;

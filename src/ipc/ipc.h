@@ -115,6 +115,8 @@ struct mu_slice ipc_get_bytes(struct ipc_reader *reader, size_t max);
 struct mu_slice ipc_get_raw(struct ipc_reader *reader, size_t len);
 /* Copies text of fewer than `size` bytes, NUL-terminated; a NUL inside is a failure. */
 void ipc_get_text(struct ipc_reader *reader, char *text, size_t size);
+/* The same for text that goes into the log: a control byte inside is a failure too. */
+void ipc_get_line(struct ipc_reader *reader, char *text, size_t size);
 void ipc_get_error(struct ipc_reader *reader, struct mutual_error *ret_err);
 /* True when all was read and nothing failed; else MESSAGE_MALFORMED naming `what`. */
 bool ipc_reader_end(const struct ipc_reader *reader, const char *what,

@@ -188,7 +188,7 @@ bool keys_journal_read(const struct ipc_message *message, struct keys_journal *r
     entry.asker_index = ipc_get_u32(&reader);
     ipc_get_text(&reader, code, sizeof code);
     entry.code = mutual_code_find(code);
-    ipc_get_text(&reader, entry.text, sizeof entry.text);
+    ipc_get_line(&reader, entry.text, sizeof entry.text);
     if (!ipc_reader_end(&reader, "KEY_JOURNAL", err)) {
         return false;
     }

@@ -308,7 +308,7 @@ static bool on_broken(const struct member *member, const struct ipc_message *mes
     enum ipc_party party = (enum ipc_party)ipc_get_u32(&reader);
     uint32_t index = ipc_get_u32(&reader);
     char reason[224];
-    ipc_get_text(&reader, reason, sizeof reason);
+    ipc_get_line(&reader, reason, sizeof reason);
     if (!ipc_reader_end(&reader, "BROKEN", err)) {
         return false;
     }

@@ -216,6 +216,19 @@ static void descriptors_that_nobody_asked_for_are_closed(void **state)
     (void)close(ends[0]);
 }
 
+static void descriptors_of_an_empty_datagram_are_closed(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    hostile((const uint8_t *)"", 0, &ends[1], 1);
+    (void)close(ends[1]);
+    assert_broken();
+    char byte;
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    (void)close(ends[0]);
+}
+
 static void an_end_is_an_end(void **state)
 {
     (void)state;
@@ -247,5 +260,6 @@ UNIT_MAIN(CASE(a_message_arrives_with_its_descriptors), CASE(what_is_not_taken_i
           CASE(a_large_message_goes_by_file), CASE(a_full_socket_queues_up_to_the_limit),
           CASE(our_own_mistakes_are_not_sent), CASE(garbage_breaks_the_channel),
           CASE(a_message_of_another_role_breaks_the_channel),
-          CASE(descriptors_that_nobody_asked_for_are_closed), CASE(an_end_is_an_end),
+          CASE(descriptors_that_nobody_asked_for_are_closed),
+          CASE(descriptors_of_an_empty_datagram_are_closed), CASE(an_end_is_an_end),
           CASE(no_memory_is_reported))

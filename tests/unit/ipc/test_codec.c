@@ -2,6 +2,8 @@
  *
  * Fields of messages: there and back, and every way of not decoding.
  */
+#include <stdio.h>
+
 #include "ipc/ipc.h"
 #include "unit.h"
 
@@ -87,5 +89,28 @@ static void errors_cross_by_name(void **state)
     assert_int_equal(got.code, MUTUAL_E_KEY_MISMATCH); /* untouched */
 }
 
+static void nobody_writes_a_line_of_his_own_into_our_log(void **state)
+{
+    (void)state;
+    struct mutual_error sent = {.code = MUTUAL_E_LIMIT, .step = MUTUAL_STEP_NONE};
+    struct mutual_error got = {0};
+    MU_AUTO(buf) struct mu_buf buf;
+    mu_buf_init(&buf, 1000);
+    (void)snprintf(sent.reason, sizeof sent.reason, "no\n2026-01-01 db 192.0.2.1 admitted root");
+    ipc_put_error(&buf, &sent);
+    struct ipc_reader reader = ipc_reader_of(mu_buf_slice(&buf));
+    ipc_get_error(&reader, &got);
+    assert_fails(ipc_reader_end(&reader, "a test", &err), &err, MUTUAL_E_MESSAGE_MALFORMED);
+    assert_int_equal(got.code, MUTUAL_OK);
+
+    char text[32] = "old";
+    mu_buf_clear(&buf);
+    ipc_put_text(&buf, "\x1b[2Jgone");
+    reader = ipc_reader_of(mu_buf_slice(&buf));
+    ipc_get_line(&reader, text, sizeof text);
+    assert_true(reader.failed);
+    assert_string_equal(text, "");
+}
+
 UNIT_MAIN(UNIT_CASE(fields_come_back), UNIT_CASE(what_does_not_fit_fails),
-          UNIT_CASE(errors_cross_by_name))
+          UNIT_CASE(errors_cross_by_name), UNIT_CASE(nobody_writes_a_line_of_his_own_into_our_log))
