@@ -62,6 +62,9 @@ void mutual_session_info(const struct mutual_session *session, struct mutual_ses
 {
     SSL *ssl = session->ssl;
     const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+    /* TLS 1.2 takes its cipher into use at the end of the handshake: who is refused before that is
+     * told with what was agreed on. */
+    cipher = cipher != NULL ? cipher : SSL_get_pending_cipher(ssl);
     struct mutual_session_info info = {
         .sni = session->server ? session->sni : session->context->server_name,
         .mutual = session->mutual,

@@ -50,6 +50,26 @@ static void nothing_is_told_too_early(void **state)
     tls_pair_done(&pair);
 }
 
+/* TLS 1.2 takes its cipher into use at the end only; what was agreed on is told before that. */
+static void a_refused_handshake_tells_what_was_agreed(void **state)
+{
+    (void)state;
+    for (int tls12 = 0; tls12 < 2; tls12++) {
+        struct mutual_session_info info;
+        struct tls_pair pair;
+        tls_pair_init(&pair);
+        pair.client.identity_count = 0;
+        pair.client.tls12 = tls12 == 1;
+        tls_pair_shake(&pair);
+        assert_int_equal(pair.server.io, MUTUAL_IO_FAILED);
+        mutual_session_info(pair.server.session, &info);
+        assert_string_equal(info.version, tls12 == 1 ? "TLS 1.2" : "TLS 1.3");
+        assert_non_null(info.cipher);
+        assert_false(info.mutual);
+        tls_pair_done(&pair);
+    }
+}
+
 static void the_certificate_is_handed_on(void **state)
 {
     (void)state;
@@ -89,4 +109,5 @@ static void names_from_the_wire_are_escaped(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(choices_are_told), UNIT_CASE(nothing_is_told_too_early),
+          UNIT_CASE(a_refused_handshake_tells_what_was_agreed),
           UNIT_CASE(the_certificate_is_handed_on), UNIT_CASE(names_from_the_wire_are_escaped))
