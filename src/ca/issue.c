@@ -277,6 +277,16 @@ static bool write_key(const struct plan *plan, struct mutual_error *err)
     return good;
 }
 
+/* NSS, below several Linux clients, takes no RSA key for a server's that may not encipher keys,
+ * even where TLS only has it sign. PSS keys may only sign: RFC 4055 section 1.2. */
+static unsigned key_usage(const struct plan *plan)
+{
+    const struct ca_profile *profile = plan->request->profile;
+    bool enciphers =
+        (profile->eku & MU_EKU_SERVER) != 0 && mu_key_info(plan->key)->kind == MU_KEY_RSA;
+    return profile->key_usage | (enciphers ? (unsigned)MU_KU_KEY_ENCIPHERMENT : 0);
+}
+
 static bool sign(const struct ca *ca, const struct plan *plan, struct ca_signer *signer,
                  struct mu_cert **ret_cert, struct mutual_error *err)
 {
@@ -297,7 +307,7 @@ static bool sign(const struct ca *ca, const struct plan *plan, struct ca_signer 
         .spki = mu_key_spki(plan->key),
         .names = names,
         .name_count = plan->names.count,
-        .key_usage = plan->request->profile->key_usage,
+        .key_usage = key_usage(plan),
         .eku = plan->request->profile->eku,
     };
     const struct mu_key *key = NULL;

@@ -11,7 +11,8 @@
 
 /* One purpose each: a stolen client certificate does not make a server. `service` is for those that
  * are both, as SPIFFE X.509-SVIDs are (section 4.4 of that standard). Keys only sign: forward
- * secrecy needs no more, and RFC 8446 asks for digitalSignature. */
+ * secrecy needs no more, and RFC 8446 asks for digitalSignature. (For NSS, servers' RSA keys get
+ * keyEncipherment on top when they are issued.) */
 static const struct ca_profile profiles[] = {
     {"server", "proves a server to its clients", "", MU_SPEC_EC_P256, 90 * DAY_S, 398 * DAY_S,
      MU_KU_DIGITAL_SIGNATURE, MU_EKU_SERVER, NAME(SPIFFE) | NAME(DNS) | NAME(IP),

@@ -71,12 +71,16 @@ static void every_profile_and_key_kind_can_be_had(void **state)
         const char *profile, *name;
         enum mu_key_spec key;
         enum mu_key_kind kind;
-        unsigned eku;
+        unsigned eku, usage;
     } cases[] = {
-        {"client", "c1", MU_SPEC_EC_P384, MU_KEY_EC, MU_EKU_CLIENT},
-        {"device", "d1", MU_SPEC_ED25519, MU_KEY_ED25519, MU_EKU_CLIENT},
-        {"user", "alice@example.org", MU_SPEC_RSA_2048, MU_KEY_RSA, MU_EKU_CLIENT},
-        {"service", "s1", MU_SPEC_EC_P256, MU_KEY_EC, MU_EKU_CLIENT | MU_EKU_SERVER},
+        {"client", "c1", MU_SPEC_EC_P384, MU_KEY_EC, MU_EKU_CLIENT, MU_KU_DIGITAL_SIGNATURE},
+        {"device", "d1", MU_SPEC_ED25519, MU_KEY_ED25519, MU_EKU_CLIENT, MU_KU_DIGITAL_SIGNATURE},
+        {"user", "alice@example.org", MU_SPEC_RSA_2048, MU_KEY_RSA, MU_EKU_CLIENT,
+         MU_KU_DIGITAL_SIGNATURE},
+        {"service", "s1", MU_SPEC_EC_P256, MU_KEY_EC, MU_EKU_CLIENT | MU_EKU_SERVER,
+         MU_KU_DIGITAL_SIGNATURE},
+        {"server", "r1", MU_SPEC_RSA_2048, MU_KEY_RSA, MU_EKU_SERVER,
+         MU_KU_DIGITAL_SIGNATURE | MU_KU_KEY_ENCIPHERMENT}, /* NSS wants it */
     };
     for (size_t i = 0; i < MU_COUNT(cases); i++) {
         MU_AUTO(ca_issued) struct ca_issued issued = {0};
@@ -86,6 +90,7 @@ static void every_profile_and_key_kind_can_be_had(void **state)
         issue(&request, &issued);
         assert_int_equal(mu_cert_facts(issued.cert)->key.kind, cases[i].kind);
         assert_int_equal(mu_cert_facts(issued.cert)->eku, cases[i].eku);
+        assert_int_equal(mu_cert_facts(issued.cert)->key_usage, cases[i].usage);
     }
 }
 
