@@ -45,7 +45,6 @@ stream {{
 OURS = """
 version: 1
 workers: 1
-log: {{format: json, level: error}}
 trust:
   - {{name: bench, bundle: {pki}/{alg}-root.crt}}
 inbound:
@@ -69,4 +68,18 @@ PEERS = {
     "nginx-tuned": (NGINX, "nginx -c {conf}",
                     {"tune": " ssl_session_tickets off; ssl_session_cache shared:S:64m;"
                              " proxy_buffer_size 32k;"}),
+}
+
+# What the tuning is, and each version, for the report.
+TUNING = {
+    "haproxy-tuned": "`tune.bufsize 65536`, `no-tls-tickets`",
+    "nginx-tuned": "`ssl_session_tickets off`, `ssl_session_cache shared:S:64m`, `proxy_buffer_size 32k`",
+}
+VERSIONS = {
+    "mutual": "{build}/mutual version",
+    "haproxy": "haproxy -v",
+    "nginx": "nginx -v",
+    "OpenSSL": "openssl version",
+    "Linux": "uname -sr",
+    "compiler": "cc --version",
 }

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# pki.sh DIR: root -> intermediate -> server and client leaf, for P-256 (ec) and RSA-2048 (rsa).
+# pki.sh DIR [stranger]: root -> intermediate -> server and client leaf, for P-256 (ec) and RSA-2048 (rsa).
+# A stranger's client chain goes with them: the same names, from authorities of its own that nobody trusts.
 # By openssl rather than by us, so that every proxy is measured with certificates none of them made.
 set -eu
-dir=${1:?usage: pki.sh DIR}
+dir=${1:?usage: pki.sh DIR [stranger]}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$dir"
 cd "$dir"
 key() {
@@ -41,3 +43,12 @@ for alg in ec rsa; do
         cp $alg-root.crt $alg-$who/ca.crt
     done
 done
+# once more for the stranger, and only its client is kept
+if [ "${2:-}" != stranger ]; then
+    "$here/pki.sh" strangers stranger
+    for alg in ec rsa; do
+        for file in chain key; do
+            cp -p strangers/$alg-client.$file $alg-stranger.$file
+        done
+    done
+fi

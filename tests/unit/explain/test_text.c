@@ -24,7 +24,7 @@ static void a_small_space_gets_the_beginning(void **state)
     (void)state;
     struct scene scene;
     open_scene(&scene, 0);
-    char whole[4096];
+    static char whole[4096];
     char part[16];
     size_t len = mutual_explain_text(&scene.story, whole, sizeof whole);
     assert_int_equal(len, strlen(whole));
@@ -43,7 +43,7 @@ static void hostile_texts_are_escaped(void **state)
     open_scene(&scene, 0);
     scene.info.sni = "a\x1b[2J\n\"b";
     scene.story.peer = "\x07";
-    char text[4096];
+    static char text[4096];
     mutual_explain_text(&scene.story, text, sizeof text);
     assert_non_null(strstr(text, "SNI \"a\\x1b[2J\\x0a\\\"b\""));
     assert_null(strchr(text, '\x1b'));

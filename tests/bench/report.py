@@ -1,0 +1,234 @@
+"""What run.py measured, as tables, as the page docs/performance.md and as a chart."""
+import html
+import statistics
+
+from peers import TUNING
+
+# figure: (what it is, its unit, digits)
+FIGURES = {
+    "full": ("full mutual handshake", "CPU µs", 0),
+    "resumed": ("resumed handshake", "CPU µs", 0),
+    "up4": ("to the service, 4 connections", "CPU s/GiB", 2),
+    "down4": ("from the service, 4 connections", "CPU s/GiB", 2),
+    "up64": ("to the service, 64 connections", "CPU s/GiB", 2),
+    "down64": ("from the service, 64 connections", "CPU s/GiB", 2),
+    "ping64": ("64-byte message and answer, 64 connections", "CPU µs", 1),
+    "ping1000": ("64-byte message and answer, 1,000 connections", "CPU µs", 1),
+    "idle": ("memory of an idle connection", "KiB", 1),
+    "idlecpu": ("CPU while all are idle", "µs/s", 0),
+}
+RATIOS = [f for f in FIGURES if f != "idlecpu"]  # nearly nothing over nothing is no ratio
+COLOURS = {"mutual": "#1b6e53", "haproxy": "#9db4c8", "nginx": "#c8b79d", "haproxy-tuned": "#5d83a6",
+           "nginx-tuned": "#a6885d"}
+
+
+def peers_of(results):
+    return list(next(iter(results.values())))
+
+
+def middles(by_peer):
+    return {peer: statistics.median(values) for peer, values in by_peer.items()}
+
+
+def ratio(by_peer, stock_only):
+    """Ours over the best of the others; None when one of the two is missing."""
+    middle = middles(by_peer)
+    others = [v for p, v in middle.items()
+              if p != "mutual" and not (stock_only and p.endswith("-tuned"))]
+    return middle["mutual"] / min(others) if "mutual" in middle and others else None
+
+
+def row_of(figure, by_peer):
+    what, unit, digits = FIGURES[figure]
+    cells = [f"{what}, {unit}"]
+    for peer, value in middles(by_peer).items():
+        low, high = min(by_peer[peer]), max(by_peer[peer])
+        cells.append(f"{value:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]")
+    for stock_only in (True, False):
+        found = ratio(by_peer, stock_only) if figure in RATIOS else None
+        cells.append("–" if found is None else f"**{found:.2f}**")
+    return "| " + " | ".join(cells) + " |"
+
+
+def table(results):
+    peers = peers_of(results)
+    lines = ["| per operation | " + " | ".join(peers) + " | ours / best stock | ours / best |",
+             "|---" * (len(peers) + 3) + "|"]
+    lines += [row_of(figure, results[figure]) for figure in FIGURES if figure in results]
+    return "\n".join(lines)
+
+
+# ---- where it goes --------------------------------------------------------------------------------
+
+PARTS = [("kernel", "[kernel"), ("libcrypto", "libcrypto"), ("libssl", "libssl"), ("libc", "libc."),
+         ("mutual itself", "mutual")]
+
+
+def where_table(measured):
+    lines = ["| | " + " | ".join(name for name, _ in PARTS) + " | worker | keys | parent |",
+             "|---" * (len(PARTS) + 4) + "|"]
+    for figure, shares in measured["where"].items():
+        cells = []
+        for _, start in PARTS:
+            part = sum(v for dso, v in shares.items() if dso.startswith(start))
+            cells.append(f"{part:.0f} %" if shares else "–")
+        roles = measured["roles"].get(figure, {})
+        cells += [f"{roles.get(role, 0):.1f} %" for role in ("worker", "keys", "parent")]
+        lines.append(f"| {FIGURES[figure][0]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+# ---- honesty --------------------------------------------------------------------------------------
+
+
+def behind(results):
+    """A sentence for each figure in which somebody else is better, and for those that are too close."""
+    lines = []
+    for figure in RATIOS:
+        if figure not in results:
+            continue
+        found = ratio(results[figure], stock_only=False)
+        middle = middles(results[figure])
+        best = min((p for p in middle if p != "mutual"), key=middle.get)
+        what = FIGURES[figure][0]
+        if found is None:
+            continue
+        if found > 1.0:
+            lines.append(f"- **{what}**: {best} is ahead, ours costs {found:.2f} times as much.")
+        elif found > 0.95:
+            lines.append(f"- {what}: level with {best} ({found:.2f}); the spread is larger than that.")
+    return "\n".join(lines) or "In this run, nowhere by more than 5 %."
+
+
+PAGE = """# Performance
+
+What a connection costs, measured beside HAProxy and nginx (stream module) as Debian ships them, and
+the same two tuned by what their manuals offer. Written by `./dev bench --write` on {date}; the
+figures are of that run. **CPU** is the time of all the proxy's processes together, user and system,
+per operation: it says how many connections a machine can carry, and hardly depends on how fast the
+load generator is. Smaller is better. Medians of {rounds} interleaved rounds, [lowest–highest].
+
+{table}
+
+![Ratios to the best peer](performance.svg)
+
+The ratios are of medians in this one run. Compare no absolute figure with one from another machine,
+or another day.
+
+## Where a peer is ahead
+
+{behind}
+
+## Where our time goes
+
+By samples of `perf` in a run of its own, share of all our CPU; and by process.
+
+{where}
+
+- **Full handshake.** What is left is mostly what TLS needs: three ECDSA verifications (the client's
+  signature and the two of its chain), one X25519 exchange, one signature, which goes to the key
+  process and back. Verifying the chain is about 15 % and is done anew for every connection: there is
+  no cache of verified chains yet. Decoding the two certificates' public keys is about 13 %; it was
+  30 % before workers had a lean library context, because OpenSSL 3.0 goes through every key manager
+  and decoder that its context has. Asking the key process is about 8 %, both ends together.
+- **Resumed handshake.** Sessions are kept by us and named by a short identifier, one for each
+  handshake. The library's own encrypted tickets hold the client's certificate and decode it twice for
+  each ticket, which is why stock peers pay twice. Each resumption is admitted anew.
+- **Bulk.** AES-GCM and two copies by the kernel. Each system call moves 64 KiB.
+- **Small messages.** Four fifths are the kernel's: four system calls (receive and send, twice), none
+  for changing interest or for timers.
+- **Idle connection.** No buffer is held. OpenSSL's connection object takes 7.5 KiB, its session and
+  the client's certificates as the library parsed them about 12 KiB, our own slot, session and facts 3
+  KiB; the kernel's socket buffers are not counted, for nobody.
+
+## What is measured, and how
+
+- The proxy has CPU 0 for itself, the generator (`tests/bench/mtls_load.c`) and the service behind
+  (`tests/bench/load_backend.c`) share CPU 1; everything goes over 127.0.0.1. One worker each. {cpu}.
+- {version}, {cipher}, X25519, {alg}: root, intermediate, leaf on both sides. The proxy verifies the
+  client against the root; the client verifies the proxy.
+- A *handshake* is: connect, handshake, one byte echoed by the service (so the certificate was
+  accepted), close; {handshakes} of them, 32 at a time. Bulk: {bulk_mib} MiB for each of 4
+  connections, or the same in all over 64. Messages: {pings}. Idle: {idle} connections after one byte
+  each, memory as PSS over all processes.
+- Before each measurement the runner proves that the peer does mutual authentication: the right
+  certificate gets through, none does not, a stranger's does not. It ends if version, cipher, count of
+  resumed handshakes or the proxy's processes are not what they should be.
+- Every peer is a fresh process in every round. The first 100 connections are not counted.
+- Ours runs with its log on, one line for each connection, as it does by default; HAProxy and nginx
+  here write none. Ours checks a policy for every connection and keeps its private key in another
+  process; theirs do neither.
+- Tuned: {tuned}.
+- Caveats: the machine also did other work (load average {load}), so absolute figures wobble
+  and ratios are what counts; one machine, one kernel; the idle figure of HAProxy without tickets
+  depends on when it last collected; a virtual machine has no cycle counter, so `perf` samples by the
+  clock.
+
+| | version |
+|---|---|
+{versions}
+
+To repeat it: `./dev bench --write`. `--json FILE` keeps every value, `--from FILE` writes the page
+again from it.
+"""
+
+
+def page(measured):
+    around = measured["surroundings"]
+    sizes = {k: f"{v:,}" for k, v in around["sizes"].items()}
+    return PAGE.format(
+        table=table(measured["results"]), behind=behind(measured["results"]),
+        where=where_table(measured),
+        tuned="; ".join(f"{peer}: {what}" for peer, what in TUNING.items()),
+        versions="\n".join(f"| {k} | {v} |" for k, v in around["versions"].items()),
+        **sizes, **{k: v for k, v in around.items() if k not in ("sizes", "versions")})
+
+
+# ---- the chart ------------------------------------------------------------------------------------
+
+LEFT, WIDTH, BAR, GAP, TOP = 290, 420, 11, 14, 62
+
+
+def text(x, y, words, size=12, anchor="start", weight="normal"):
+    return (f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" '
+            f'font-weight="{weight}">{html.escape(words)}</text>')
+
+
+def bars(figure, by_peer, y, scale):
+    """One group: every peer over the best of the others."""
+    middle = middles(by_peer)
+    best = min(v for p, v in middle.items() if p != "mutual")
+    out = [text(LEFT - 10, y + len(middle) * BAR / 2 + 4, FIGURES[figure][0], anchor="end")]
+    for i, (peer, value) in enumerate(middle.items()):
+        width = value / best * scale
+        top = y + i * BAR
+        shown = min(width, WIDTH)
+        out.append(f'<rect x="{LEFT}" y="{top}" width="{shown:.1f}" height="{BAR - 1}" '
+                   f'fill="{COLOURS.get(peer, "#888888")}"/>')
+        weight = "bold" if peer == "mutual" else "normal"
+        out.append(text(LEFT + shown + 5, top + BAR - 2, f"{value / best:.2f}", 9, weight=weight))
+    return out
+
+
+def chart(results):
+    """Ratios to the best other peer, as bars; the line is 1."""
+    figures = [f for f in RATIOS if f in results]
+    peers = peers_of(results)
+    step = len(peers) * BAR + GAP
+    height = TOP + step * len(figures) + 10
+    scale = WIDTH / 2  # a bar twice as long as the best other peer's fills the width
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 60} {height}" '
+           'font-family="sans-serif" fill="#222222">',
+           f'<rect width="100%" height="100%" fill="#ffffff"/>',
+           text(LEFT, 20, "Cost as a ratio to the best other peer; shorter is better", 14, weight="bold")]
+    x = LEFT
+    for peer in peers:
+        out.append(f'<rect x="{x}" y="32" width="11" height="11" fill="{COLOURS.get(peer, "#888888")}"/>')
+        out.append(text(x + 15, 42, peer, 11))
+        x += 32 + 7 * len(peer)
+    for i, figure in enumerate(figures):
+        out += bars(figure, results[figure], TOP + i * step, scale)
+    line = LEFT + scale
+    out.append(f'<line x1="{line}" x2="{line}" y1="{TOP - 8}" y2="{height - 8}" stroke="#222222" '
+               'stroke-dasharray="3 3"/>')
+    return "\n".join(out + ["</svg>", ""])

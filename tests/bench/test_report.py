@@ -1,0 +1,48 @@
+"""The report of run.py: who is ahead is said, whoever it is; the chart is well-formed."""
+import xml.dom.minidom
+
+import pytest
+
+import report
+
+RESULTS = {
+    "full": {"mutual": [500.0, 510.0, 900.0], "haproxy": [1000.0] * 3, "nginx-tuned": [600.0] * 3},
+    "up4": {"mutual": [0.9] * 3, "haproxy": [1.0] * 3, "nginx-tuned": [0.6] * 3},
+    "idlecpu": {"mutual": [0.0] * 3, "haproxy": [700.0] * 3, "nginx-tuned": [0.0] * 3},
+}
+
+
+def test_a_ratio_is_of_medians_to_the_best_other_peer():
+    assert report.ratio(RESULTS["full"], stock_only=True) == pytest.approx(0.51)
+    assert report.ratio(RESULTS["full"], stock_only=False) == pytest.approx(0.85)
+    assert report.ratio({"haproxy": [1.0]}, stock_only=False) is None
+
+
+def test_the_table_has_a_row_for_each_figure_and_no_ratio_of_nothing():
+    lines = report.table(RESULTS).splitlines()
+    assert len(lines) == 2 + len(RESULTS)
+    assert "510 [500–900]" in lines[2] and "**0.51**" in lines[2]
+    assert lines[4].endswith("| – | – |")
+
+
+def test_a_peer_that_is_ahead_is_named():
+    told = report.behind(RESULTS)
+    assert "nginx-tuned is ahead, ours costs 1.50 times" in told
+    assert "full mutual handshake" not in told
+
+
+def test_the_page_and_the_chart_are_whole():
+    measured = {
+        "results": RESULTS,
+        "where": {"full": {"[kernel.kallsyms]": 20.0, "libcrypto.so.3": 60.0}},
+        "roles": {"full": {"worker": 95.0, "keys": 5.0}},
+        "surroundings": {
+            "versions": {"nginx": "nginx 1"}, "cpu": "2 x cpu", "load": "0 before, 0 after", "rounds": 3,
+            "date": "2030-01-01", "alg": "ECDSA P-256", "version": "TLSv1.3", "cipher": "AES",
+            "sizes": {"handshakes": 4000, "pings": 1, "bulk_mib": 256, "idle": 3000},
+        },
+    }
+    page = report.page(measured)
+    assert "| full mutual handshake | 20 % | 60 % |" in page and "{" not in page
+    assert "4,000 of them" in page
+    xml.dom.minidom.parseString(report.chart(RESULTS))
