@@ -119,7 +119,10 @@ class Pki:
         pair = Pair(self.directory, name)
         make_key(pair.key, key)
         sans = sans if sans is not None else [f"URI:spiffe://example.org/{name}"]
-        ext = ["basicConstraints=CA:FALSE", "keyUsage=critical,digitalSignature",
+        # NSS wants key encipherment of every server with an RSA key, whatever the cipher suite
+        usage = "digitalSignature,keyEncipherment" if key.startswith("rsa-2") \
+            and eku == "serverAuth" else "digitalSignature"
+        ext = ["basicConstraints=CA:FALSE", f"keyUsage=critical,{usage}",
                "authorityKeyIdentifier=keyid"]
         ext += [f"extendedKeyUsage={eku}"] if eku else []
         ext += ["subjectAltName=" + ",".join(sans)] if sans else []
