@@ -136,6 +136,7 @@ static bool add_node(struct mutual_trust *trust, struct mu_cert *cert, enum node
     node->cert = mu_cert_ref(cert);
     node->facts = facts;
     node->origin = origin;
+    node->names_good = mu_names_check(facts->names, facts->name_count, NULL);
     trust->nodes[trust->node_count++] = node;
     if (origin == NODE_ANCHOR) {
         trust->anchors[trust->anchor_count++] = node;

@@ -13,6 +13,7 @@ struct place {
     struct judge *judge;
     const struct mu_cert_facts *facts;
     bool anchor;
+    bool names_good; /* known already: a search meets the same certificates again and again */
     const struct trust_node *const *path; /* the certificates below, leaf first */
     size_t depth;                         /* how many there are                 */
 };
@@ -119,7 +120,7 @@ static bool check_flaws(const struct place *place, struct mutual_error *err)
 
 static bool check_names(const struct place *place, struct mutual_error *err)
 {
-    return place->facts->name_count == 0 ||
+    return place->names_good || place->facts->name_count == 0 ||
            mu_names_check(place->facts->names, place->facts->name_count, err) ||
            mu_error_context(err, "certificate \"%s\"", place->facts->display);
 }
@@ -295,6 +296,7 @@ bool mu_check_issuer(struct judge *judge, const struct trust_node *const *path, 
     struct place place = {.judge = judge,
                           .facts = path[depth]->facts,
                           .anchor = path[depth]->origin == NODE_ANCHOR,
+                          .names_good = path[depth]->names_good,
                           .path = path,
                           .depth = depth};
     return run(issuer_checks, MU_COUNT(issuer_checks), &place, err);

@@ -25,6 +25,7 @@ struct trust_node {
     struct mu_cert *cert;
     const struct mu_cert_facts *facts; /* of cert; NULL: it could not be read */
     enum node_origin origin;
+    bool names_good;         /* its names were checked; false: they are when it is on a path */
     size_t place;            /* 1-based position in the peer's message; 0: not sent   */
     struct trust_node *next; /* in the bundle, of the same subject name               */
 };

@@ -79,6 +79,9 @@ static bool read_sent(struct search *search, const struct sent *sent, struct mut
         node->place = i + 1;
         if (read_one(sent, i, &node->cert, &why)) {
             node->facts = mu_cert_facts(node->cert);
+            /* The leaf's are checked once and told; see mu_check_leaf. */
+            node->names_good =
+                i > 0 && mu_names_check(node->facts->names, node->facts->name_count, NULL);
         } else if (i == 0 || why.code == MUTUAL_E_NO_MEMORY) {
             if (err != NULL) {
                 *err = why;

@@ -19,6 +19,10 @@
 #define ROUNDS_NASTY   9u
 #define LIMIT_US       10000.0
 
+/* 200 letters. */
+#define LABEL     "abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz"
+#define LONG_NAME LABEL "." LABEL "." LABEL "." LABEL
+
 static bool too_slow;
 
 static double cpu_us(void)
@@ -35,12 +39,16 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static struct mutual_trust *trust_of(const struct pki *anchor)
+/* With a revocation list: then every step of a search asks for one. */
+static struct mutual_trust *trust_of(struct pki *anchor)
 {
     struct mutual_error err = {0};
     struct mutual_trust *trust = mutual_trust_new("bench");
     const char *pem = pki_pem(anchor);
-    if (!mutual_trust_add_pem(trust, pem, strlen(pem), &err) || !mutual_trust_freeze(trust, &err)) {
+    struct mu_slice crl = pki_crl(anchor, (struct pki *)NULL);
+    if (!mutual_trust_add_pem(trust, pem, strlen(pem), &err) ||
+        !mutual_trust_add_crl(trust, (const char *)crl.data, crl.len, &err) ||
+        !mutual_trust_freeze(trust, &err)) {
         fprintf(stderr, "%s\n", err.reason);
         exit(1);
     }
@@ -48,8 +56,8 @@ static struct mutual_trust *trust_of(const struct pki *anchor)
 }
 
 /* Median of the rounds; the verdict is that of the last. */
-static void measure(const char *what, const struct pki *anchor, struct pki *const *sent,
-                    size_t count, bool nasty)
+static void measure(const char *what, struct pki *anchor, struct pki *const *sent, size_t count,
+                    bool nasty)
 {
     struct mutual_der ders[256];
     size_t bytes = 0;
@@ -117,6 +125,30 @@ static void mesh(void)
         sent[i] = i % 2 == 0 ? authority(NULL, "Root", MU_SPEC_EC_P256) : pki_ca(own, "Mesh");
     }
     measure("the same with false roots", root, sent, MU_COUNT(sent), true);
+}
+
+/* The mesh again, each authority with as many names as fit: short ones, so that there are many, and
+ * long ones. */
+static void mesh_of_names(size_t count, const char *name, const char *what)
+{
+    static struct mu_gname names[MU_LIMIT_CERT_NAMES];
+    struct pki *sent[MU_LIMIT_CHAIN_SENT];
+    struct pki *own = pki_root("Mesh");
+    struct mu_rdn subject = {MU_ATTR_CN, "Mesh"};
+    for (size_t i = 0; i < count; i++) {
+        names[i] = (struct mu_gname){MU_GNAME_DNS, mu_slice_text(name)};
+    }
+    struct mu_cert_template t = {.subject = &subject,
+                                 .subject_count = 1,
+                                 .names = names,
+                                 .name_count = count,
+                                 .ca = true,
+                                 .key_usage = MU_KU_KEY_CERT_SIGN};
+    sent[0] = pki_issue(own, (struct pki_leaf){.dns = "a.example.org"});
+    for (size_t i = 1; i < MU_COUNT(sent); i++) {
+        sent[i] = pki_make(own, &t, MU_SPEC_EC_P256);
+    }
+    measure(what, pki_root("Root"), sent, MU_COUNT(sent), true);
 }
 
 /* Wrong signatures by the dearest keys. */
@@ -249,6 +281,8 @@ int main(void)
     typical("leaf and intermediate, RSA 2048", MU_SPEC_RSA_2048);
     typical("leaf and intermediate, Ed25519", MU_SPEC_ED25519);
     mesh();
+    mesh_of_names(110, "a.example", "39! paths and 110 short names each");
+    mesh_of_names(5, LONG_NAME, "39! paths and 5 long names each");
     dear_keys(MU_SPEC_EC_P384, "39 wrong signatures, P-384");
     dear_keys(MU_SPEC_RSA_4096, "39 wrong signatures, RSA 4096");
     insider();
