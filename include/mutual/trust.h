@@ -35,7 +35,8 @@ MUTUAL_API void mutual_trust_allow_intermediates(struct mutual_trust *trust);
 MUTUAL_API void mutual_trust_allow_flaws(struct mutual_trust *trust);
 /* Refuses names of a type that a constrained authority's name constraints do not mention. RFC 5280
  * lets them pass: an authority limited to DNS names of partner.example may then still issue any
- * SPIFFE ID. */
+ * SPIFFE ID. The common name of a certificate below such an authority is not taken either, unless
+ * its constraints permit directory names. */
 MUTUAL_API void mutual_trust_strict_constraints(struct mutual_trust *trust);
 /* At most so many intermediates between leaf and anchor, self-issued ones not counted; the default,
  * and the most, is what MU_LIMIT_CHAIN_DEPTH leaves (CHAIN_TOO_LONG). */

@@ -93,21 +93,11 @@ static bool type_of(const struct mu_gname *raw, enum mutual_name_type *ret_type)
     return false;
 }
 
-static bool add_general(struct draft *draft, const struct mu_gname *raw, bool *spiffe,
-                        struct mutual_error *err)
+static bool add_general(struct draft *draft, const struct mu_gname *raw, struct mutual_error *err)
 {
     enum mutual_name_type type;
     if (!type_of(raw, &type)) {
         return true;
-    }
-    if (type == MUTUAL_NAME_SPIFFE) {
-        /* X509-SVID section 2: "An X.509 SVID MUST contain exactly one URI SAN". A certificate
-         * that claims to be two workloads is neither. */
-        if (*spiffe) {
-            return mu_fail(err, MUTUAL_E_SPIFFE_MALFORMED,
-                           "the certificate holds more than one SPIFFE ID");
-        }
-        *spiffe = true;
     }
     if (type != MUTUAL_NAME_IP) {
         return draft_add(draft, type, NAME_FROM_CERT, raw->bytes, err);
@@ -119,6 +109,23 @@ static bool add_general(struct draft *draft, const struct mu_gname *raw, bool *s
                        "an IP name of %zu bytes is no address: 4 or 16 are needed", raw->bytes.len);
     }
     return draft_add(draft, type, NAME_FROM_CERT, mu_buf_slice(&text), err);
+}
+
+/* X509-SVID section 2: "An X.509 SVID MUST contain exactly one URI SAN". A certificate that claims
+ * to be two workloads, or a workload and something else, is neither. */
+static bool check_single_uri(const struct mu_gname *names, size_t count, struct mutual_error *err)
+{
+    size_t uris = 0;
+    size_t ids = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool uri = names[i].type == MU_GNAME_URI;
+        uris += uri ? 1 : 0;
+        ids += uri && mu_name_claims_spiffe(names[i].bytes) ? 1 : 0;
+    }
+    return ids == 0 || uris == 1 ||
+           mu_fail(err, MUTUAL_E_SPIFFE_MALFORMED,
+                   ids > 1 ? "the certificate holds more than one SPIFFE ID"
+                           : "the certificate holds a SPIFFE ID and another URI");
 }
 
 static bool is_plain(struct mu_slice text)
@@ -134,9 +141,11 @@ static bool is_plain(struct mu_slice text)
 static bool add_all(struct draft *draft, const struct mu_gname *names, size_t count,
                     struct mutual_error *err)
 {
-    bool spiffe = false;
+    if (!check_single_uri(names, count, err)) {
+        return false;
+    }
     for (size_t i = 0; i < count; i++) {
-        if (!add_general(draft, &names[i], &spiffe, err)) {
+        if (!add_general(draft, &names[i], err)) {
             return false;
         }
     }

@@ -95,6 +95,23 @@ static bool read_sent(struct search *search, const struct sent *sent, struct mut
     return true;
 }
 
+/* Name constraints do not reach into a common name unless they permit directory names, so a strict
+ * bundle does not take one from an authority that is held to other names. */
+static bool takes_common_name(const struct search *search)
+{
+    for (size_t i = 1; i < search->depth && search->judge.trust->strict_constraints; i++) {
+        const struct mu_cert_facts *ca = search->path[i]->facts;
+        bool permits = false;
+        for (size_t k = 0; k < ca->permitted_count; k++) {
+            permits = permits || ca->permitted[k].base.type == MU_GNAME_DIRNAME;
+        }
+        if (ca->has_nc && !permits) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool make_chain(const struct search *search, struct mutual_chain **ret_chain,
                        struct mutual_error *err)
 {
@@ -112,6 +129,10 @@ static bool make_chain(const struct search *search, struct mutual_chain **ret_ch
     }
     size_t name_count = 0;
     const struct mutual_name *list = mu_names_list(names, &name_count);
+    if (name_count > 0 && list[name_count - 1].type == MUTUAL_NAME_CN &&
+        !takes_common_name(search)) {
+        name_count--;
+    }
     return mu_chain_new(links, search->depth, list, name_count, leaf->subject_text,
                         leaf->issuer_text, ret_chain, err);
 }

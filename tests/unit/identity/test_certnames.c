@@ -48,20 +48,15 @@ static void case_all_types(void **state)
 {
     (void)state;
     static const struct mu_gname raw[] = {
-        EMAIL("Alice@Example.ORG"),
-        DNS("DB.Example.org"),
-        URI("spiffe://example.org/db"),
-        DNS("*.Example.org"),
-        URI("https://x/y"),
-        IP("\x0a\x00\x00\x01"),
-        IP("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"),
+        EMAIL("Alice@Example.ORG"),     DNS("DB.Example.org"),
+        URI("spiffe://example.org/db"), DNS("*.Example.org"),
+        IP("\x0a\x00\x00\x01"),         IP("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"),
     };
     static const struct mutual_name want[] = {
         {MUTUAL_NAME_EMAIL, "Alice@example.org", 17},
         {MUTUAL_NAME_DNS, "db.example.org", 14},
         {MUTUAL_NAME_SPIFFE, "spiffe://example.org/db", 23},
         {MUTUAL_NAME_DNS, "*.example.org", 13},
-        {MUTUAL_NAME_URI, "https://x/y", 11},
         {MUTUAL_NAME_IP, "10.0.0.1", 8},
         {MUTUAL_NAME_IP, "2001:db8::1", 11},
         {MUTUAL_NAME_CN, "The database", 12},
@@ -83,6 +78,21 @@ static void case_all_types(void **state)
     size_t copied = 0;
     assert_string_equal(mu_names_list(copy, &copied)[count - 1].text, "The database");
     assert_int_equal(copied, count);
+}
+
+static void case_uris(void **state)
+{
+    (void)state;
+    static const struct mu_gname raw[] = {URI("https://x/y"), URI("urn:a:b")};
+    struct mutual_error err = {0};
+    MU_AUTO(names) struct mu_names *names = NULL;
+    assert_ok(mu_names_from_cert(cert_of(raw, MU_COUNT(raw), "x"), &names, &err), &err);
+    size_t count = 0;
+    const struct mutual_name *list = mu_names_list(names, &count);
+    assert_int_equal(count, 3);
+    assert_int_equal(list[0].type, MUTUAL_NAME_URI);
+    assert_string_equal(list[0].text, "https://x/y");
+    assert_string_equal(list[1].text, "urn:a:b");
 }
 
 static void case_refused(void **state)
@@ -113,6 +123,8 @@ static void case_refused(void **state)
         {{URI("spiffe://example.org/a/")}, 1, MUTUAL_E_SPIFFE_MALFORMED},
         {{URI("spiffe://a/b"), URI("spiffe://a/c")}, 2, MUTUAL_E_SPIFFE_MALFORMED},
         {{URI("spiffe://a/b"), URI("spiffe://a/b")}, 2, MUTUAL_E_SPIFFE_MALFORMED},
+        {{URI("spiffe://a/b"), URI("https://a/c")}, 2, MUTUAL_E_SPIFFE_MALFORMED},
+        {{URI("urn:a:b"), URI("spiffe://a/b")}, 2, MUTUAL_E_SPIFFE_MALFORMED},
     };
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         struct mutual_error err = {0};
@@ -178,5 +190,5 @@ static void case_limits(void **state)
     assert_null(names);
 }
 
-UNIT_MAIN(UNIT_CASE(case_all_types), UNIT_CASE(case_refused), UNIT_CASE(case_left_out),
-          UNIT_CASE(case_limits))
+UNIT_MAIN(UNIT_CASE(case_all_types), UNIT_CASE(case_uris), UNIT_CASE(case_refused),
+          UNIT_CASE(case_left_out), UNIT_CASE(case_limits))

@@ -169,6 +169,46 @@ static void case_unmentioned_types(void **state)
     mutual_trust_unref(strict.trust);
 }
 
+static size_t count_taken(const struct world *world, struct pki_leaf leaf)
+{
+    struct mutual_error err = {0};
+    MU_AUTO(chain) struct mutual_chain *chain = NULL;
+    assert_ok(validate_as(world->trust, NODES(pki_issue(world->sub, leaf)), MUTUAL_PURPOSE_CLIENT,
+                          PKI_NOW_S, &chain, &err),
+              &err);
+    size_t count = 0;
+    (void)mutual_chain_names(chain, &count);
+    return count;
+}
+
+/* A partner's authority, held to its own DNS names, must not be anybody by a common name. */
+static void case_common_names(void **state)
+{
+    (void)state;
+    static const struct mu_subtree dns[] = {{.base = {MU_GNAME_DNS, T("example.org")}}};
+    struct pki_leaf leaf = {.cn = "admin", .dns = "a.example.org"};
+    struct world lax = world_of(dns, 1, NULL, 0);
+    struct world strict = world_of(dns, 1, NULL, 0);
+    MU_AUTO(buf) struct mu_buf name;
+    struct mutual_error err = {0};
+    mu_buf_init(&name, 256);
+    assert_ok(mu_name_build(&(struct mu_rdn){MU_ATTR_CN, "admin"}, 1, &name, &err), &err);
+    struct mu_subtree both[] = {{.base = {MU_GNAME_DNS, T("example.org")}},
+                                {.base = {MU_GNAME_DIRNAME, mu_buf_slice(&name)}}};
+    struct world named = world_of(both, 2, NULL, 0);
+    mutual_trust_strict_constraints(strict.trust);
+    mutual_trust_strict_constraints(named.trust);
+    freeze(&lax);
+    freeze(&strict);
+    freeze(&named);
+    assert_int_equal(count_taken(&lax, leaf), 2);
+    assert_int_equal(count_taken(&strict, leaf), 1);
+    assert_int_equal(count_taken(&named, leaf), 2);
+    mutual_trust_unref(lax.trust);
+    mutual_trust_unref(strict.trust);
+    mutual_trust_unref(named.trust);
+}
+
 static void case_directory(void **state)
 {
     (void)state;
@@ -280,6 +320,7 @@ static void case_cost(void **state)
     assert_int_equal(judge.constraint_work, 0);
 }
 
-UNIT_MAIN(UNIT_CASE(case_one), UNIT_CASE(case_unmentioned_types), UNIT_CASE(case_directory),
-          UNIT_CASE(case_subject_email), UNIT_CASE(case_authorities_below),
-          UNIT_CASE(case_ranged_and_malformed), UNIT_CASE(case_cost))
+UNIT_MAIN(UNIT_CASE(case_one), UNIT_CASE(case_unmentioned_types), UNIT_CASE(case_common_names),
+          UNIT_CASE(case_directory), UNIT_CASE(case_subject_email),
+          UNIT_CASE(case_authorities_below), UNIT_CASE(case_ranged_and_malformed),
+          UNIT_CASE(case_cost))
