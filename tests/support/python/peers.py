@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests with other makers' programs share: an authority made by `mutual init`, programs that are
 run and bounded, and a small web service to stand behind the gateway."""
-import json
 import os
 import re
 import shutil
@@ -33,11 +32,12 @@ def run(*command, stdin=b"", status=0, **more):
 class Issued:
     """What `mutual issue` wrote."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, key=None, password=None):
         self.directory = directory
         self.chain = directory / "tls.crt"
-        self.key = directory / "tls.key"
-        self.p12 = None
+        self.key = key or directory / "tls.key"
+        self.p12 = directory / f"{directory.name}.p12"  # for people; there is no .key then
+        self.password = password
 
 
 class House:
@@ -55,28 +55,33 @@ class House:
         self.password.write_text("correct horse\n")
         self.password.chmod(0o600)
 
-    def issue(self, name, *options):
+    def issue(self, name, *options, key=None):
         if name not in self.issued:
             run(self.program, "issue", name, "--dir", self.directory, *options)
-            self.issued[name] = Issued(self.directory / "tls" / name)
+            self.issued[name] = Issued(self.directory / "tls" / name, key, self.password)
         return self.issued[name]
 
     def server(self, name="gateway", key="ec-p256"):
         return self.issue(name, "--dns", "localhost", "--ip", "127.0.0.1", "--key", key)
 
-    def client(self, name, key="ec-p256"):
-        return self.issue(name, "--profile", "client", "--key", key)
+    def client(self, name, key="ec-p256", profile="client"):
+        return self.issue(name, "--profile", profile, "--key", key)
 
     def person(self, name, key="ec-p256", consumer="modern"):
         """A user's certificate in a PKCS#12 file."""
+        return self.issue(name, "--profile", "user", "--key", key, "--p12", "--for", consumer,
+                          "--password-file", self.password)
+
+    def pss(self, name, *options):
+        """A key that signs with PSS only, which others make and we certify."""
+        key = self.directory / f"{name}.key"
+        request = self.directory / f"{name}.csr"
         if name not in self.issued:
-            told = json.loads(run(
-                self.program, "issue", name, "--dir", self.directory, "--profile", "user", "--key",
-                key, "--p12", "--for", consumer, "--password-file", self.password, "--json").stdout)
-            self.issued[name] = Issued(self.directory / "tls" / name)
-            self.issued[name].p12 = next(self.issued[name].directory.glob("*.p12"))
-            self.issued[name].told = told
-        return self.issued[name]
+            run("openssl", "genpkey", "-quiet", "-algorithm", "RSA-PSS", "-pkeyopt",
+                "rsa_keygen_bits:2048", "-out", key)
+            key.chmod(0o600)
+            run("openssl", "req", "-new", "-key", key, "-subj", "/CN=x", "-out", request)
+        return self.issue(name, "--csr", request, *options, key=key)
 
 
 def answer(one):
