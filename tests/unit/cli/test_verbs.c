@@ -68,5 +68,14 @@ static void test_check(void **state)
     assert_ran(RUN("check", path), 66, NULL, "[FILE_MISSING]");
 }
 
+static void test_verify(void **state)
+{
+    (void)state;
+    assert_ran(RUN("verify"), 2, NULL, "[USAGE]");
+    assert_ran(RUN("verify", "--limbo", "x.crt"), 2, NULL, "[USAGE]");
+    assert_ran(RUN("verify", "x.crt", "--ca", "/nonexistent/ca.crt"), 66, NULL, "[FILE_MISSING]");
+    assert_ran(RUN("verify", "x.crt", "--ca", "x", "--name", "web"), 2, NULL, "[OPTION_VALUE]");
+}
+
 UNIT_MAIN(UNIT_CASE(test_help), UNIT_CASE(test_explain_code), UNIT_CASE(test_config),
-          UNIT_CASE(test_completion), UNIT_CASE(test_check))
+          UNIT_CASE(test_completion), UNIT_CASE(test_check), UNIT_CASE(test_verify))
