@@ -160,6 +160,9 @@ static void see_handshake(struct mutual_session *session, bool write, struct mu_
     bool tls13 = SSL_version(session->ssl) == TLS1_3_VERSION;
     bool certificate =
         type == SSL3_MT_CERTIFICATE && holds_certificate(message.data + 4, message.len - 4, tls13);
+    if (!write && session->stage != MU_STAGE_HANDSHAKE) {
+        session->quiet_messages++;
+    }
     if (session->server && !write && type == SSL3_MT_CLIENT_HELLO) {
         mu_observe_hello(session, message);
     }

@@ -178,11 +178,30 @@ static void leave(struct mutual_session *session)
 }
 
 /* What OpenSSL's answer means, when it is not success. */
+bool mu_session_is_flooded(const struct mutual_session *session)
+{
+    return session->quiet_messages >
+           MU_LIMIT_QUIET_MESSAGES + session->data_bytes / MU_LIMIT_QUIET_PER_BYTES;
+}
+
+static enum mutual_io fail_flooded(struct mutual_session *session, struct mutual_error *err)
+{
+    struct mutual_error cause = {0};
+    (void)mu_fail(&cause, MUTUAL_E_PROTOCOL_VIOLATION,
+                  "the %s sent %llu key updates and tickets beside %llu bytes of data",
+                  mu_peer_word(session), (unsigned long long)session->quiet_messages,
+                  (unsigned long long)session->data_bytes);
+    return mu_session_fail(session, &cause, err);
+}
+
 static enum mutual_io outcome(struct mutual_session *session, int answer, struct mutual_error *err)
 {
     int error = SSL_get_error(session->ssl, answer);
     if (session->renegotiation) {
         return fail_renegotiation(session, err);
+    }
+    if (mu_session_is_flooded(session)) {
+        return fail_flooded(session, err);
     }
     switch (error) {
     case SSL_ERROR_WANT_READ:
@@ -357,6 +376,7 @@ enum mutual_io mutual_session_read(struct mutual_session *session, struct mutual
     leave(session);
     if (len > 0) {
         mark_data(session, true);
+        session->data_bytes += len;
         *ret_len = len; /* what stopped it is told by the next call */
         return MUTUAL_IO_DONE;
     }
@@ -440,6 +460,7 @@ enum mutual_io mutual_session_write(struct mutual_session *session, struct mutua
     leave(session);
     if (taken > 0) {
         mark_data(session, false);
+        session->data_bytes += taken;
         *ret_len = taken;
         return MUTUAL_IO_DONE;
     }

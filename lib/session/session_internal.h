@@ -111,6 +111,8 @@ struct mutual_session {
     struct mu_offers offers;
     size_t write_retry;            /* bytes that a write which blocked had offered */
     uint64_t bytes_in;             /* ciphertext taken from the wire */
+    uint64_t data_bytes;           /* plaintext, both ways */
+    uint64_t quiet_messages;       /* handshake messages that came since the handshake was done */
     uint8_t head[MU_HEAD_BYTES];   /* its first bytes, until the handshake is done */
     uint8_t spill[MU_SPILL_BYTES]; /* an alert that `out` had no room for */
     uint8_t spill_len;
@@ -128,6 +130,9 @@ struct mutual_session {
     bool mutual;         /* both ends presented a certificate                     */
     bool closed;         /* our close_notify is out                               */
 };
+
+/* Has the peer sent more messages beside its data than any end has reason to? */
+bool mu_session_is_flooded(const struct mutual_session *session);
 
 /* wire.c: the BIO between OpenSSL and the caller's windows. */
 BIO_METHOD *mu_wire_method(void);

@@ -130,7 +130,7 @@ enum flow wire_send(struct side *side, const uint8_t *data, size_t len, struct m
 /* Goes on with the side's handshake. */
 enum mutual_io wire_handshake(struct side *side, struct mutual_error *err);
 /* Reads plaintext of the side into *ret_data (borrowed until the next call). May yield bytes with
- * OK, END and FAILED; OK without bytes does not happen. */
+ * OK, END and FAILED; OK without any: records without data came, and others have their turn now. */
 enum flow wire_read(struct side *side, const uint8_t **ret_data, size_t *ret_len,
                     struct mutual_error *err);
 /* Writes plaintext to the side: at most what wire_read yields. */

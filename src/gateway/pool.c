@@ -12,6 +12,7 @@ struct pool *pool_new(unsigned max)
     struct pool *pool = mu_alloc(1, sizeof *pool);
     if (pool != NULL) {
         pool->max = max;
+        pool->gulp = POOL_READ;
     }
     return pool;
 }
@@ -33,7 +34,7 @@ void pool_free(struct pool *pool)
 
 bool pool_has(const struct pool *pool)
 {
-    return pool->free != NULL || pool->made < pool->max;
+    return pool->used < pool->max;
 }
 
 struct block *pool_take(struct pool *pool)
@@ -42,7 +43,7 @@ struct block *pool_take(struct pool *pool)
     if (block != NULL) {
         pool->free = block->next;
     } else {
-        block = pool->made < pool->max ? mu_alloc(1, sizeof *block) : NULL;
+        block = pool->made < pool->max + POOL_RESERVE ? mu_alloc(1, sizeof *block) : NULL;
         if (block == NULL) {
             return NULL;
         }

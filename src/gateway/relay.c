@@ -5,6 +5,7 @@
  * read; a direction that ended is ended on the other side too, and the other direction goes on.
  */
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "gateway/worker_internal.h"
@@ -49,12 +50,13 @@ static void count_bytes(struct conn *conn, const struct side *from, size_t len)
 }
 
 /* What was read goes on its way even when the reading ended badly behind it. */
-static enum flow move(struct conn *conn, struct side *from, struct side *to,
+static enum flow move(struct conn *conn, struct side *from, struct side *to, bool *ret_moved,
                       struct mutual_error *err)
 {
     const uint8_t *data = NULL;
     size_t len = 0;
     enum flow in = wire_read(from, &data, &len, err);
+    *ret_moved = len > 0;
     if (len == 0) {
         return in;
     }
@@ -64,21 +66,36 @@ static enum flow move(struct conn *conn, struct side *from, struct side *to,
     return in == FLOW_FAILED ? FLOW_FAILED : out == FLOW_FAILED ? out : in == FLOW_END ? in : out;
 }
 
+/* Without a block to spare only that goes on which needs none. A socket that is not ready now says
+ * so by an event when it is. */
+static bool may_move(struct conn *conn, const struct side *to)
+{
+    struct pool *pool = conn->worker->pool;
+    struct pollfd taker = {.fd = to->fd, .events = POLLOUT};
+    if (pool_has(pool)) {
+        return true;
+    }
+    pool->gulp = POOL_SIP;
+    if (poll(&taker, 1, 0) == 1) {
+        return true;
+    }
+    conn_wait_in(conn, &conn->worker->starved);
+    return false;
+}
+
 /* One direction, as far as it goes now. OK: it could go further in another turn. */
 static enum flow pump(struct conn *conn, struct side *from, struct side *to,
                       struct mutual_error *err)
 {
     enum flow flow = FLOW_OK;
-    for (int round = 0; round < ROUNDS && flow == FLOW_OK; round++) {
+    bool moved = true;
+    for (int round = 0; round < ROUNDS && flow == FLOW_OK && moved; round++) {
         flow = wire_flush(to, err);
         if (flow != FLOW_OK || from->finished) {
             break;
         }
-        if (!pool_has(conn->worker->pool)) {
-            conn_wait_in(conn, &conn->worker->starved);
-            return FLOW_WAIT;
-        }
-        flow = move(conn, from, to, err);
+        flow = may_move(conn, to) ? move(conn, from, to, &moved, err) : FLOW_WAIT;
+        conn->worker->pool->gulp = POOL_READ;
     }
     if (from->finished && flow != FLOW_FAILED && to->out != SIDE_SHUT) {
         flow = wire_close(to, err);

@@ -126,8 +126,8 @@ static enum flow fill_wire(struct side *side, struct mutual_wire *wire)
         wire->in_len = block_len(block);
         return FLOW_OK;
     }
-    enum flow flow = receive(side, pool_of(side)->wire, sizeof pool_of(side)->wire, &wire->in_len,
-                             &wire->in_error);
+    enum flow flow =
+        receive(side, pool_of(side)->wire, pool_of(side)->gulp, &wire->in_len, &wire->in_error);
     wire->in = pool_of(side)->wire;
     wire->in_end = flow == FLOW_END;
     return flow;
@@ -239,19 +239,25 @@ static enum flow read_session(struct side *side, size_t *ret_len, struct mutual_
     return flow;
 }
 
+/* Records that carry no data (tickets, key updates) were read, and there is more. Whoever sends
+ * nothing else must not keep the worker from everybody else. */
+static bool may_read_on(const struct side *side)
+{
+    return side->session != NULL && (side->hungry ? side->readable : side->unsent == NULL);
+}
+
 enum flow wire_read(struct side *side, const uint8_t **ret_data, size_t *ret_len,
                     struct mutual_error *err)
 {
     int sys = 0;
     *ret_len = 0;
     *ret_data = pool_of(side)->plain;
-    enum flow flow;
-    do {
-        /* records that carry no data (tickets, key updates) are not what anybody waits for */
-        flow = side->session != NULL
-                   ? read_session(side, ret_len, err)
-                   : receive(side, pool_of(side)->plain, POOL_READ, ret_len, &sys);
-    } while (flow == FLOW_WAIT && side->session != NULL && side->hungry && side->readable);
+    enum flow flow = side->session != NULL
+                         ? read_session(side, ret_len, err)
+                         : receive(side, pool_of(side)->plain, pool_of(side)->gulp, ret_len, &sys);
+    if (flow == FLOW_WAIT && may_read_on(side)) {
+        return FLOW_OK;
+    }
     if (flow == FLOW_END && sys != 0) {
         (void)fail_broken(side, sys, err);
         return FLOW_FAILED;

@@ -14,13 +14,30 @@ static void bounded_and_reused(void **state)
     assert_true(pool_has(pool));
     struct block *b = pool_take(pool);
     assert_false(pool_has(pool));
-    assert_null(pool_take(pool));
     pool_give(pool, a);
     pool_give(pool, NULL);
     assert_ptr_equal(pool_take(pool), a);
     pool_give(pool, a);
     pool_give(pool, b);
     assert_int_equal(pool->made, 2);
+    pool_free(pool);
+}
+
+static void the_reserve_is_not_for_the_greedy(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new(1);
+    struct block *taken[1 + POOL_RESERVE];
+    for (size_t i = 0; i < MU_COUNT(taken); i++) {
+        assert_int_equal(pool_has(pool), i == 0);
+        taken[i] = pool_take(pool);
+        assert_non_null(taken[i]);
+    }
+    assert_null(pool_take(pool));
+    for (size_t i = 0; i < MU_COUNT(taken); i++) {
+        pool_give(pool, taken[i]);
+    }
+    assert_true(pool_has(pool));
     pool_free(pool);
 }
 
@@ -66,5 +83,6 @@ static void out_of_memory(void **state)
     pool_free(pool);
 }
 
-UNIT_MAIN(UNIT_CASE(bounded_and_reused), UNIT_CASE(append_makes_room_at_the_front),
-          UNIT_CASE(what_is_given_back_is_wiped), UNIT_CASE(out_of_memory))
+UNIT_MAIN(UNIT_CASE(bounded_and_reused), UNIT_CASE(the_reserve_is_not_for_the_greedy),
+          UNIT_CASE(append_makes_room_at_the_front), UNIT_CASE(what_is_given_back_is_wiped),
+          UNIT_CASE(out_of_memory))
