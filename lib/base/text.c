@@ -230,7 +230,8 @@ const char *mu_suggest(const char *word, const char *const *words)
         return NULL;
     }
     const char *best = NULL;
-    size_t best_distance = len < 3 ? 2 : len / 3 + 2; /* a third may be wrong, and one more */
+    /* One letter of a short word may be wrong; of a long one a third, and one more. */
+    size_t best_distance = len <= 3 ? 2 : len / 3 + 2;
     for (; *words != NULL; words++) {
         size_t other = strlen(*words);
         if (other > SUGGEST_MAX) {

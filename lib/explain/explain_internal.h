@@ -15,6 +15,9 @@
 /* mu_story_outcome, where a server that nobody judged and that did not refuse counts as admitted.
  */
 const char *mu_view_outcome(const struct mutual_story *story, const struct mu_story_view *view);
+/* What became of a step. The error may know of a failure that the journey was not told, and what
+ * comes after the step that failed is told as not reached, whatever our side had done meanwhile. */
+enum mutual_outcome mu_story_step_outcome(const struct mutual_story *story, enum mutual_step step);
 /* Does the peer of this story present its certificate in this step? */
 bool mu_story_is_peer_cert(const struct mutual_story *story, enum mutual_step step);
 /* Who has to act, in words: "the client", "our configuration". */

@@ -124,13 +124,10 @@ static void write_steps(struct mu_json *json, const struct mutual_story *story)
         [MUTUAL_OUTCOME_SKIPPED] = "skipped",
         [MUTUAL_OUTCOME_FAILED] = "failed",
     };
-    bool failed = mu_story_error(story) != NULL;
     mu_json_open(json, "steps", '[');
     for (int i = MUTUAL_STEP_CONNECT; i <= MUTUAL_STEP_DATA; i++) {
         enum mutual_step step = (enum mutual_step)i;
-        enum mutual_outcome outcome = failed && mu_story_step(story) == step
-                                          ? MUTUAL_OUTCOME_FAILED
-                                          : story->journey->steps[i].outcome;
+        enum mutual_outcome outcome = mu_story_step_outcome(story, step);
         mu_json_open(json, NULL, '{');
         mu_json_int(json, "step", i);
         mu_json_string(json, "name", mutual_step_name(step));

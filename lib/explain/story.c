@@ -60,6 +60,16 @@ enum mutual_step mu_story_step(const struct mutual_story *story)
     return mutual_journey_step(story->journey);
 }
 
+enum mutual_outcome mu_story_step_outcome(const struct mutual_story *story, enum mutual_step step)
+{
+    enum mutual_step last = mu_story_error(story) == NULL ? MUTUAL_STEP_DATA : mu_story_step(story);
+    bool relayed = step == MUTUAL_STEP_DATA; /* data may have flowed until access ended */
+    if (mu_story_error(story) != NULL && step == last) {
+        return MUTUAL_OUTCOME_FAILED;
+    }
+    return step > last && !relayed ? MUTUAL_OUTCOME_PENDING : story->journey->steps[step].outcome;
+}
+
 bool mu_story_is_peer_cert(const struct mutual_story *story, enum mutual_step step)
 {
     return step ==
@@ -81,16 +91,17 @@ static const struct {
     enum mutual_code code;
     const char *actor;
 } others[] = {
-    {MUTUAL_E_POLICY_DENIED, "whoever answers for the policy"},
-    {MUTUAL_E_GRANT_ENDED, "whoever answers for the policy"},
-    {MUTUAL_E_GRANT_NOT_BEGUN, "whoever answers for the policy"},
-    {MUTUAL_E_PEER_REFUSED_US, "we, with another certificate; or the server, with its authorities"},
-    {MUTUAL_E_PEER_WANTS_CERT, "we, with a certificate"},
-    {MUTUAL_E_RESOLVE_FAILED, "whoever keeps the names, or gave us this one"},
-    {MUTUAL_E_CONNECT_FAILED, "whoever keeps the server, or the network between"},
-    {MUTUAL_E_CONNECT_TIMEOUT, "whoever keeps the server, or the network between"},
-    {MUTUAL_E_BACKEND_DOWN, "whoever keeps the service behind the gateway"},
-    {MUTUAL_E_BACKEND_RESET, "whoever keeps the service behind the gateway"},
+    {MUTUAL_E_POLICY_DENIED, "the owner of the policy"},
+    {MUTUAL_E_GRANT_ENDED, "the owner of the policy"},
+    {MUTUAL_E_GRANT_NOT_BEGUN, "the owner of the policy"},
+    {MUTUAL_E_PEER_REFUSED_US,
+     "our side (another certificate), or the server's side (its authorities)"},
+    {MUTUAL_E_PEER_WANTS_CERT, "our side"},
+    {MUTUAL_E_RESOLVE_FAILED, "the DNS administrator, or whoever gave this name"},
+    {MUTUAL_E_CONNECT_FAILED, "the administrator of the server, or of the network between"},
+    {MUTUAL_E_CONNECT_TIMEOUT, "the administrator of the server, or of the network between"},
+    {MUTUAL_E_BACKEND_DOWN, "the administrator of the service behind the gateway"},
+    {MUTUAL_E_BACKEND_RESET, "the administrator of the service behind the gateway"},
 };
 
 const char *mu_story_actor(const struct mutual_story *story)
@@ -105,10 +116,10 @@ const char *mu_story_actor(const struct mutual_story *story)
         }
     }
     static const char *const actors[MUTUAL_CLASS_COUNT_] = {
-        [MUTUAL_CLASS_USAGE] = "whoever made the call",
-        [MUTUAL_CLASS_CONFIG] = "whoever keeps the configuration here",
-        [MUTUAL_CLASS_SYSTEM] = "whoever keeps this machine",
-        [MUTUAL_CLASS_BUG] = "the makers of mutual",
+        [MUTUAL_CLASS_USAGE] = "whoever gave the command",
+        [MUTUAL_CLASS_CONFIG] = "the owner of the configuration here",
+        [MUTUAL_CLASS_SYSTEM] = "the administrator of this machine",
+        [MUTUAL_CLASS_BUG] = "the developers of mutual",
     };
     enum mutual_class klass = mutual_code_class(error->code);
     if (klass == MUTUAL_CLASS_PEER) {

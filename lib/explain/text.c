@@ -111,7 +111,7 @@ static void tell_presented(const struct teller *t)
             say_label(t, "then");
         }
         if (!mu_cert_from_der(mu_slice_of(der->data, der->len), &cert, NULL)) {
-            mu_buf_printf(t->out, "something of %zu bytes that is no certificate", der->len);
+            mu_buf_printf(t->out, "something of %zu bytes that is not a certificate", der->len);
             continue;
         }
         const struct mu_cert_facts *facts = mu_cert_facts(cert);
@@ -163,8 +163,9 @@ static void tell_offer(const struct teller *t)
     say_label(t, "offered");
     say_codes(t, "", &seen->versions, mu_version_name);
     say_codes(t, "groups ", &seen->groups, mu_group_name);
-    mu_buf_printf(t->out, "%zu cipher suites, %zu signature schemes", seen->ciphers.count,
-                  seen->signatures.count);
+    mu_buf_printf(t->out, "%zu cipher suite%s, %zu signature scheme%s", seen->ciphers.count,
+                  seen->ciphers.count == 1 ? "" : "s", seen->signatures.count,
+                  seen->signatures.count == 1 ? "" : "s");
 }
 
 static void tell_connect(const struct teller *t)
@@ -304,14 +305,20 @@ static const char *const step_labels[MUTUAL_STEP_COUNT_] = {
     [MUTUAL_STEP_DATA] = "data flows",
 };
 
-/* What became of a step. The error may know of a failure that the journey was not told. */
-static enum mutual_outcome outcome_of(const struct mutual_story *story, enum mutual_step step)
+/* A client of TLS 1.3 learns of step 5 after it has judged the server in step 6: what comes later
+ * in the story is not told as earlier. */
+static int64_t reached_by(const struct mutual_story *story, enum mutual_step step)
 {
-    const struct mutual_error *error = mu_story_error(story);
-    if (error != NULL && mu_story_step(story) == step) {
-        return MUTUAL_OUTCOME_FAILED;
+    int64_t latest_ns = 0;
+    for (int i = MUTUAL_STEP_CONNECT; i <= (int)step; i++) {
+        enum mutual_outcome outcome = mu_story_step_outcome(story, (enum mutual_step)i);
+        int64_t reached_ns = story->journey->steps[i].reached_ns;
+        if (outcome == MUTUAL_OUTCOME_DONE && reached_ns > latest_ns) {
+            latest_ns = reached_ns;
+        }
     }
-    return story->journey->steps[step].outcome;
+    int64_t own_ns = story->journey->steps[step].reached_ns;
+    return own_ns > latest_ns ? own_ns : latest_ns;
 }
 
 static void tell_step(const struct teller *t, enum mutual_step step)
@@ -322,10 +329,11 @@ static void tell_step(const struct teller *t, enum mutual_step step)
         [MUTUAL_OUTCOME_SKIPPED] = "skipped",
         [MUTUAL_OUTCOME_FAILED] = "FAILED",
     };
-    enum mutual_outcome outcome = outcome_of(t->story, step);
-    int64_t reached_ns = t->story->journey->steps[step].reached_ns;
+    enum mutual_outcome outcome = mu_story_step_outcome(t->story, step);
+    int64_t reached_ns = reached_by(t->story, step);
     char lapse[MU_TIME_TEXT] = "";
-    if (outcome != MUTUAL_OUTCOME_PENDING && reached_ns > 0) {
+    bool told = outcome == MUTUAL_OUTCOME_DONE || outcome == MUTUAL_OUTCOME_FAILED;
+    if (told && reached_ns > 0) {
         mu_lapse_text(reached_ns, lapse);
     }
     const char *word = words[outcome];

@@ -106,7 +106,8 @@ static bool add_general(struct draft *draft, const struct mu_gname *raw, struct 
     mu_buf_init(&text, NAME_IP_TEXT);
     if (!mu_ip_format(raw->bytes, &text)) {
         return mu_fail(err, MUTUAL_E_NAME_MALFORMED,
-                       "an IP name of %zu bytes is no address: 4 or 16 are needed", raw->bytes.len);
+                       "an IP name of %zu bytes is not an address: 4 or 16 are needed",
+                       raw->bytes.len);
     }
     return draft_add(draft, type, NAME_FROM_CERT, mu_buf_slice(&text), err);
 }

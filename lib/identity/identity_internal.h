@@ -23,6 +23,10 @@ enum name_source {
 bool mu_name_normalise(enum mutual_name_type type, enum name_source source, struct mu_slice text,
                        struct mu_buf *out, struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* What is wrong with a SPIFFE ID, or NULL. */
+const char *mu_spiffe_fault(struct mu_slice id);
+/* Fails with that, of the ID as it was written. */
+bool mu_spiffe_fail(struct mu_slice shown, const char *fault, struct mutual_error *err);
 /* Does the text begin as a SPIFFE ID would, in whatever case? */
 bool mu_name_claims_spiffe(struct mu_slice text);
 

@@ -97,7 +97,7 @@ static const char *label_fault(struct mu_slice label)
         if (!is_alpha(c) && !is_digit(c) && c != '-') {
             return c == '_'   ? "holds an underscore, which host names do not allow"
                    : c == '*' ? "holds an asterisk where none may stand"
-                              : "holds a character that is no letter, digit or hyphen";
+                              : "holds a character other than a letter, digit or hyphen";
         }
     }
     if (label.data[0] == '-' || label.data[label.len - 1] == '-') {
@@ -270,7 +270,8 @@ static bool normalise_ip(struct mu_slice text, struct mu_buf *out, struct mutual
     uint8_t address[16];
     size_t len = 0;
     if (!mu_ip_parse(text, address, &len)) {
-        return mu_fail(err, MUTUAL_E_NAME_MALFORMED, "\"%s\" is no IP address", show(text).text);
+        return mu_fail(err, MUTUAL_E_NAME_MALFORMED, "\"%s\" is not an IP address",
+                       show(text).text);
     }
     (void)mu_ip_format(mu_slice_of(address, len), out);
     return true;
@@ -341,11 +342,6 @@ static bool normalise_uri(struct mu_slice text, struct mu_buf *out, struct mutua
 
 /* ---- SPIFFE ---------------------------------------------------------------------------------- */
 
-static bool spiffe_fail(struct mutual_error *err, struct mu_slice text, const char *fault)
-{
-    return mu_fail(err, MUTUAL_E_SPIFFE_MALFORMED, "SPIFFE ID \"%s\" %s", show(text).text, fault);
-}
-
 static const char *domain_fault(struct mu_slice domain)
 {
     if (domain.len == 0) {
@@ -392,17 +388,16 @@ static const char *segment_fault(struct mu_slice segment)
     return NULL;
 }
 
-bool mutual_spiffe_check(const char *text, size_t len, struct mutual_error *err)
+const char *mu_spiffe_fault(struct mu_slice id)
 {
     static const char scheme[] = "spiffe://";
-    struct mu_slice id = mu_slice_of(text, len);
-    if (len > MU_LIMIT_NAME_BYTES) {
-        return spiffe_fail(err, id, "is longer than 2048 bytes");
+    if (id.len > MU_LIMIT_NAME_BYTES) {
+        return "is longer than 2048 bytes";
     }
-    if (len < sizeof scheme - 1 || memcmp(text, scheme, sizeof scheme - 1) != 0) {
-        return spiffe_fail(err, id, "does not begin with \"spiffe://\" in lower case");
+    if (id.len < sizeof scheme - 1 || memcmp(id.data, scheme, sizeof scheme - 1) != 0) {
+        return "does not begin with \"spiffe://\" in lower case";
     }
-    const uint8_t *end = id.data + len;
+    const uint8_t *end = id.data + id.len;
     struct mu_slice part = {id.data + sizeof scheme - 1, 0};
     while (part.data + part.len < end && part.data[part.len] != '/') {
         part.len++;
@@ -415,7 +410,19 @@ bool mutual_spiffe_check(const char *text, size_t len, struct mutual_error *err)
         }
         fault = segment_fault(part);
     }
-    return fault == NULL || spiffe_fail(err, id, fault);
+    return fault;
+}
+
+bool mu_spiffe_fail(struct mu_slice shown, const char *fault, struct mutual_error *err)
+{
+    return mu_fail(err, MUTUAL_E_SPIFFE_MALFORMED, "SPIFFE ID \"%s\" %s", show(shown).text, fault);
+}
+
+bool mutual_spiffe_check(const char *text, size_t len, struct mutual_error *err)
+{
+    struct mu_slice id = mu_slice_of(text, len);
+    const char *fault = mu_spiffe_fault(id);
+    return fault == NULL || mu_spiffe_fail(id, fault, err);
 }
 
 static bool normalise_spiffe(struct mu_slice text, struct mu_buf *out, struct mutual_error *err)

@@ -89,8 +89,9 @@ static bool read_spiffe(struct mutual_pattern *pattern, struct mu_slice text, st
     if (plain.failed) {
         return invalid(err, text, "is longer than 2048 bytes");
     }
-    if (!mutual_spiffe_check(mu_buf_str(&plain), plain.len, err)) {
-        return false;
+    const char *fault = mu_spiffe_fault(mu_buf_slice(&plain));
+    if (fault != NULL) {
+        return mu_spiffe_fail(text, fault, err); /* as it was written, wildcards and all */
     }
     return mu_buf_append(out, text.data, text.len) || mu_fail_memory(err);
 }
@@ -149,11 +150,11 @@ static bool read_range(struct mutual_pattern *pattern, struct mu_slice text, siz
         return mu_name_normalise(MUTUAL_NAME_IP, NAME_FROM_PEOPLE, base, out, err);
     }
     if (count == 0 || count >= sizeof digits) {
-        return invalid(err, text, "has a prefix length that is no number");
+        return invalid(err, text, "has a prefix length that is not a number");
     }
     memcpy(digits, text.data + slash + 1, count);
     if (!mu_text_uint(digits, 8 * pattern->address_len, &prefix)) {
-        return invalid(err, text, "has a prefix length that is no number or too large");
+        return invalid(err, text, "has a prefix length that is not a number or is too large");
     }
     pattern->prefix = (unsigned)prefix;
     if (has_bits_beyond(pattern->address, pattern->address_len, pattern->prefix)) {

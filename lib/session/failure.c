@@ -109,7 +109,7 @@ static bool name_not_tls(struct mutual_session *session, struct mu_slice head,
     const uint8_t *line = memchr(head.data, '\r', head.len);
     line = line != NULL ? line : memchr(head.data, '\n', head.len);
     mu_escape(&text, line == NULL ? head : mu_slice_of(head.data, (size_t)(line - head.data)));
-    return mu_fail(err, MUTUAL_E_NOT_TLS, "the %s's first bytes are no TLS: \"%s\"",
+    return mu_fail(err, MUTUAL_E_NOT_TLS, "the %s's first bytes are not TLS: \"%s\"",
                    mu_peer_word(session), mu_buf_str(&text));
 }
 

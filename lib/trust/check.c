@@ -61,7 +61,7 @@ static bool check_key(const struct place *place, struct mutual_error *err)
     if (rsa && key->bits % 8 != 0) {
         return mu_fail(
             err, MUTUAL_E_WEAK_KEY,
-            "the key of certificate \"%s\" (%s, %u bits): its modulus is no whole number "
+            "the key of certificate \"%s\" (%s, %u bits): its modulus is not a whole number "
             "of octets",
             place->facts->display, key->text, key->bits);
     }
@@ -172,10 +172,11 @@ static bool check_leaf_purpose(const struct place *place, struct mutual_error *e
 static bool check_authority(const struct place *place, struct mutual_error *err)
 {
     return place->facts->ca ||
-           mu_fail(err, MUTUAL_E_NOT_A_CA,
-                   "certificate \"%s\" issued \"%s\" but is no authority: its basic constraints do "
-                   "not say so",
-                   place->facts->display, place->path[place->depth - 1]->facts->display);
+           mu_fail(
+               err, MUTUAL_E_NOT_A_CA,
+               "certificate \"%s\" issued \"%s\" but is not an authority: its basic constraints do "
+               "not say so",
+               place->facts->display, place->path[place->depth - 1]->facts->display);
 }
 
 /* Section 6.1.4 (n). */

@@ -135,13 +135,11 @@ static bool report_end(const struct search *search, struct mutual_error *err)
     if (end->facts->self_issued) {
         (void)(search->end_depth == 1
                    ? mu_fail(err, MUTUAL_E_UNKNOWN_ISSUER,
-                             "certificate \"%s\" is its own issuer and none of the %zu authorities "
-                             "of bundle \"%s\"",
-                             leaf, trust->anchor_count, trust->name)
+                             "certificate \"%s\" is its own issuer and is not in bundle \"%s\"",
+                             leaf, trust->name)
                    : mu_fail(err, MUTUAL_E_UNKNOWN_ISSUER,
-                             "certificate \"%s\" leads to \"%s\", which is none of the %zu "
-                             "authorities of bundle \"%s\"",
-                             leaf, end->facts->display, trust->anchor_count, trust->name));
+                             "certificate \"%s\" leads to \"%s\", which is not in bundle \"%s\"",
+                             leaf, end->facts->display, trust->name));
         return add_place(search, end, err);
     }
     if (is_of_our_house(trust, end->facts->issuer_text)) {
@@ -151,11 +149,10 @@ static bool report_end(const struct search *search, struct mutual_error *err)
                       end->facts->display, end->facts->issuer_text, trust->name);
         return add_place(search, end, err);
     }
-    (void)mu_fail(
-        err, MUTUAL_E_UNKNOWN_ISSUER,
-        "certificate \"%s\" was issued by \"%.96s\", which is none of the %zu authorities "
-        "of bundle \"%s\" and was not sent",
-        end->facts->display, end->facts->issuer_text, trust->anchor_count, trust->name);
+    (void)mu_fail(err, MUTUAL_E_UNKNOWN_ISSUER,
+                  "certificate \"%s\" was issued by \"%.96s\", which is not in bundle "
+                  "\"%s\" and was not sent",
+                  end->facts->display, end->facts->issuer_text, trust->name);
     (void)mu_error_hint(err,
                         "If that authority is an intermediate, the peer must send it; if it is "
                         "to be trusted, add it to the bundle.");

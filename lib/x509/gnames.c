@@ -123,6 +123,21 @@ static void ipv6_text(struct mu_buf *out, const uint8_t *p)
     }
 }
 
+/* The length of a mask of ones and then zeros; -1 when it is another. */
+static int prefix_length(const uint8_t *mask, size_t len)
+{
+    int ones = 0;
+    while ((size_t)ones < 8 * len && (mask[ones / 8] & (0x80 >> (ones % 8))) != 0) {
+        ones++;
+    }
+    for (size_t bit = (size_t)ones; bit < 8 * len; bit++) {
+        if ((mask[bit / 8] & (0x80 >> (bit % 8))) != 0) {
+            return -1;
+        }
+    }
+    return ones;
+}
+
 static void ip_text(struct mu_buf *out, struct mu_slice bytes)
 {
     bool v6 = bytes.len >= 16;
@@ -134,7 +149,10 @@ static void ip_text(struct mu_buf *out, struct mu_slice bytes)
     if (bytes.len == 8 || bytes.len == 32) {
         mu_buf_byte(out, '/');
         const uint8_t *mask = bytes.data + bytes.len / 2;
-        if (v6) {
+        int length = prefix_length(mask, bytes.len / 2);
+        if (length >= 0) {
+            mu_buf_printf(out, "%d", length);
+        } else if (v6) {
             ipv6_text(out, mask);
         } else {
             ipv4_text(out, mask);

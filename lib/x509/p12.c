@@ -110,7 +110,9 @@ static bool check_mac(PKCS12 *p12, const char *password, struct mutual_error *er
     mu_ossl_clear();
     if (PKCS12_verify_mac(p12, password, -1) != 1) {
         return mu_fail_ossl(err, MUTUAL_E_KEY_PASSPHRASE,
-                            "the password does not open the PKCS#12 file");
+                            password == NULL || password[0] == '\0'
+                                ? "the PKCS#12 file needs its password"
+                                : "the password does not open the PKCS#12 file");
     }
     return true;
 }

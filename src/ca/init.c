@@ -234,7 +234,7 @@ static bool parse_range(const char *text, uint8_t out[32], size_t *ret_len,
     uint64_t bits = 8 * len;
     if (inet_pton(v6 ? AF_INET6 : AF_INET, host, out) != 1 ||
         (slash != NULL && !mu_text_uint(slash + 1, 8 * len, &bits))) {
-        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%.100s\" is no address range", text) ||
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%.100s\" is not an address range", text) ||
                mu_error_hint(err, "Ranges read 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32.");
     }
     for (size_t i = 0; i < len; i++) {

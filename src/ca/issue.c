@@ -133,6 +133,27 @@ static bool plan_key(struct plan *plan, struct mutual_error *err)
     return mu_key_from_spki(facts->spki, &plan->key, err);
 }
 
+/* A certificate that was revoked is not renewed, and its files are in the way of the next. */
+static bool fail_exists(const struct ca *ca, const char *path, const char *name,
+                        struct mutual_error *err)
+{
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    MU_AUTO(buf) struct mu_buf hex;
+    uint8_t fingerprint[32];
+    mu_buf_init(&hex, 2 * sizeof fingerprint + 1);
+    (void)mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" exists already", path);
+    if (ca_delivered_fingerprint(path, fingerprint)) {
+        mu_hex(&hex, mu_slice_of(fingerprint, sizeof fingerprint));
+        const struct inventory_filter filter = {.who = mu_buf_str(&hex), .limit = 1};
+        if (inventory_records_get(ca->inventory, &filter, 1, &records, NULL) && records.count > 0 &&
+            records.items[0].revoked) {
+            return mu_error_hint(err, "It holds a revoked certificate. Run: rm -r %s; then retry.",
+                                 path);
+        }
+    }
+    return mu_error_hint(err, "Renew it (mutual renew %s), or write elsewhere with --out.", name);
+}
+
 /* Absolute, because the command that finishes an interrupted issue may run elsewhere. */
 static bool plan_path(const struct ca *ca, struct plan *plan, struct mutual_error *err)
 {
@@ -167,9 +188,7 @@ static bool plan_path(const struct ca *ca, struct plan *plan, struct mutual_erro
     }
     struct stat info;
     if (old == NULL && lstat(plan->path, &info) == 0) {
-        return mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" is there already", plan->path) ||
-               mu_error_hint(err, "Renew it (mutual renew %s), or write elsewhere with --out.",
-                             request->name);
+        return fail_exists(ca, plan->path, request->name, err);
     }
     plan->aside = ca_aside_name(plan->path, err);
     return plan->aside != NULL;
@@ -293,7 +312,7 @@ static bool sign(const struct ca *ca, const struct plan *plan, struct ca_signer 
     struct mu_gname names[MU_LIMIT_CERT_NAMES];
     uint8_t addresses[MU_LIMIT_CERT_NAMES][16];
     if (!ca_names_general(&plan->names, names, addresses)) {
-        return mu_fail(err, MUTUAL_E_NAME_MALFORMED, "a name of \"%s\" is no IP address",
+        return mu_fail(err, MUTUAL_E_NAME_MALFORMED, "a name of \"%s\" is not an IP address",
                        plan->request->name);
     }
     const struct mu_rdn subject[] = {{MU_ATTR_O, ca->domain}, {MU_ATTR_CN, plan->request->name}};

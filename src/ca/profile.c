@@ -45,10 +45,10 @@ bool ca_profile_find(const char *name, const struct ca_profile **ret_profile,
         }
         words[i] = profiles[i].name;
     }
-    (void)mu_fail(err, MUTUAL_E_PROFILE_DENIED, "there is no profile \"%s\"", name);
+    (void)mu_fail(err, MUTUAL_E_OPTION_VALUE, "there is no profile \"%s\"", name);
     const char *near = mu_suggest(name, words);
     return near != NULL
-               ? mu_error_hint(err, "Did you mean %s?", near)
+               ? mu_error_hint(err, "Did you mean \"%s\"?", near)
                : mu_error_hint(err, "Profiles are: server, client, service, device, user.");
 }
 

@@ -90,7 +90,6 @@ struct cli {
     const char *config_path; /* -c, else $MUTUAL_CONFIG, else /etc/mutual/mutual.yaml */
     bool config_given;       /* by -c or the environment */
     bool quiet;
-    unsigned verbose;
     bool json;
     bool colour_out; /* may stdout be coloured? */
     bool colour_err;

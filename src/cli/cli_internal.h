@@ -41,6 +41,8 @@ void option_help(const struct cli_option *table, struct mu_buf *out);
 const struct cli_verb *verb_find(const char *name);
 const struct cli_verb *verb_find_sub(const struct cli_verb *verb, const char *name);
 /* Fails with VERB_UNKNOWN and says what was probably meant. */
+/* The names of its sub-verbs, with `between` between them; the text is that of `out`. */
+const char *verb_words(const struct cli_verb *verb, const char *between, struct mu_buf *out);
 bool verb_fail_unknown(const struct cli_verb *parent, const char *name, struct mutual_error *err);
 
 /* The overview of `mutual help`, and the page of one verb. */
@@ -61,7 +63,6 @@ bool output_may_colour(FILE *stream, bool forbidden);
 struct global_options {
     const char *config;
     bool quiet;
-    bool verbose;
     bool json;
     bool no_color;
     bool help;

@@ -13,7 +13,7 @@ static const struct cli_option audit_table[] = {
      .kind = CLI_PATH,
      .offset = offsetof(struct audit_options, dir),
      .value = "DIRECTORY",
-     .help = "where the authority lives"},
+     .help = "where the authority is kept"},
     {.name = NULL},
 };
 
@@ -79,7 +79,7 @@ static int run_audit(struct cli *cli, const void *given)
 const struct cli_verb cli_verb_audit = {
     .name = "audit",
     .group = CLI_GROUP_MORE,
-    .help = "tell who made, renewed and revoked what, and when",
+    .help = "show who issued, renewed and revoked what, and when",
     .options = audit_table,
     .options_size = sizeof(struct audit_options),
     .run = run_audit,

@@ -15,7 +15,7 @@ struct check_options {
 
 static void print_summary(const struct cli *cli, const struct world *world)
 {
-    cli_print(cli, "%s%s: good%s: %zu inbound, %zu outbound, %zu trust, %zu grants\n",
+    cli_print(cli, "%s%s: good%s: %zu inbound, %zu outbound, %zu trust, %zu policy\n",
               cli_ink(cli, CLI_GOOD), cli->config_path, cli_ink(cli, CLI_PLAIN),
               world->config->inbound_count, world->config->outbound_count, world->trust_count,
               world->config->grant_count);
@@ -54,7 +54,10 @@ static int run_check(struct cli *cli, const void *options)
 
 #define C(field_) offsetof(struct check_options, field_)
 static const struct cli_option check_table[] = {
-    {.name = "strict", .kind = CLI_FLAG, .offset = C(strict), .help = "a warning is a no, too"},
+    {.name = "strict",
+     .kind = CLI_FLAG,
+     .offset = C(strict),
+     .help = "exit with 1 when there are warnings"},
     {.name = "no-keys",
      .kind = CLI_FLAG,
      .offset = C(no_keys),
@@ -63,7 +66,7 @@ static const struct cli_option check_table[] = {
      .kind = CLI_TIME,
      .offset = C(at_s),
      .value = "TIME",
-     .help = "judge what will hold then: 2027-01-31"},
+     .help = "check as if it were this time, such as 2027-01-31"},
     {.name = NULL},
 };
 #undef C
@@ -72,11 +75,12 @@ const struct cli_verb cli_verb_check = {
     .name = "check",
     .group = CLI_GROUP_KNOW,
     .arguments = "[FILE]",
-    .help = "judge the configuration and everything it refers to",
-    .details = "Tells every error of the configuration in one run, with its line and what to do:\n"
+    .help = "check the configuration and everything it refers to",
+    .details = "Reports every error of the configuration in one run, with its line and a remedy:\n"
                "syntax, settings, addresses, files that others can read, expired certificates,\n"
                "keys that do not belong to their certificates, empty bundles, grants that can\n"
-               "never apply. Exit status 0: good; 78: errors; 1: warnings, with --strict.",
+               "never apply. Exit status 0: good; 78: errors, or a single error's own status;\n"
+               "1: warnings, with --strict.",
     .options = check_table,
     .options_size = sizeof(struct check_options),
     .max_args = 1,

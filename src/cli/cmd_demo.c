@@ -506,7 +506,7 @@ static int run_demo(struct cli *cli, const void *given)
 const struct cli_verb cli_verb_demo = {
     .name = "demo",
     .group = CLI_GROUP_START,
-    .help = "show who is let in and who is not, and why, on this machine",
+    .help = "show who is let in, who is refused, and why, on this machine",
     .details = "Makes an authority, a plain HTTP service and a gateway in front of it, lets\n"
                "everybody knock, and waits for Ctrl-C so that you can try it yourself.",
     .options = options,

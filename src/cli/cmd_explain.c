@@ -81,8 +81,9 @@ static bool fail_unknown(const char *text, struct mutual_error *err)
     upper[len] = '\0';
     (void)mu_fail(err, MUTUAL_E_NOT_FOUND, "there is no error code \"%s\"", text);
     const char *near = mu_suggest(upper, names);
-    return near != NULL ? mu_error_hint(err, "Did you mean %s?", near)
-                        : mu_error_hint(err, "All codes are in mutual-errors(7).");
+    return near != NULL
+               ? mu_error_hint(err, "Did you mean %s?", near)
+               : mu_error_hint(err, "All codes are in mutual-errors(7); a server is HOST:PORT.");
 }
 
 static int explain_code(struct cli *cli, const char *text)
@@ -274,7 +275,7 @@ static const struct cli_option explain_table[] = {
      .kind = CLI_PATH,
      .offset = offsetof(struct explain_options, key),
      .value = "FILE",
-     .help = "its private key; without it, the file of --cert"},
+     .help = "its private key; else from the file of --cert"},
     {.name = "sni",
      .kind = CLI_TEXT,
      .offset = offsetof(struct explain_options, server_name),
@@ -303,11 +304,11 @@ const struct cli_verb cli_verb_explain = {
     .name = "explain",
     .group = CLI_GROUP_KNOW,
     .arguments = "HOST:PORT|CODE",
-    .help = "tell why a handshake fails, or what an error code means",
+    .help = "explain why a handshake fails, or what an error code means",
     .details =
-        "With HOST:PORT it connects, speaks TLS and tells the seven steps: what was offered\n"
+        "With HOST:PORT it connects, speaks TLS and shows the seven steps: what was offered\n"
         "and chosen, which certificates, who refused whom and what to do. It exits with 0\n"
-        "when the server took us, with 1 when either side refused.",
+        "when the server admits us, with 1 when either side refuses.",
     .options = explain_table,
     .options_size = sizeof(struct explain_options),
     .min_args = 1,

@@ -18,7 +18,7 @@ struct export_options {
      .kind = CLI_PATH,                                                                  \
      .offset = O(dir),                                                                  \
      .value = "DIRECTORY",                                                              \
-     .help = "where the authority lives"},                                              \
+     .help = "where the authority is kept"},                                            \
         {.name = "out",                                                                 \
          .letter = 'o',                                                                 \
          .kind = CLI_PATH,                                                              \
@@ -132,7 +132,7 @@ static int run_issuer(struct cli *cli, const void *options)
 
 static const struct cli_verb subs[] = {
     {.name = "crl",
-     .help = "make a fresh revocation list, put it in its place, and print it",
+     .help = "publish a new revocation list (CRL), and print it",
      .options = crl_table,
      .options_size = sizeof(struct export_options),
      .run = run_crl},
@@ -153,6 +153,6 @@ const struct cli_verb cli_verb_export = {
     .name = "export",
     .group = CLI_GROUP_MORE,
     .arguments = "crl|root|issuer",
-    .help = "print what others need of the authority",
+    .help = "print the authority's root, issuer or revocation list (CRL)",
     .subs = subs,
 };

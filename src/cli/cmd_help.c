@@ -51,8 +51,9 @@ void help_verb(const struct cli_verb *verb, const struct cli_verb *sub, struct m
     const struct cli_verb *told = sub != NULL ? sub : verb;
     mu_buf_printf(out, "usage: mutual %s%s%s", verb->name, sub != NULL ? " " : "",
                   sub != NULL ? sub->name : "");
-    if (told->subs != NULL) {
-        mu_buf_text(out, told->run != NULL ? " [VERB]" : " VERB");
+    if (told->subs != NULL && told->run == NULL) {
+        mu_buf_text(out, " ");
+        (void)verb_words(told, "|", out);
     }
     mu_buf_printf(out, "%s%s%s\n\n%s\n", told->options != NULL ? " [OPTIONS]" : "",
                   told->arguments != NULL ? " " : "",
@@ -108,8 +109,8 @@ static const struct cli_verb *find_told(const struct cli *cli, const struct cli_
     if (cli->arg_count > 1) {
         *ret_sub = verb->subs != NULL ? verb_find_sub(verb, cli->args[1]) : NULL;
         if (*ret_sub == NULL) {
-            (void)mu_fail(err, MUTUAL_E_VERB_UNKNOWN, "\"%s\" has no verb \"%s\"", verb->name,
-                          cli->args[1]);
+            (void)mu_fail(err, MUTUAL_E_VERB_UNKNOWN, "\"mutual %s\" has no verb \"%s\"",
+                          verb->name, cli->args[1]);
             return NULL;
         }
     }
@@ -147,7 +148,7 @@ const struct cli_verb cli_verb_help = {
     .name = "help",
     .group = CLI_GROUP_MORE,
     .arguments = "[VERB [VERB]]",
-    .help = "tell what there is, or all about one verb",
+    .help = "show every verb, or all about one",
     .options = options,
     .options_size = sizeof(struct help_options),
     .max_args = 2,

@@ -20,7 +20,7 @@ static const struct cli_option issue_table[] = {
      .kind = CLI_PATH,
      .offset = O(dir),
      .value = "DIRECTORY",
-     .help = "where the authority lives"},
+     .help = "where the authority is kept"},
     {.name = "profile",
      .letter = 'p',
      .kind = CLI_TEXT,
@@ -37,12 +37,12 @@ static const struct cli_option issue_table[] = {
      .kind = CLI_TEXTS,
      .offset = O(ip),
      .value = "ADDRESS",
-     .help = "certify this address"},
+     .help = "certify this IP address"},
     {.name = "email",
      .kind = CLI_TEXTS,
      .offset = O(email),
      .value = "ADDRESS",
-     .help = "certify this mailbox"},
+     .help = "certify this e-mail address"},
     {.name = "spiffe",
      .kind = CLI_TEXTS,
      .offset = O(spiffe),
@@ -57,7 +57,7 @@ static const struct cli_option issue_table[] = {
      .kind = CLI_DURATION,
      .offset = O(life_ns),
      .value = "DURATION",
-     .help = "how long it lives; else the profile's default"},
+     .help = "how long it is valid; else the profile's default"},
     {.name = "key",
      .kind = CLI_TEXT,
      .offset = O(key),
@@ -88,7 +88,7 @@ static const struct cli_option issue_table[] = {
      .kind = CLI_PATH,
      .offset = O(out),
      .value = "DIRECTORY",
-     .help = "its directory is made in here; with --csr, - prints it instead"},
+     .help = "make its directory in here; with --csr, - prints it instead"},
     {.name = "p12",
      .kind = CLI_FLAG,
      .offset = O(p12.wanted),
@@ -199,7 +199,7 @@ static bool fill_request(const struct cli *cli, const struct issue_options *opti
     request->out = request->print_only ? NULL : options->out;
     request->key_given = options->key != NULL;
     if (request->key_given && !mu_key_spec_find(options->key, &request->key)) {
-        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is no kind of key", options->key) ||
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is not a kind of key", options->key) ||
                mu_error_hint(err, "One of: ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, "
                                   "ed25519.");
     }
@@ -237,10 +237,10 @@ const struct cli_verb cli_verb_issue = {
     .name = "issue",
     .group = CLI_GROUP_CERT,
     .arguments = "NAME",
-    .help = "make a certificate, with its key or for a request",
+    .help = "issue a certificate, with a new key or for a request (CSR)",
     .details = "Types of names that are not given are made from NAME: web becomes\n"
-               "web.DOMAIN and spiffe://DOMAIN/web. The files go to DIRECTORY/NAME/:\n"
-               "tls.crt, tls.key, ca.crt.",
+               "web.DOMAIN and spiffe://DOMAIN/web. The files tls.crt, tls.key and ca.crt go to\n"
+               "DIRECTORY/tls/NAME/, or to NAME/ in the directory of --out.",
     .options = issue_table,
     .options_size = sizeof(struct issue_options),
     .min_args = 1,

@@ -20,7 +20,7 @@ static const struct cli_option list_table[] = {
      .kind = CLI_PATH,
      .offset = O(dir),
      .value = "DIRECTORY",
-     .help = "where the authority lives"},
+     .help = "where the authority is kept"},
     {.name = "expiring",
      .kind = CLI_DURATION,
      .offset = O(expiring_ns),
@@ -51,7 +51,7 @@ static const struct cli_option list_table[] = {
     {.name = "interrupted",
      .kind = CLI_FLAG,
      .offset = O(interrupted),
-     .help = "only those whose making was interrupted and not yet tidied up"},
+     .help = "only those whose issuing was interrupted"},
     {.name = NULL},
 };
 #undef O
@@ -310,7 +310,7 @@ static bool print_list(const struct cli *cli, struct ca *ca, const struct invent
 
 #define JSON_MAX (1u << 30)
 
-static bool run_list_with(const struct cli *cli, const struct list_options *options,
+static bool run_list_with(const struct cli *cli, const struct list_options *options, bool *ret_none,
                           struct mutual_error *err)
 {
     MU_AUTO(ca) struct ca *ca = NULL;
@@ -324,7 +324,7 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     }
     struct mutual_error why = {0};
     if (!usage_load(cli, listing.now_s, &usage, &why) && why.code != MUTUAL_OK) {
-        cli_say(cli, "mutual: who may use them is not told: %s\n", why.reason);
+        cli_say(cli, "mutual: warning: who may use them is not shown: %s\n", why.reason);
     }
     listing.usage = usage;
     const char *const heads[] = {"NAME",    "PROFILE", "STATE",
@@ -347,21 +347,27 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
         .revoked = options->revoked,
         .interrupted = options->interrupted,
     };
-    return print_list(cli, ca, &filter, options->expiring_ns > 0, &listing, err);
+    bool good = print_list(cli, ca, &filter, options->expiring_ns > 0, &listing, err);
+    *ret_none = filter.who != NULL && listing.shown == 0;
+    return good;
 }
 
 static int run_list(struct cli *cli, const void *options)
 {
     struct mutual_error err = {0};
-    return run_list_with(cli, options, &err) ? CLI_YES : cli_fail(cli, &err);
+    bool none = false;
+    if (!run_list_with(cli, options, &none, &err)) {
+        return cli_fail(cli, &err);
+    }
+    return none ? CLI_NO : CLI_YES;
 }
 
 const struct cli_verb cli_verb_list = {
     .name = "list",
     .group = CLI_GROUP_CERT,
     .arguments = "[NAME]",
-    .help = "tell which certificates there are, where, whose, for whom and until when",
-    .details = "With a configuration it also tells, by its policy, which services a certificate's\n"
+    .help = "list the certificates: where, whose, for whom and until when",
+    .details = "With a configuration it also shows, by its policy, which services a certificate's\n"
                "names may reach and who may reach the services that present it.",
     .options = list_table,
     .options_size = sizeof(struct list_options),

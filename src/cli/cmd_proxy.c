@@ -345,85 +345,85 @@ static int run_client(struct cli *cli, const void *options)
  */
 
 #define COMMON(field_) .offset = offsetof(struct common_options, field_)
-#define COMMON_OPTIONS                                                        \
-    {.name = "listen",                                                        \
-     .kind = CLI_TEXT,                                                        \
-     COMMON(listen),                                                          \
-     .value = "ADDRESS",                                                      \
-     .required = true,                                                        \
-     .help = "host:port, unix:PATH, systemd:NAME"},                           \
-        {.name = "target",                                                    \
-         .kind = CLI_TEXT,                                                    \
-         COMMON(target),                                                      \
-         .value = "ADDRESS",                                                  \
-         .required = true,                                                    \
-         .help = "where connections go: host:port or unix:PATH"},             \
-        {.name = "keystore",                                                  \
-         .kind = CLI_PATH,                                                    \
-         COMMON(keystore),                                                    \
-         .value = "FILE",                                                     \
-         .help = "certificate chain and private key in one PEM file"},        \
-        {.name = "cert",                                                      \
-         .kind = CLI_PATH,                                                    \
-         COMMON(cert),                                                        \
-         .value = "FILE",                                                     \
-         .help = "certificate chain, PEM"},                                   \
-        {.name = "key",                                                       \
-         .kind = CLI_PATH,                                                    \
-         COMMON(key),                                                         \
-         .value = "FILE",                                                     \
-         .help = "private key, PEM"},                                         \
-        {.name = "cacert",                                                    \
-         .kind = CLI_PATH,                                                    \
-         COMMON(cacert),                                                      \
-         .value = "FILE",                                                     \
-         .help = "authorities that the other end is judged by, PEM"},         \
-        {.name = "disable-authentication",                                    \
-         .kind = CLI_FLAG,                                                    \
-         COMMON(disable_authentication),                                      \
-         .help = "plain TLS: no client certificate"},                         \
-        {.name = "status",                                                    \
-         .kind = CLI_TEXT,                                                    \
-         COMMON(status),                                                      \
-         .value = "ADDRESS",                                                  \
-         .help = "serve /_status over plain HTTP, on loopback or unix:PATH"}, \
-        {.name = "timed-reload",                                              \
-         .kind = CLI_DURATION,                                                \
-         COMMON(reload_every_ns),                                             \
-         .value = "DURATION",                                                 \
-         .help = "look for changed files so often"},                          \
-        {.name = "shutdown-timeout",                                          \
-         .kind = CLI_DURATION,                                                \
-         COMMON(shutdown_ns),                                                 \
-         .value = "DURATION",                                                 \
-         .dflt = "5m",                                                        \
-         .help = "how long SIGTERM waits for connections"},                   \
-        {.name = "connect-timeout",                                           \
-         .kind = CLI_DURATION,                                                \
-         COMMON(connect_ns),                                                  \
-         .value = "DURATION",                                                 \
-         .dflt = "10s",                                                       \
-         .help = "for connecting, and for a handshake"},                      \
-        {.name = "max-conn-lifetime",                                         \
-         .kind = CLI_DURATION,                                                \
-         COMMON(lifetime_ns),                                                 \
-         .value = "DURATION",                                                 \
-         .help = "end connections of that age; never when left out"},         \
-        {.name = "max-concurrent-conns",                                      \
-         .kind = CLI_NUMBER,                                                  \
-         COMMON(max),                                                         \
-         .value = "N",                                                        \
-         .help = "connections open at the same time; 0: no limit",            \
-         .max = UNLIMITED},                                                   \
-        {.name = "workers",                                                   \
-         .kind = CLI_NUMBER,                                                  \
-         COMMON(workers),                                                     \
-         .value = "N",                                                        \
-         .help = "processes that serve; one per processor when left out",     \
-         .max = 256},                                                         \
-    {                                                                         \
-        .name = "use-landlock", .kind = CLI_FLAG, COMMON(landlock),           \
-        .help = "taken for compatibility: it always is"                       \
+#define COMMON_OPTIONS                                                           \
+    {.name = "listen",                                                           \
+     .kind = CLI_TEXT,                                                           \
+     COMMON(listen),                                                             \
+     .value = "ADDRESS",                                                         \
+     .required = true,                                                           \
+     .help = "host:port, unix:PATH, systemd:NAME"},                              \
+        {.name = "target",                                                       \
+         .kind = CLI_TEXT,                                                       \
+         COMMON(target),                                                         \
+         .value = "ADDRESS",                                                     \
+         .required = true,                                                       \
+         .help = "where connections go: host:port or unix:PATH"},                \
+        {.name = "keystore",                                                     \
+         .kind = CLI_PATH,                                                       \
+         COMMON(keystore),                                                       \
+         .value = "FILE",                                                        \
+         .help = "certificate chain and private key in one PEM file"},           \
+        {.name = "cert",                                                         \
+         .kind = CLI_PATH,                                                       \
+         COMMON(cert),                                                           \
+         .value = "FILE",                                                        \
+         .help = "certificate chain, PEM"},                                      \
+        {.name = "key",                                                          \
+         .kind = CLI_PATH,                                                       \
+         COMMON(key),                                                            \
+         .value = "FILE",                                                        \
+         .help = "private key, PEM"},                                            \
+        {.name = "cacert",                                                       \
+         .kind = CLI_PATH,                                                       \
+         COMMON(cacert),                                                         \
+         .value = "FILE",                                                        \
+         .help = "authorities that may issue the other end's certificate, PEM"}, \
+        {.name = "disable-authentication",                                       \
+         .kind = CLI_FLAG,                                                       \
+         COMMON(disable_authentication),                                         \
+         .help = "plain TLS: no client certificate"},                            \
+        {.name = "status",                                                       \
+         .kind = CLI_TEXT,                                                       \
+         COMMON(status),                                                         \
+         .value = "ADDRESS",                                                     \
+         .help = "serve /_status over plain HTTP, on loopback or unix:PATH"},    \
+        {.name = "timed-reload",                                                 \
+         .kind = CLI_DURATION,                                                   \
+         COMMON(reload_every_ns),                                                \
+         .value = "DURATION",                                                    \
+         .help = "look for changed files this often"},                           \
+        {.name = "shutdown-timeout",                                             \
+         .kind = CLI_DURATION,                                                   \
+         COMMON(shutdown_ns),                                                    \
+         .value = "DURATION",                                                    \
+         .dflt = "5m",                                                           \
+         .help = "how long SIGTERM waits for connections"},                      \
+        {.name = "connect-timeout",                                              \
+         .kind = CLI_DURATION,                                                   \
+         COMMON(connect_ns),                                                     \
+         .value = "DURATION",                                                    \
+         .dflt = "10s",                                                          \
+         .help = "for connecting, and for a handshake"},                         \
+        {.name = "max-conn-lifetime",                                            \
+         .kind = CLI_DURATION,                                                   \
+         COMMON(lifetime_ns),                                                    \
+         .value = "DURATION",                                                    \
+         .help = "end connections of that age; never when left out"},            \
+        {.name = "max-concurrent-conns",                                         \
+         .kind = CLI_NUMBER,                                                     \
+         COMMON(max),                                                            \
+         .value = "N",                                                           \
+         .help = "connections open at the same time; 0: no limit",               \
+         .max = UNLIMITED},                                                      \
+        {.name = "workers",                                                      \
+         .kind = CLI_NUMBER,                                                     \
+         COMMON(workers),                                                        \
+         .value = "N",                                                           \
+         .help = "processes that serve; one per processor when left out",        \
+         .max = 256},                                                            \
+    {                                                                            \
+        .name = "use-landlock", .kind = CLI_FLAG, COMMON(landlock),              \
+        .help = "accepted for compatibility: Landlock is always used"            \
     }
 
 #define SERVER(field_) .offset = offsetof(struct server_options, field_)
@@ -501,18 +501,18 @@ static const struct cli_option client_table[] = {
 
 static const struct cli_verb subs[] = {
     {.name = "server",
-     .help = "TLS in front of a service: proves its clients, forwards in the clear",
-     .details = "Not taken, because there is no such thing here: --allow-ou, --allow-policy,\n"
+     .help = "mutual TLS in front of a service: verifies its clients, forwards in the clear",
+     .details = "Of ghostunnel's options these are not accepted: --allow-ou, --allow-policy,\n"
                 "--auto-acme-*, --use-workload-api, --keychain-*, --pkcs11-*, --storepass\n"
                 "(convert PKCS#12 to PEM), --metrics-*, --close-timeout, --enable-*.",
      .options = server_table,
      .options_size = sizeof(struct server_options),
      .run = run_server},
     {.name = "client",
-     .help = "a local socket that leads to a server by mutual TLS",
+     .help = "a local socket that leads to a server over mutual TLS",
      .details = "The server must prove any one of the names given with --verify-; when none is\n"
-                "given, the host of --target or --override-server-name. Not taken: --proxy,\n"
-                "--verify-ou, --verify-policy, and what proxy server does not take.",
+                "given, the host of --target or --override-server-name. Not accepted: --proxy,\n"
+                "--verify-ou, --verify-policy, and what proxy server does not accept.",
      .options = client_table,
      .options_size = sizeof(struct client_options),
      .run = run_client},

@@ -19,12 +19,12 @@ static const struct cli_option renew_table[] = {
      .kind = CLI_PATH,
      .offset = O(dir),
      .value = "DIRECTORY",
-     .help = "where the authority lives"},
+     .help = "where the authority is kept"},
     {.name = "life",
      .kind = CLI_DURATION,
      .offset = O(life_ns),
      .value = "DURATION",
-     .help = "how long it lives; else as long as before"},
+     .help = "how long it is valid; else as long as before"},
     {.name = "key",
      .kind = CLI_TEXT,
      .offset = O(key),
@@ -44,7 +44,7 @@ static const struct cli_option renew_table[] = {
      .kind = CLI_PATH,
      .offset = O(out),
      .value = "DIRECTORY",
-     .help = "its directory is made in here instead of replacing the old files"},
+     .help = "make its directory in here instead of replacing the old files"},
     {.name = "for",
      .kind = CLI_WORD,
      .offset = O(p12.preset),
@@ -134,7 +134,7 @@ static bool fill_request(const struct inventory_record *old, const struct renew_
     }
     if (options->key != NULL ? !mu_key_spec_find(options->key, &request->key)
                              : !same_key(old, &request->key)) {
-        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is no kind of key",
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is not a kind of key",
                        options->key != NULL ? options->key : old->key_text);
     }
     return ca_profile_find(old->profile, &request->profile, err);
@@ -175,7 +175,7 @@ const struct cli_verb cli_verb_renew = {
     .name = "renew",
     .group = CLI_GROUP_CERT,
     .arguments = "NAME|SERIAL|FINGERPRINT|FILE",
-    .help = "make the successor of a certificate: same names, new key, new end",
+    .help = "renew a certificate: same names, new key, new expiry",
     .details = "The old files are replaced at once. The old certificate stays valid until its\n"
                "end, so that nothing breaks meanwhile; revoke it if it must not.",
     .options = renew_table,

@@ -17,7 +17,7 @@ static const struct cli_option revoke_table[] = {
      .kind = CLI_PATH,
      .offset = O(dir),
      .value = "DIRECTORY",
-     .help = "where the authority lives"},
+     .help = "where the authority is kept"},
     {.name = "reason",
      .letter = 'r',
      .kind = CLI_TEXT,
@@ -48,7 +48,7 @@ static bool parse_reason(const char *text, enum mu_reason *ret_reason, struct mu
         *ret_reason = reason;
         return true;
     }
-    return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is no reason to revoke", text) ||
+    return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is not a revocation reason", text) ||
            mu_error_hint(err, "One of: unspecified, key-compromise, affiliation-changed, "
                               "superseded, cessation-of-operation, privilege-withdrawn.");
 }
@@ -109,7 +109,7 @@ const struct cli_verb cli_verb_revoke = {
     .name = "revoke",
     .group = CLI_GROUP_CERT,
     .arguments = "NAME|SERIAL|FINGERPRINT|FILE",
-    .help = "take a certificate back, for good, and publish the list",
+    .help = "revoke a certificate and publish the revocation list (CRL)",
     .details = "The list is written to DIRECTORY/authority/issuer.crl. A revoked certificate does\n"
                "not come back; issue a new one instead.",
     .options = revoke_table,

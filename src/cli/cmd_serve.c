@@ -39,7 +39,7 @@ static const struct cli_option serve_table[] = {
      .kind = CLI_DURATION,
      .offset = offsetof(struct serve_options, reload_every_ns),
      .value = "DURATION",
-     .help = "look for changed files so often, besides reloading on SIGHUP"},
+     .help = "look for changed files this often, besides on SIGHUP"},
     {.name = "shutdown-timeout",
      .kind = CLI_DURATION,
      .offset = offsetof(struct serve_options, drain_ns),
@@ -57,9 +57,10 @@ const struct cli_verb cli_verb_serve = {
     .name = "serve",
     .group = CLI_GROUP_SERVE,
     .help = "serve every inbound and outbound of the configuration",
-    .details = "SIGHUP reloads: a configuration that is not good changes nothing and is told why.\n"
-               "SIGTERM drains and ends; a second one ends at once. Every connection's end is one\n"
-               "line on standard error: for people on a terminal, JSON otherwise.",
+    .details =
+        "SIGHUP reloads; a configuration with errors changes nothing, and the log says why.\n"
+        "SIGTERM drains and ends; a second one ends at once. Every connection's end is one\n"
+        "line on standard error: for people on a terminal, JSON otherwise.",
     .options = serve_table,
     .options_size = sizeof(struct serve_options),
     .run = run_serve,

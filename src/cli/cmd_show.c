@@ -18,7 +18,7 @@ static const struct cli_option show_table[] = {
      .kind = CLI_PATH,
      .offset = O(dir),
      .value = "DIRECTORY",
-     .help = "where the authority lives"},
+     .help = "where the authority is kept"},
     {.name = "password-file",
      .kind = CLI_PATH,
      .offset = O(password_file),
@@ -130,7 +130,7 @@ static int run_show_profile(struct cli *cli, const void *given)
 static const struct cli_verb subs[] = {
     {.name = "profile",
      .arguments = "[NAME]",
-     .help = "tell what a profile certifies, within the issuer's limits",
+     .help = "show what a profile certifies, within the issuer's limits",
      .options = show_table,
      .options_size = sizeof(struct show_options),
      .max_args = 1,
@@ -142,7 +142,7 @@ const struct cli_verb cli_verb_show = {
     .name = "show",
     .group = CLI_GROUP_CERT,
     .arguments = "FILE|NAME|SERIAL|FINGERPRINT",
-    .help = "tell what a certificate, request, list, key or .p12 is and may do",
+    .help = "show what a certificate, request, CRL, key or .p12 file is and may do",
     .details = "Reads PEM and DER; - is standard input. Of a private key only the public half is\n"
                "shown.",
     .options = show_table,

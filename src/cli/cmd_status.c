@@ -104,7 +104,8 @@ static int run_status(struct cli *cli, const void *options)
     MU_AUTO(buf) struct mu_buf text;
     mu_buf_init(&text, 8u << 20);
     if (given->control == NULL && !gateway_control_path(path)) {
-        (void)mu_fail(&err, MUTUAL_E_NOT_FOUND, "there is no usual place for the control socket");
+        (void)mu_fail(&err, MUTUAL_E_NOT_FOUND,
+                      "there is no default place for the control socket without XDG_RUNTIME_DIR");
         (void)mu_error_hint(&err, "Give it with --control, as to mutual serve.");
         return cli_fail(cli, &err);
     }
@@ -134,7 +135,7 @@ static const struct cli_option status_table[] = {
 const struct cli_verb cli_verb_status = {
     .name = "status",
     .group = CLI_GROUP_SERVE,
-    .help = "tell how a running gateway is: services, processes, certificates, figures",
+    .help = "show the state of a running gateway: services, processes, figures",
     .details = "Exit status: 0 it serves and is well, 1 it is not.",
     .options = status_table,
     .options_size = sizeof(struct status_options),

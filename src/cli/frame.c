@@ -18,10 +18,16 @@ const struct cli_option cli_global_options[] = {
      .offset = G(config),
      .value = "FILE",
      .help = "the configuration; else $MUTUAL_CONFIG, else " DEFAULT_CONFIG},
-    {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .offset = G(quiet), .help = "no remarks"},
-    {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = G(verbose), .help = "more"},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = CLI_FLAG,
+     .offset = G(quiet),
+     .help = "print no remarks"},
     {.name = "json", .kind = CLI_FLAG, .offset = G(json), .help = "print facts as JSON"},
-    {.name = "no-color", .kind = CLI_FLAG, .offset = G(no_color), .help = "no colours"},
+    {.name = "no-color",
+     .kind = CLI_FLAG,
+     .offset = G(no_color),
+     .help = "do not colour the output"},
     {.name = "help", .letter = 'h', .kind = CLI_FLAG, .offset = G(help), .help = "this help"},
     {.name = "version", .kind = CLI_FLAG, .offset = G(version), .help = "print the version"},
     {.name = NULL},
@@ -66,7 +72,6 @@ static void take_globals(struct run *run, bool no_more)
                        : cli->config_given        ? named
                                                   : DEFAULT_CONFIG;
     cli->quiet = run->global.quiet;
-    cli->verbose = run->global.verbose ? 1 : 0;
     cli->json = run->global.json;
     if (no_more) {
         cli->colour_out = output_may_colour(cli->out, run->global.no_color || cli->json);
@@ -158,9 +163,10 @@ static int run_verb(struct run *run, struct mutual_error *err)
     struct cli *cli = &run->cli;
     const struct cli_verb *verb = cli->sub != NULL ? cli->sub : cli->verb;
     if (verb->run == NULL) {
-        (void)mu_fail(err, MUTUAL_E_USAGE, "\"%s\" wants one of its own verbs behind it",
-                      verb->name);
-        mu_error_hint(err, "Run: mutual help %s.", verb->name);
+        MU_AUTO(buf) struct mu_buf words;
+        mu_buf_init(&words, 256);
+        (void)mu_fail(err, MUTUAL_E_USAGE, "\"mutual %s\" needs a verb of its own: %s", verb->name,
+                      verb_words(verb, "|", &words));
         return cli_fail(cli, err);
     }
     return verb->run(cli, cli->sub != NULL ? run->sub_values : run->verb_values);

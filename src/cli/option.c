@@ -25,7 +25,7 @@ static bool add_text(struct cli_texts *texts, const char *text, struct mutual_er
 static bool fail_value(const struct cli_option *option, const char *text, const char *want,
                        struct mutual_error *err)
 {
-    (void)mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is no value for --%s", text, option->name);
+    (void)mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is not a value of --%s", text, option->name);
     return mu_error_hint(err, "%s", want);
 }
 

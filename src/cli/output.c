@@ -84,8 +84,21 @@ static void fail_json(const struct cli *cli, const struct mutual_error *err)
     (void)fprintf(cli->err, "%s\n", mu_buf_str(&text));
 }
 
-int cli_fail(const struct cli *cli, const struct mutual_error *err)
+/* A wrong command line whose remedy is only the table's: the page of the very verb. */
+static void name_the_page(const struct cli *cli, struct mutual_error *err)
 {
+    bool of_table = strcmp(err->hint, mutual_code_hint(MUTUAL_E_USAGE)) == 0;
+    if (of_table && cli->verb != NULL) {
+        mu_error_hint(err, "Run: mutual help %s%s%s.", cli->verb->name, cli->sub != NULL ? " " : "",
+                      cli->sub != NULL ? cli->sub->name : "");
+    }
+}
+
+int cli_fail(const struct cli *cli, const struct mutual_error *given)
+{
+    struct mutual_error told = *given;
+    struct mutual_error *err = &told;
+    name_the_page(cli, err);
     if (cli->json) {
         fail_json(cli, err);
         return mutual_code_exit(err->code);

@@ -33,6 +33,14 @@ const struct cli_verb *verb_find_sub(const struct cli_verb *verb, const char *na
     return NULL;
 }
 
+const char *verb_words(const struct cli_verb *verb, const char *between, struct mu_buf *out)
+{
+    for (const struct cli_verb *sub = verb->subs; sub != NULL && sub->name != NULL; sub++) {
+        mu_buf_printf(out, "%s%s", sub == verb->subs ? "" : between, sub->name);
+    }
+    return mu_buf_str(out);
+}
+
 #define WORDS_MAX 64u
 
 bool verb_fail_unknown(const struct cli_verb *parent, const char *name, struct mutual_error *err)
@@ -48,8 +56,8 @@ bool verb_fail_unknown(const struct cli_verb *parent, const char *name, struct m
         for (size_t i = 0; parent->subs[i].name != NULL && count < WORDS_MAX; i++) {
             words[count++] = parent->subs[i].name;
         }
-        (void)mu_fail(err, MUTUAL_E_VERB_UNKNOWN, "unknown \"%s\" behind \"%s\"", name,
-                      parent->name);
+        (void)mu_fail(err, MUTUAL_E_VERB_UNKNOWN, "\"mutual %s\" has no verb \"%s\"", parent->name,
+                      name);
         mu_error_hint(err, "Run: mutual help %s.", parent->name);
     }
     const char *near = mu_suggest(name, words);

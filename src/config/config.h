@@ -98,7 +98,7 @@ void config_finding_add_error(struct config_findings *findings,
                               const struct config_place *place, const struct mutual_error *error);
 /* Orders by file and line, keeping the order within a line. */
 void config_findings_sort(struct config_findings *findings);
-/* As text for people, one block each, and the closing "FILE: 2 errors; nothing was changed". */
+/* As text for people, one block each, and the closing "FILE: 2 errors". */
 void config_findings_text(const struct config_findings *findings, const char *main_name,
                           bool colour, struct mu_buf *out);
 /* As a JSON array under `key`. */

@@ -286,7 +286,7 @@ void config_findings_text(const struct config_findings *findings, const char *ma
         mu_buf_text(out, findings->errors > 0 ? ", " : "");
         show_count(out, findings->warnings, "warning");
     }
-    mu_buf_text(out, findings->errors > 0 ? "; nothing was changed\n" : "\n");
+    mu_buf_byte(out, '\n');
 }
 
 void config_findings_json(const struct config_findings *findings, const char *key,

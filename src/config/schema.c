@@ -395,7 +395,7 @@ static const struct block authority_block = {
 static const char *const auto_word[] = {"auto", NULL};
 static const struct setting root_settings[] = {
     {"version", SETTING_NUMBER, .required = true, .reload = RELOAD_RESTART, AT(version), .min = 1,
-     .max = 1, .since = "0.1", .help = "of this language: 1"},
+     .max = 1, .since = "0.1", .help = "version of the configuration language: 1"},
     {"include", SETTING_PATH, SETTING_ONE_OR_MANY, TEXTS_AT(include), .since = "0.1",
      .help = "more files, such as conf.d/*.yaml; lists are joined, all else may be set once"},
     {"workers", SETTING_NUMBER, .reload = RELOAD_RESTART, AT(workers), .dflt = "auto", .min = 1,

@@ -12,7 +12,7 @@
 
 static bool fail_address(struct mutual_error *err, const char *text, const char *why)
 {
-    return mu_fail(err, MUTUAL_E_ADDRESS_MALFORMED, "\"%s\" is no address: %s", text, why);
+    return mu_fail(err, MUTUAL_E_ADDRESS_MALFORMED, "\"%s\" is not an address: %s", text, why);
 }
 
 static bool is_host(struct mu_slice host)
@@ -48,7 +48,7 @@ static bool parse_port(const char *text, const char *whole, unsigned *ret_port,
 {
     uint64_t port;
     if (!mu_text_uint(text, 65535, &port) || strlen(text) > 5) {
-        return fail_address(err, whole, "the port is no number up to 65535");
+        return fail_address(err, whole, "the port is not a number up to 65535");
     }
     *ret_port = (unsigned)port;
     return true;
@@ -216,8 +216,13 @@ static void value_number(struct decode *d, const struct setting *s, const struct
         return;
     }
     if (s->max > 0 && ((int64_t)number < s->min || (int64_t)number > s->max)) {
-        decode_complain(d, &place, NULL, "%s is out of bounds: %lld to %lld", node->text,
-                        (long long)s->min, (long long)s->max);
+        if (s->min == s->max) {
+            decode_complain(d, &place, NULL, "%s is not possible here: it must be %lld", node->text,
+                            (long long)s->min);
+        } else {
+            decode_complain(d, &place, NULL, "%s is out of bounds: %lld to %lld", node->text,
+                            (long long)s->min, (long long)s->max);
+        }
         return;
     }
     *(int64_t *)slot = (int64_t)number;
@@ -427,7 +432,7 @@ static void value_pattern(struct decode *d, const struct config_node *node,
     if (name_type_words[type] == NULL) {
         place = node_key_place(value);
         decode_complain(d, &place, "one of: spiffe, uri, dns, email, ip, cn",
-                        "\"%s\" is no type of name", value->key);
+                        "\"%s\" is not a type of name", value->key);
         return;
     }
     place = node_place(value);

@@ -156,7 +156,7 @@ static bool adopt(struct binding *binding, int fd, struct mutual_error *err)
 
 static bool fail_name(const char *text, struct mutual_error *err)
 {
-    (void)mu_fail(err, MUTUAL_E_LISTEN_FAILED, "\"%s\" is no address of this machine", text);
+    (void)mu_fail(err, MUTUAL_E_LISTEN_FAILED, "\"%s\" is not an address of this machine", text);
     return mu_error_hint(err, "Listen on an IP address, such as 127.0.0.1 or 0.0.0.0.");
 }
 

@@ -138,6 +138,10 @@ static void judge_shadow(struct build *build, struct mu_map *given,
  * which no grant of the configuration can be called. */
 static bool add_grant(struct build *build, const struct config_grant *grant, size_t index)
 {
+    if (grant->name == NULL || grant->to.items[index] == NULL || grant->owner == NULL ||
+        grant->why == NULL) {
+        return false; /* required settings: what is missing was told when the file was read */
+    }
     MU_AUTO(free)
     struct mutual_pattern **patterns = mu_alloc(grant->from_count + 1, sizeof(void *));
     MU_AUTO(buf) struct mu_buf name;

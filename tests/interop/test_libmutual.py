@@ -73,7 +73,7 @@ def test_plain_http_is_told_what_it_is(installed, pki):
         with socket.create_connection(("127.0.0.1", int(end.port))) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert end.line() == \
-            'error[NOT_TLS]: the client\'s first bytes are no TLS: "GET / HTTP/1.1"'
+            'error[NOT_TLS]: the client\'s first bytes are not TLS: "GET / HTTP/1.1"'
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])

@@ -221,7 +221,7 @@ def test_names_are_made_and_given(ca):
     (["a", "--ip", "8.8.8.8"], "ISSUER_CONSTRAINT", 77),
     (["a", "--email", "a@example.org"], "PROFILE_DENIED", 77),
     (["a", "--life", "3000d"], "PROFILE_DENIED", 77),
-    (["a", "-p", "sever"], "PROFILE_DENIED", 77),
+    (["a", "-p", "sever"], "OPTION_VALUE", 2),
     (["a", "--spiffe", "spiffe://Example.org/a"], "SPIFFE_MALFORMED", 65),
     (["../a"], "NAME_MALFORMED", 65),
     (["a", "--owner", "x\ny"], "OPTION_VALUE", 2),

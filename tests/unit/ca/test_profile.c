@@ -32,9 +32,9 @@ static void profiles_are_found_by_name_only(void **state)
         assert_ok(ca_profile_find(ca_profile_at(i)->name, &profile, &err), &err);
         assert_ptr_equal(profile, ca_profile_at(i));
     }
-    assert_fails(ca_profile_find("sever", &profile, &err), &err, MUTUAL_E_PROFILE_DENIED);
+    assert_fails(ca_profile_find("sever", &profile, &err), &err, MUTUAL_E_OPTION_VALUE);
     assert_non_null(strstr(err.hint, "server"));
-    assert_fails(ca_profile_find("", &profile, &err), &err, MUTUAL_E_PROFILE_DENIED);
+    assert_fails(ca_profile_find("", &profile, &err), &err, MUTUAL_E_OPTION_VALUE);
 }
 
 UNIT_MAIN(UNIT_CASE(every_profile_is_sound), UNIT_CASE(profiles_are_found_by_name_only))

@@ -22,7 +22,7 @@ static void test_unknown_verbs(void **state)
                "\"help\"?");
     assert_ran(RUN("zzzzzzzz"), 2, NULL, "Run: mutual help.");
     assert_ran(RUN("config", "shcema"), 2, NULL, "Did you mean \"schema\"?");
-    assert_ran(RUN("config"), 2, NULL, "wants one of its own verbs");
+    assert_ran(RUN("config"), 2, NULL, "needs a verb of its own: schema|show|man");
     assert_int_equal(mutual_code_find("VERB_UNKNOWN"), MUTUAL_E_VERB_UNKNOWN);
 }
 
@@ -39,7 +39,7 @@ static void test_global_options_anywhere(void **state)
     (void)state;
     assert_ran(RUN("--json", "version"), 0, "{\"version\":\"" MUTUAL_VERSION "\"", NULL);
     assert_ran(RUN("version", "--json"), 0, "{\"version\":\"" MUTUAL_VERSION "\"", NULL);
-    assert_ran(RUN("version", "-qv"), 0, "mutual ", NULL);
+    assert_ran(RUN("version", "-q"), 0, "mutual ", NULL);
     assert_ran(RUN("version", "--help"), 0, "usage: mutual version\n", NULL);
     assert_ran(RUN("config", "show", "--help"), 0, "--defaults", NULL);
     assert_ran(RUN("-c", "/nowhere/m.yaml", "config", "show"), 66, NULL, "/nowhere/m.yaml");

@@ -60,7 +60,7 @@ static void test_check(void **state)
     assert_ran(RUN("check", path, "--json"), 0, "\"good\":true,\"errors\":0,\"warnings\":1", NULL);
     assert_ran(RUN("-c", path, "config", "show"), 0, "workers: auto\n", NULL);
     assert_true(mu_fd_write(fd, "workers: x\nlgo: {}\n", 19));
-    assert_ran(RUN("check", path), 78, NULL, "2 errors; nothing was changed");
+    assert_ran(RUN("check", path), 78, NULL, "2 errors");
     assert_ran(RUN("-c", path, "check", "--json"), 78, "\"good\":false", NULL);
     assert_ran(RUN("-c", path, "config", "show"), 78, NULL, "2 errors");
     assert_int_equal(close(fd), 0);

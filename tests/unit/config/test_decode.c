@@ -90,7 +90,7 @@ static void test_blocks(void **state)
     assert_finding("log: {}\n", code, 1, 1, "required setting \"version\" is missing");
     assert_finding("", code, 1, 1, "required setting \"version\" is missing");
     assert_finding("[1]", code, 1, 1, "a configuration is a block of settings");
-    assert_finding("version: 2\n", code, 1, 10, "2 is out of bounds: 1 to 1");
+    assert_finding("version: 2\n", code, 1, 10, "2 is not possible here: it must be 1");
 }
 
 /* A misspelt required setting is one error: it is not missing too. */

@@ -126,7 +126,7 @@ static void test_patterns(void **state)
     assert_good(GRANT("[{dns: a}, {spiffe: b}, {ip: c}, {email: d}, {uri: e}, {cn: f}]"));
     assert_finding(GRANT("dns"), MUTUAL_E_CONFIG_INVALID, 3, 49, "a pattern is a type");
     assert_finding(GRANT("{dns: a, ip: b}"), MUTUAL_E_CONFIG_INVALID, 3, 58, "one name");
-    assert_finding(GRANT("{host: a}"), MUTUAL_E_CONFIG_INVALID, 3, 50, "no type of name");
+    assert_finding(GRANT("{host: a}"), MUTUAL_E_CONFIG_INVALID, 3, 50, "is not a type of name");
     assert_finding(GRANT("{dns: [a]}"), MUTUAL_E_CONFIG_INVALID, 3, 55, "a pattern is a type");
     assert_finding(GRANT("{}"), MUTUAL_E_CONFIG_INVALID, 3, 49, "a pattern is a type");
 }

@@ -25,9 +25,9 @@ static void outcomes_and_actors(void **state)
     } rows[] = {
         {"admitted_mutual", "admitted", "nobody"},
         {"not_tls", "refused", "the client's side"},
-        {"policy_denied", "refused", "whoever answers for the policy"},
+        {"policy_denied", "refused", "the owner of the policy"},
         {"ended_idle", "ended", "the client's side"},
-        {"backend_down", "failed", "whoever keeps the service behind the gateway"},
+        {"backend_down", "failed", "the administrator of the service behind the gateway"},
         {"under_way", "under_way", "nobody"},
         {"client_server_expired", "refused", "the server's side"},
     };

@@ -62,7 +62,7 @@ static void what_is_no_certificate_is_told(void **state)
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, MU_LIMIT_STORY_BYTES);
     mu_explain_text(&scene.story, &scene.view, &out);
-    assert_non_null(strstr(mu_buf_str(&out), "something of 3 bytes that is no certificate"));
+    assert_non_null(strstr(mu_buf_str(&out), "something of 3 bytes that is not a certificate"));
     close_scene(&scene);
 }
 

@@ -24,14 +24,14 @@ struct raw_case {
 
 static const struct raw_case raw_cases[] = {
     {"http", RAW("GET /index.html HTTP/1.1\r\nHost: a\r\n\r\n"), false, MUTUAL_E_NOT_TLS,
-     "the client's first bytes are no TLS: \"GET /index.html HTTP/1.1\""},
+     "the client's first bytes are not TLS: \"GET /index.html HTTP/1.1\""},
     {"connect", RAW("CONNECT a:443 HTTP/1.1\r\n\r\n"), false, MUTUAL_E_NOT_TLS,
-     "the client's first bytes are no TLS: \"CONNECT a:443 HTTP/1.1\""},
+     "the client's first bytes are not TLS: \"CONNECT a:443 HTTP/1.1\""},
     {"ssh", RAW("SSH-2.0-OpenSSH_9.2\r\n"), false, MUTUAL_E_NOT_TLS,
-     "the client's first bytes are no TLS: \"SSH-2.0-OpenSSH_9.2\""},
+     "the client's first bytes are not TLS: \"SSH-2.0-OpenSSH_9.2\""},
     {"noise", RAW("\x01\x02\x00\xff\x1b[31m"), false, MUTUAL_E_NOT_TLS,
-     "the client's first bytes are no TLS: \"\\x01\\x02\\x00\\xff\\x1b[31m\""},
-    {"short", RAW("hi"), true, MUTUAL_E_NOT_TLS, "the client's first bytes are no TLS: \"hi\""},
+     "the client's first bytes are not TLS: \"\\x01\\x02\\x00\\xff\\x1b[31m\""},
+    {"short", RAW("hi"), true, MUTUAL_E_NOT_TLS, "the client's first bytes are not TLS: \"hi\""},
     {"ssl2", RAW("\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10\x01\x00\x80\x02\x00\x80\x03"), true,
      MUTUAL_E_PROTOCOL_OLD, "the client offers only SSL 2.0, TLS 1.2 is the least we accept"},
     {"ssl3", RAW(HELLO("\x00")), false, MUTUAL_E_PROTOCOL_OLD,
@@ -98,7 +98,7 @@ static void servers_that_speak_something_else(void **state)
     tls_feed(&pair, &pair.client, RAW("HTTP/1.1 400 Bad Request\r\n\r\n"), false);
     assert_int_equal(pair.client.err.code, MUTUAL_E_NOT_TLS);
     assert_string_equal(pair.client.err.reason,
-                        "the server's first bytes are no TLS: \"HTTP/1.1 400 Bad Request\"");
+                        "the server's first bytes are not TLS: \"HTTP/1.1 400 Bad Request\"");
     tls_pair_hang_up(&pair);
     tls_feed(&pair, &pair.client,
              RAW("\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01"

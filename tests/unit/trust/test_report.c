@@ -78,18 +78,15 @@ static void case_unknown(void **state)
     struct pki *strange_sub = authority(strange_root, "Stranger, Inc.", "Stranger CA");
     struct pki *leaf = pki_issue(strange_sub, (struct pki_leaf){.cn = "web", .dns = "a.b"});
     MU_AUTO(trust) struct mutual_trust *trust = trust_of(NODES(root), NULL);
-    assert_told(
-        trust, NODES(leaf, strange_sub, strange_root), MUTUAL_E_UNKNOWN_ISSUER,
-        "certificate \"web\" leads to \"Stranger Root\", which is none of the 1 authorities "
-        "of bundle \"test\"",
-        "certificate 3 of 3 sent");
+    assert_told(trust, NODES(leaf, strange_sub, strange_root), MUTUAL_E_UNKNOWN_ISSUER,
+                "certificate \"web\" leads to \"Stranger Root\", which is not in bundle \"test\"",
+                "certificate 3 of 3 sent");
     assert_told(trust, NODES(leaf, strange_sub), MUTUAL_E_UNKNOWN_ISSUER,
                 "certificate \"Stranger CA\" was issued by \"CN=Stranger Root,O=Stranger\\, "
-                "Inc.\", which is none of the 1 authorities of bundle \"test\" and was not sent",
+                "Inc.\", which is not in bundle \"test\" and was not sent",
                 "certificate 2 of 2 sent");
     assert_told(trust, NODES(pki_stranger("me")), MUTUAL_E_UNKNOWN_ISSUER,
-                "certificate \"me\" is its own issuer and none of the 1 authorities of bundle "
-                "\"test\"",
+                "certificate \"me\" is its own issuer and is not in bundle \"test\"",
                 "certificate 1 of 1 sent");
 }
 

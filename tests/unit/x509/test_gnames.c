@@ -100,7 +100,8 @@ static void addresses_are_shown_as_people_write_them(void **state)
         {{(const uint8_t *)"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\0", 16}, "IP:2001:db8::"},
         {{(const uint8_t *)"\x20\x01\x0d\xb8\0\0\0\x01\0\x01\0\x01\0\x01\0\x01", 16},
          "IP:2001:db8:0:1:1:1:1:1"},
-        {{(const uint8_t *)"\x0a\0\0\0\xff\0\0\0", 8}, "IP:10.0.0.0/255.0.0.0"},
+        {{(const uint8_t *)"\x0a\0\0\0\xff\0\0\0", 8}, "IP:10.0.0.0/8"},
+        {{(const uint8_t *)"\x0a\0\0\0\xff\0\xff\0", 8}, "IP:10.0.0.0/255.0.255.0"},
     };
     for (size_t i = 0; i < MU_COUNT(cases); i++) {
         MU_AUTO(buf) struct mu_buf text;
