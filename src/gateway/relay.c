@@ -103,6 +103,23 @@ static enum flow pump(struct conn *conn, struct side *from, struct side *to,
     return from->finished && flow == FLOW_OK ? FLOW_END : flow;
 }
 
+/* A peer that says its last words and closes breaks the connection below what we still send to it:
+ * a server of TLS 1.3 that refuses us does. What it said goes on its way, and a reason that it gave
+ * tells more than the broken pipe. */
+static struct conn_next break_off(struct conn *conn, struct mutual_error *err)
+{
+    struct side *peer = conn_secure(conn);
+    struct side *other = peer == &conn->front ? &conn->back : &conn->front;
+    struct mutual_error last = {0};
+    enum flow flow = err->code == MUTUAL_E_PEER_RESET ? FLOW_OK : FLOW_END;
+    peer->readable = true;
+    while (flow == FLOW_OK) {
+        flow = pump(conn, peer, other, &last);
+    }
+    bool told = flow == FLOW_FAILED && last.code != MUTUAL_E_TRUNCATED;
+    return conn_fail(conn, told ? &last : err);
+}
+
 struct conn_next conn_stage_relay(struct conn *conn)
 {
     struct mutual_error err = {0};
@@ -111,11 +128,11 @@ struct conn_next conn_stage_relay(struct conn *conn)
     }
     enum flow in = pump(conn, &conn->front, &conn->back, &err);
     if (in == FLOW_FAILED) {
-        return conn_fail(conn, &err);
+        return break_off(conn, &err);
     }
     enum flow out = pump(conn, &conn->back, &conn->front, &err);
     if (out == FLOW_FAILED) {
-        return conn_fail(conn, &err);
+        return break_off(conn, &err);
     }
     if (in == FLOW_END && out == FLOW_END) {
         return CONN_GO(DRAIN);
