@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests with other makers' programs share: an authority made by `mutual init`, programs that are
 run and bounded, and a small web service to stand behind the gateway."""
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 
 import pytest
+from net import until
 
 ENV = {**os.environ, "LC_ALL": "C", "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
 BOUND = 30
@@ -102,3 +104,72 @@ def answer(one):
                     (b"Connection: close\r\n" if closing else b"") + b"\r\n" + body)
         if closing:
             return
+
+
+@contextlib.contextmanager
+def running(command, ready, *, log, **more):
+    """A server of somebody else's for as long as the block lasts; `ready` says when it is. Its output
+    goes to the file `log`."""
+    with open(log, "ab") as out:
+        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=out,
+                                   stderr=out, env=ENV, **more)
+
+    def look():
+        assert process.poll() is None, f"{command} ended: {log.read_text(errors='replace')}"
+        return ready()
+
+    try:
+        until(look, BOUND)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdin.close()
+
+
+def listens(port):
+    """Asks the kernel's table, so that the server does not see a visitor."""
+    wanted = f"0100007F:{int(port):04X}"
+    anywhere = (wanted, f"00000000:{int(port):04X}", f"{'0' * 32}:{int(port):04X}")
+
+    def look():
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            with open(table, encoding="ascii") as lines:
+                for line in lines:
+                    words = line.split()
+                    if words[1] in anywhere and words[3] == "0A":
+                        return True
+        return False
+    return look
+
+
+NGINX_HEAD = """
+daemon off; worker_processes 1; pid {home}/pid; error_log {home}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
+    uwsgi_temp_path {home}/d; scgi_temp_path {home}/e; client_max_body_size 100m;
+"""
+
+
+def nginx(home, port, text):
+    """nginx with these http settings."""
+    home.mkdir()
+    config = home / "nginx.conf"
+    config.write_text(NGINX_HEAD.format(home=home) + text + "\n}\n")
+    return running(["nginx", "-p", home, "-c", config, "-e", home / "error.log"], listens(port),
+                   log=home / "output")
+
+
+def haproxy(home, port, text):
+    """HAProxy with these sections."""
+    home.mkdir()
+    config = home / "haproxy.cfg"
+    config.write_text("defaults\n mode http\n timeout connect 10s\n timeout client 10s\n"
+                      " timeout server 10s\n" + text)
+    return running(["haproxy", "-db", "-f", config], listens(port), log=home / "output")
