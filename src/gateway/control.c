@@ -157,6 +157,8 @@ static void ask_workers(struct asker *asker)
         answer_status(asker);
         return;
     }
+    /* whoever has said all may close his direction, or say more: neither is to wake us */
+    (void)!reactor_rewatch(parent->reactor, asker->watch, 0, &lost);
     reactor_arm_in(parent->reactor, &asker->timer, FIGURES_MS * MU_NS_PER_MS, on_figures_late,
                    asker);
 }
@@ -194,14 +196,13 @@ static void serve_request(struct asker *asker)
 static void on_asker(void *owner, uint32_t events)
 {
     struct asker *asker = owner;
+    (void)events;
     if (asker->answer.len > 0) {
         push(asker);
         return;
     }
-    if (asker->number != 0) { /* it waits for figures; only its going away is news */
-        if ((events & (EVENT_HANGUP | EVENT_ERROR)) != 0) {
-            asker_end(asker);
-        }
+    if (asker->number != 0) { /* nothing else is watched for: it went away */
+        asker_end(asker);
         return;
     }
     ssize_t n = recv(asker->fd, asker->request + asker->request_len,
@@ -261,11 +262,12 @@ static void listener_end(struct control_listener *listener)
     binding_unref(MU_TAKE(listener->binding));
 }
 
-static void listener_begin(struct control_listener *listener, const struct config_address *address)
+static void listener_begin(struct control_listener *listener, const struct config_address *address,
+                           bool local_only)
 {
     struct parent *parent = listener->control->parent;
     struct mutual_error err = {0};
-    if (binding_new(address, true, 1, &parent->inherited, &listener->binding, &err) &&
+    if (binding_new(address, local_only, 1, &parent->inherited, &listener->binding, &err) &&
         reactor_watch(parent->reactor, binding_fd(listener->binding, 0), EVENT_READ, on_accept,
                       listener, &listener->watch, &err)) {
         return;
@@ -293,7 +295,7 @@ static void begin_own(struct control *control)
         *slash = '/';
     }
     mode_t before = umask(0177);
-    listener_begin(&control->own, &address);
+    listener_begin(&control->own, &address, true);
     (void)umask(before);
 }
 
@@ -313,8 +315,9 @@ struct control *control_new(struct parent *parent)
     return control;
 }
 
-void control_follow(struct control *control, const struct config_address *listen)
+void control_follow(struct control *control, const struct config_status *status)
 {
+    const struct config_address *listen = &status->listen;
     struct control_listener *followed = &control->followed;
     bool kept = followed->binding != NULL && listen->kind != CONFIG_ADDRESS_NONE &&
                 strcmp(followed->binding->text, listen->text) == 0;
@@ -323,7 +326,7 @@ void control_follow(struct control *control, const struct config_address *listen
     }
     listener_end(followed);
     if (listen->kind != CONFIG_ADDRESS_NONE) {
-        listener_begin(followed, listen);
+        listener_begin(followed, listen, !status->unsafe_listen);
     }
 }
 

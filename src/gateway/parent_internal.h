@@ -132,7 +132,7 @@ void parent_serving(struct parent *parent, bool first);
 /* Listens where it can; a place that cannot be had is a warning, not an end. */
 struct control *control_new(struct parent *parent);
 /* The status listener of the configuration in use, after a change of it. */
-void control_follow(struct control *control, const struct config_address *listen);
+void control_follow(struct control *control, const struct config_status *status);
 void control_free(struct control *control);
 /* Reads STATUS and answers whoever waits for the last one. */
 bool control_status(struct control *control, const struct ipc_message *message,

@@ -36,19 +36,36 @@ static struct mutual_journey short_journey(const struct conn *conn)
     return journey;
 }
 
-static void tell(struct conn *conn, const struct mutual_story *story,
+static bool format(const struct conn *conn, const struct mutual_story *story,
+                   const struct mu_story_counts *counts, struct mu_buf *line)
+{
+    mu_buf_init(line, LINE_MAX_BYTES);
+    if (conn->worker->log_json) {
+        mu_story_log_json(story, counts, line);
+    } else {
+        mu_story_log_text(story, counts, line);
+    }
+    (void)mu_buf_byte(line, '\n');
+    return !line->failed;
+}
+
+/* Names as long as names may be, each part within its limit, could together be too long: then the
+ * line goes without them rather than be lost. */
+static void tell(struct conn *conn, struct mutual_story *story,
                  const struct mu_story_counts *counts)
 {
     MU_AUTO(buf) struct mu_buf line;
-    mu_buf_init(&line, LINE_MAX_BYTES);
-    if (conn->worker->log_json) {
-        mu_story_log_json(story, counts, &line);
-    } else {
-        mu_story_log_text(story, counts, &line);
-    }
-    (void)mu_buf_byte(&line, '\n');
-    if (!line.failed) {
+    MU_AUTO(buf) struct mu_buf shorter;
+    mu_buf_init(&shorter, LINE_MAX_BYTES);
+    if (format(conn, story, counts, &line)) {
         worker_log(conn->worker, mu_buf_slice(&line));
+        return;
+    }
+    story->chain = NULL;
+    story->verdict = NULL;
+    story->info = NULL;
+    if (format(conn, story, counts, &shorter)) {
+        worker_log(conn->worker, mu_buf_slice(&shorter));
     } else {
         conn->worker->log_lost++;
     }

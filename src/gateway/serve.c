@@ -293,7 +293,7 @@ static void tell_listeners(struct parent *parent)
 
 void parent_serving(struct parent *parent, bool first)
 {
-    control_follow(parent->control, &parent->current->world->config->status.listen);
+    control_follow(parent->control, &parent->current->world->config->status);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);

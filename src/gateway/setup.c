@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/parent_internal.h"
@@ -120,7 +121,7 @@ static bool open_listeners(struct parent *parent, struct setup *setup, struct mu
 /* ---- keys ---------------------------------------------------------------------------------------
  */
 
-/* The passphrase as a descriptor: a sealed page of memory, so that it is in no file. */
+/* The passphrase as a descriptor: a page of memory, so that it is in no file. */
 static bool open_passphrase(const struct config_secret *secret, int *ret_fd,
                             struct mutual_error *err)
 {
@@ -135,13 +136,37 @@ static bool open_passphrase(const struct config_secret *secret, int *ret_fd,
     }
     int fd = memfd_create("passphrase", MFD_CLOEXEC);
     bool ok = fd != -1 && mu_fd_write(fd, text, len) && lseek(fd, 0, SEEK_SET) == 0;
+    int sys = errno;
     mu_secret_free(text);
     if (!ok) {
-        (void)close(fd);
-        return mu_fail_errno(err, MUTUAL_E_SYSTEM_CALL, errno, "could not pass a passphrase on");
+        if (fd != -1) {
+            (void)close(fd);
+        }
+        return mu_fail_errno(err, MUTUAL_E_SYSTEM_CALL, sys, "could not pass a passphrase on");
     }
     *ret_fd = fd;
     return true;
+}
+
+/* What is opened is judged, and not what the name stood for when the configuration was read. */
+static bool open_key(const char *path, int *ret_fd, struct mutual_error *err)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd == -1) {
+        return mu_fail_errno(err, MUTUAL_E_FILE_UNREADABLE, errno,
+                             "could not open private key \"%s\"", path);
+    }
+    if (fstat(fd, &info) == -1 || !S_ISREG(info.st_mode)) {
+        (void)mu_fail(err, MUTUAL_E_FILE_UNREADABLE, "private key \"%s\" is no regular file", path);
+    } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        (void)mu_fail(err, MUTUAL_E_FILE_EXPOSED, "private key \"%s\" can be read by others", path);
+    } else {
+        *ret_fd = fd;
+        return true;
+    }
+    (void)close(fd);
+    return false;
 }
 
 static bool put_key(struct parent *parent, const struct world_chain *chain, uint32_t purpose,
@@ -153,14 +178,12 @@ static bool put_key(struct parent *parent, const struct world_chain *chain, uint
     if (!open_passphrase(&config->passphrase, &passphrase_fd, err)) {
         return false;
     }
-    int fd = open(config->key, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd == -1) {
-        int sys = errno;
+    int fd = -1;
+    if (!open_key(config->key, &fd, err)) {
         if (passphrase_fd != -1) {
             (void)close(passphrase_fd);
         }
-        return mu_fail_errno(err, MUTUAL_E_FILE_UNREADABLE, sys,
-                             "could not open private key \"%s\"", config->key);
+        return false;
     }
     return keys_loader_put(parent->loader, config->key, fd, passphrase_fd,
                            mu_cert_facts(chain->certs[0])->spki, &rules, err);

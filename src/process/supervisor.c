@@ -58,6 +58,14 @@ static struct reactor *reactor_of(const struct member *member)
     return member->supervisor->options.reactor;
 }
 
+/* By the descriptor: a number that was reaped may be somebody else's by now. */
+static void send_signal(const struct member *member, int signal)
+{
+    if (member->pidfd != -1) {
+        (void)pidfd_send_signal(member->pidfd, signal, NULL, 0);
+    }
+}
+
 static void warn(const struct member *member, const struct mutual_error *what)
 {
     const struct supervisor_options *options = &member->supervisor->options;
@@ -269,9 +277,7 @@ void supervisor_kill(struct supervisor *supervisor, const struct supervised *chi
     if (why != NULL) {
         warn(member_of(child), why);
     }
-    if (child->pid != 0) {
-        (void)kill(child->pid, SIGKILL);
-    }
+    send_signal(member_of(child), SIGKILL);
 }
 
 static bool on_ready(struct member *member, const struct ipc_message *message,
@@ -357,10 +363,7 @@ static void channel_over(struct member *member)
 
 static void kill_member(void *owner)
 {
-    const struct member *member = owner;
-    if (member->public.pid != 0) {
-        (void)kill(member->public.pid, SIGKILL);
-    }
+    send_signal(owner, SIGKILL);
 }
 
 /* Reads at most `most` messages; false: the channel is over. */
@@ -480,7 +483,7 @@ static void end_harder(void *owner)
     if (member->public.pid == 0) {
         return;
     }
-    (void)kill(member->public.pid, member->terminated ? SIGKILL : SIGTERM);
+    send_signal(member, member->terminated ? SIGKILL : SIGTERM);
     member->terminated = true;
     reactor_arm_in(reactor_of(member), &member->timer, GRACE_NS, end_harder, member);
 }
