@@ -168,7 +168,9 @@ static void own_words(const struct mu_cert_facts *own, char signature[48], char 
         (void)snprintf(signature, 48, "%s%s%s", signer, digest == NULL ? "" : "-",
                        digest == NULL ? "" : digest);
     }
-    if (kind != NULL) {
+    if (own->key.kind == MU_KEY_ED25519) {
+        (void)snprintf(key, 24, "%s", kind); /* there is one size of it */
+    } else if (kind != NULL) {
         (void)snprintf(key, 24, "%s%u", kind, own->key.bits);
     }
 }
