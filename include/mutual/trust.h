@@ -48,9 +48,12 @@ MUTUAL_API bool mutual_trust_add_intermediates_pem(struct mutual_trust *trust, c
 /* Adds revocation lists: every PEM block (or one DER list) must be signed by a certificate of the
  * bundle, anchor or intermediate, so add those first. From then on every certificate of a path is
  * looked up in the lists of its issuer: those of its name revoke, those signed by its key or by
- * another key that is proved to be the same authority's also clear. Of two lists by one key the one
- * with the higher number is kept. Fails with PEM_MALFORMED,
- * CRL_MALFORMED, CRL_SIGNATURE, CRL_UNSUPPORTED (delta and indirect lists), WEAK_SIGNATURE. */
+ * another key that is proved to be the same authority's also clear. Of two lists by one key with
+ * one scope the one with the higher number is kept; a delta is combined with the complete list that
+ * it fits (RFC 5280 section 5.2.4). A partition covers the certificates that name its distribution
+ * point, and its reasons; an indirect list those that name its issuer as cRLIssuer, provided that
+ * the bundle leads from the list's signer to an anchor. Fails with PEM_MALFORMED, CRL_MALFORMED,
+ * CRL_SIGNATURE, CRL_UNSUPPORTED (an unknown critical extension), WEAK_SIGNATURE. */
 MUTUAL_API bool mutual_trust_add_crl(struct mutual_trust *trust, const char *pem_or_der, size_t len,
                                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 
@@ -80,6 +83,15 @@ enum mutual_purpose {
     MUTUAL_PURPOSE_CLIENT, /* ... a client (clientAuth) */
 };
 
+/* Where a certificate's issuer says that lists about it are found (RFC 5280 section 4.2.1.13): one
+ * name of a distribution point. */
+struct mutual_point {
+    uint8_t name[16];             /* the first bytes of SHA-256 of its comparable form         */
+    uint8_t issuer_name_hash[32]; /* of who signs the list; zeros: the certificate's issuer    */
+    uint16_t reasons;             /* bits as in ReasonFlags                                    */
+};
+#define MUTUAL_LINK_POINTS 4
+
 /* One certificate of a validated path, as far as later decisions need it. */
 struct mutual_link {
     uint8_t fingerprint[32]; /* SHA-256 of the certificate                                   */
@@ -90,6 +102,9 @@ struct mutual_link {
     int64_t not_before_s;
     int64_t not_after_s;
     uint8_t issuer_name_hash[32]; /* SHA-256 of the issuer's name in its comparable form */
+    /* The first names of its distribution points; a list for another point does not cover it. */
+    struct mutual_point points[MUTUAL_LINK_POINTS];
+    uint8_t point_count;
 };
 
 /* What is known about a peer once its chain was validated: the facts that admission judges again

@@ -24,6 +24,7 @@
 #define MU_LIMIT_CHAIN_DEPTH     8u      /* certificates in a path, leaf and anchor included      */
 #define MU_LIMIT_CERT_NAMES      128u    /* subject alternative names per certificate             */
 #define MU_LIMIT_CERT_EXTENSIONS 64u     /* extensions per certificate, request or list           */
+#define MU_LIMIT_CRL_POINTS      32u     /* distribution points, and names of one                 */
 #define MU_LIMIT_CERT_SUBTREES   1024u   /* name constraints per certificate, of either sort      */
 #define MU_LIMIT_CONSTRAINTS     131072u /* names compared with constraints, long ones count more */
 #define MU_LIMIT_PATH_SIGNATURES 32u     /* signatures verified while one path is built           */

@@ -16,7 +16,7 @@ struct mutual_chain {
     int64_t not_after_s;
 };
 
-#define CHAIN_FORM  1u
+#define CHAIN_FORM  2u
 #define SUBJECT_MAX 1024u /* as text; the rest of a longer one is cut off */
 
 void mu_chain_auto(struct mutual_chain **chain)
@@ -218,6 +218,14 @@ static void put_link(struct mu_buf *out, const struct mutual_link *link)
     mu_buf_byte(out, link->serial_len);
     mu_buf_append(out, link->serial, link->serial_len);
     mu_buf_append(out, times, sizeof times);
+    mu_buf_byte(out, link->point_count);
+    for (size_t i = 0; i < link->point_count; i++) {
+        uint8_t reasons[2];
+        mu_put_be16(reasons, link->points[i].reasons);
+        mu_buf_append(out, link->points[i].name, sizeof link->points[i].name);
+        mu_buf_append(out, link->points[i].issuer_name_hash, 32);
+        mu_buf_append(out, reasons, sizeof reasons);
+    }
 }
 
 bool mu_chain_serialise(const struct mutual_chain *chain, struct mu_buf *out,
@@ -299,6 +307,18 @@ static void get_link(struct reader *reader, struct mutual_link *ret_link)
     get_bytes(reader, times, sizeof times);
     ret_link->not_before_s = (int64_t)mu_get_be64(times);
     ret_link->not_after_s = (int64_t)mu_get_be64(times + 8);
+    ret_link->point_count = get_byte(reader);
+    if (ret_link->point_count > MUTUAL_LINK_POINTS) {
+        reader->broken = true;
+        return;
+    }
+    for (size_t i = 0; i < ret_link->point_count; i++) {
+        uint8_t reasons[2] = {0};
+        get_bytes(reader, ret_link->points[i].name, sizeof ret_link->points[i].name);
+        get_bytes(reader, ret_link->points[i].issuer_name_hash, 32);
+        get_bytes(reader, reasons, sizeof reasons);
+        ret_link->points[i].reasons = mu_get_be16(reasons);
+    }
 }
 
 /* What a serialised chain says, before anything is copied. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between the files of trust. bundle.c holds what is trusted, revocation.c the lists, check.c the
- * rules for one certificate in its place, constraint.c names against subtrees, path.c the search,
- * report.c the words for a failure, chain.c the result.
+ * Between the files of trust. bundle.c holds what is trusted, lists.c the revocation lists,
+ * revocation.c what they say, check.c the rules for one certificate in its place, constraint.c
+ * names against subtrees, path.c the search, report.c the words for a failure, chain.c the result.
  */
 #ifndef MU_TRUST_TRUST_INTERNAL_H
 #define MU_TRUST_TRUST_INTERNAL_H

@@ -6,6 +6,53 @@
 
 #include "trust/trust_internal.h"
 
+static bool add_point(struct mutual_link *link, struct mu_slice name, struct mu_slice issuer,
+                      unsigned reasons, struct mutual_error *err)
+{
+    struct mutual_point *point = &link->points[link->point_count];
+    uint8_t hash[32];
+    if (link->point_count == MUTUAL_LINK_POINTS) {
+        return true;
+    }
+    if (!mu_sha256(name, hash, err) ||
+        (issuer.data != NULL && !mu_sha256(issuer, point->issuer_name_hash, err))) {
+        return false;
+    }
+    memcpy(point->name, hash, sizeof point->name);
+    point->reasons = (uint16_t)reasons;
+    link->point_count++;
+    return true;
+}
+
+static bool fill_point(const struct mu_crl_point *from, struct mutual_link *link,
+                       struct mutual_error *err)
+{
+    static const struct mu_slice own = {NULL, 0};
+    for (size_t i = 0; i < from->name_count; i++) {
+        if (from->issuer_count == 0 && !add_point(link, from->names[i], own, from->reasons, err)) {
+            return false;
+        }
+        for (size_t k = 0; k < from->issuer_count; k++) {
+            if (!add_point(link, from->names[i], from->issuers[k], from->reasons, err)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Whatever does not fit is left out: it could only have cleared the certificate. */
+static bool fill_points(const struct mu_cert_facts *cert, struct mutual_link *link,
+                        struct mutual_error *err)
+{
+    for (size_t i = 0; i < cert->crl_point_count; i++) {
+        if (!fill_point(&cert->crl_points[i], link, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool mu_link_fill(const struct mu_cert_facts *cert, const struct mu_cert_facts *issuer,
                   struct mutual_link *ret_link, struct mutual_error *err)
 {
@@ -20,7 +67,8 @@ bool mu_link_fill(const struct mu_cert_facts *cert, const struct mu_cert_facts *
         memcpy(link.serial, cert->serial.data, len);
     }
     link.serial_len = (uint8_t)len;
-    if (!mu_sha256(cert->issuer_canon, link.issuer_name_hash, err)) {
+    if (!mu_sha256(cert->issuer_canon, link.issuer_name_hash, err) ||
+        !fill_points(cert, &link, err)) {
         return false;
     }
     *ret_link = link;

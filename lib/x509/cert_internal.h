@@ -60,6 +60,21 @@ bool mu_text_list_add_oid(struct mu_arena *arena, struct text_list *list, struct
 bool mu_point_uris(struct mu_arena *arena, struct mu_slice point_name, struct text_list *list,
                    bool *ret_clean);
 
+/* The names of a DistributionPointName's contents in comparable form, at most MU_LIMIT_CRL_POINTS;
+ * `issuer` is the Name that a relative one belongs to. False: not well-formed, or no memory. */
+bool mu_point_names(struct mu_arena *arena, struct mu_slice point_name, struct mu_slice issuer,
+                    const struct mu_slice **ret_names, size_t *ret_count);
+/* The first directory name among GeneralNames' contents, in DER; empty: none. */
+struct mu_slice mu_directory_name_first(struct mu_slice names);
+/* The same of GeneralNames' contents. */
+bool mu_full_names(struct mu_arena *arena, struct mu_slice full, const struct mu_slice **ret_names,
+                   size_t *ret_count);
+/* The contents of ReasonFlags as bits. */
+bool mu_reason_flags(struct mu_slice body, unsigned *ret_reasons);
+/* The directory names of GeneralNames' contents, as mu_name_canon. */
+bool mu_directory_names(struct mu_arena *arena, struct mu_slice names,
+                        const struct mu_slice **ret_names, size_t *ret_count);
+
 /* The subject's attributes that decisions and people want; used by requests too. */
 struct subject_facts {
     const struct mu_slice *common_names, *emails;

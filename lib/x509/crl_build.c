@@ -18,17 +18,34 @@ static int compare_revoked(const void *a, const void *b)
     return mu_slice_compare((*x)->serial, (*y)->serial);
 }
 
-static void put_reason(struct mu_buf *out, enum mu_reason reason)
+static void put_entry_issuer(struct mu_buf *out, const struct mu_cert *issuer)
+{
+    struct mu_slice name = mu_cert_facts(issuer)->subject;
+    struct ext_mark mark = mu_ext_begin(out, MU_SLICE_LIT("\x55\x1d\x1d"), true);
+    size_t names = mu_der_begin(out, DER_SEQUENCE);
+    mu_der_put(out, DER_CONSTRUCTED(4), name);
+    mu_der_end(out, names);
+    mu_ext_end(out, mark);
+}
+
+/* `switched`: the entry before was about another issuer. */
+static void put_entry_extensions(struct mu_buf *out, const struct mu_revoked *entry,
+                                 const struct mu_cert *own, bool switched)
 {
     /* unspecified is said by leaving it out (section 5.3.1). */
-    if (reason == MU_REASON_UNSPECIFIED) {
+    if (entry->reason == MU_REASON_UNSPECIFIED && !switched) {
         return;
     }
     size_t list = mu_der_begin(out, DER_SEQUENCE);
-    struct ext_mark mark = mu_ext_begin(out, MU_SLICE_LIT("\x55\x1d\x15"), false);
-    uint8_t code = (uint8_t)reason;
-    mu_der_put(out, DER_ENUMERATED, mu_slice_of(&code, 1));
-    mu_ext_end(out, mark);
+    if (entry->reason != MU_REASON_UNSPECIFIED) {
+        struct ext_mark mark = mu_ext_begin(out, MU_SLICE_LIT("\x55\x1d\x15"), false);
+        uint8_t code = (uint8_t)entry->reason;
+        mu_der_put(out, DER_ENUMERATED, mu_slice_of(&code, 1));
+        mu_ext_end(out, mark);
+    }
+    if (switched) {
+        put_entry_issuer(out, entry->issuer != NULL ? entry->issuer : own);
+    }
     mu_der_end(out, list);
 }
 
@@ -47,11 +64,13 @@ static bool put_entries(struct mu_buf *out, const struct mu_crl_template *t,
     }
     qsort(sorted, t->count, sizeof *sorted, compare_revoked);
     size_t list = mu_der_begin(out, DER_SEQUENCE);
+    const struct mu_cert *last = NULL;
     for (size_t i = 0; i < t->count; i++) {
         size_t entry = mu_der_begin(out, DER_SEQUENCE);
         mu_der_put_magnitude(out, DER_INTEGER, sorted[i]->serial);
         mu_der_put_time(out, sorted[i]->time_s);
-        put_reason(out, sorted[i]->reason);
+        put_entry_extensions(out, sorted[i], t->issuer, sorted[i]->issuer != last);
+        last = sorted[i]->issuer;
         mu_der_end(out, entry);
     }
     mu_der_end(out, list);
@@ -68,10 +87,6 @@ static void put_flag(struct mu_buf *out, uint8_t tag, bool value)
 
 static bool put_idp(struct mu_buf *out, const struct mu_crl_idp *idp, struct mutual_error *err)
 {
-    if (idp->some_reasons || idp->indirect) {
-        return mu_fail(err, MUTUAL_E_USAGE,
-                       "a revocation list for some reasons or other issuers cannot be made");
-    }
     struct ext_mark mark = mu_ext_begin(out, MU_SLICE_LIT("\x55\x1d\x1c"), true);
     size_t body = mu_der_begin(out, DER_SEQUENCE);
     if (idp->uris != NULL && idp->uris[0] != NULL && !mu_point_write(out, idp->uris, err)) {
@@ -79,6 +94,10 @@ static bool put_idp(struct mu_buf *out, const struct mu_crl_idp *idp, struct mut
     }
     put_flag(out, DER_CONTEXT(1), idp->only_user);
     put_flag(out, DER_CONTEXT(2), idp->only_ca);
+    if (idp->some_reasons) {
+        mu_der_put_named_bits(out, DER_CONTEXT(3), idp->reasons);
+    }
+    put_flag(out, DER_CONTEXT(4), idp->indirect);
     put_flag(out, DER_CONTEXT(5), idp->only_attribute);
     mu_der_end(out, body);
     mu_ext_end(out, mark);

@@ -15,8 +15,10 @@ struct entry {
     uint32_t serial_at;
     uint8_t serial_len;
     uint8_t reason;
+    uint16_t issuer; /* index into issuers */
     int64_t time_s;
 };
+#define ISSUERS_MAX 4096u
 
 struct mu_crl {
     atomic_uint refs;
@@ -24,6 +26,8 @@ struct mu_crl {
     struct mu_crl_facts facts;
     uint8_t *der;
     struct entry *entries;
+    uint8_t (*issuers)[32]; /* hashes of names; the list's own first, as ever more come up */
+    size_t issuer_cap;
 };
 
 static const struct {
@@ -69,6 +73,7 @@ static bool malformed(struct mutual_error *err, const char *what)
 struct crl_reader {
     struct mu_crl *crl;
     struct text_list unknown;
+    uint16_t issuer; /* of the entries that come */
     struct mutual_error *err;
 };
 
@@ -80,8 +85,51 @@ static bool note_unknown(struct crl_reader *reader, struct mu_slice oid)
            mu_fail_memory(reader->err);
 }
 
-/* reasonCode (section 5.3.1) and invalidityDate (5.3.2) are understood; certificateIssuer (5.3.3)
- * is critical and is not. */
+/* The index of the issuer of that name; a list speaks for few. */
+static bool add_issuer(struct crl_reader *reader, struct mu_slice name, uint16_t *ret_index)
+{
+    struct mu_crl *crl = reader->crl;
+    uint8_t hash[32];
+    MU_AUTO(buf) struct mu_buf canon;
+    mu_buf_init(&canon, CRL_ARENA_MAX / 4);
+    if (!mu_name_canon(name, &canon)) {
+        return malformed(reader->err, "issuer of an entry");
+    }
+    if (!mu_sha256(mu_buf_slice(&canon), hash, reader->err)) {
+        return false;
+    }
+    size_t i = 0;
+    while (i < crl->facts.issuer_count && memcmp(crl->issuers[i], hash, 32) != 0) {
+        i++;
+    }
+    if (i == crl->facts.issuer_count) {
+        if (i == ISSUERS_MAX) {
+            return mu_fail(reader->err, MUTUAL_E_CRL_MALFORMED,
+                           "the revocation list speaks for more than %u issuers", ISSUERS_MAX);
+        }
+        if (!mu_grow((void **)&crl->issuers, &crl->issuer_cap, i, 32, ISSUERS_MAX)) {
+            return mu_fail_memory(reader->err);
+        }
+        memcpy(crl->issuers[crl->facts.issuer_count++], hash, 32);
+    }
+    *ret_index = (uint16_t)i;
+    return true;
+}
+
+/* Section 5.3.3: it holds for this entry and all that follow until another names one; only in an
+ * indirect list. */
+static bool read_entry_issuer(struct crl_reader *reader, struct mu_slice value)
+{
+    const struct mu_crl_idp *idp = reader->crl->facts.idp;
+    struct mu_slice names;
+    if (idp == NULL || !idp->indirect || !mu_der_only(value, DER_SEQUENCE, &names)) {
+        return malformed(reader->err, "issuer of an entry");
+    }
+    return add_issuer(reader, mu_directory_name_first(names), &reader->issuer);
+}
+
+/* reasonCode (section 5.3.1), invalidityDate (5.3.2) and certificateIssuer (5.3.3) are understood.
+ */
 static bool read_entry_extensions(struct crl_reader *reader, struct mu_slice list,
                                   struct entry *entry)
 {
@@ -102,6 +150,10 @@ static bool read_entry_extensions(struct crl_reader *reader, struct mu_slice lis
                 return malformed(reader->err, "reason of an entry");
             }
             entry->reason = code.data[0];
+        } else if (mu_slice_equal(ext.oid, MU_SLICE_LIT("\x55\x1d\x1d"))) {
+            if (!read_entry_issuer(reader, ext.value)) {
+                return false;
+            }
         } else if (ext.critical && !mu_slice_equal(ext.oid, MU_SLICE_LIT("\x55\x1d\x18")) &&
                    !note_unknown(reader, ext.oid)) {
             return false;
@@ -123,7 +175,11 @@ static bool read_entry(struct crl_reader *reader, struct mu_slice body, struct e
     entry->serial_at = (uint32_t)(serial.data - reader->crl->der);
     entry->serial_len = (uint8_t)serial.len;
     entry->reason = MU_REASON_UNSPECIFIED;
-    return body.len == 0 || read_entry_extensions(reader, body, entry);
+    if (body.len > 0 && !read_entry_extensions(reader, body, entry)) {
+        return false;
+    }
+    entry->issuer = reader->issuer;
+    return true;
 }
 
 static struct mu_slice serial_of(const struct mu_crl *crl, const struct entry *entry)
@@ -143,7 +199,10 @@ static int compare_serials(struct mu_slice a, struct mu_slice b)
 static int compare_entries(const void *a, const void *b, void *context)
 {
     const struct mu_crl *crl = context;
-    return compare_serials(serial_of(crl, a), serial_of(crl, b));
+    const struct entry *x = a;
+    const struct entry *y = b;
+    int order = compare_serials(serial_of(crl, x), serial_of(crl, y));
+    return order != 0 ? order : (x->issuer > y->issuer) - (x->issuer < y->issuer);
 }
 
 static void sort_entries(struct mu_crl *crl)
@@ -199,6 +258,7 @@ static bool read_idp(struct crl_reader *reader, struct mu_slice value)
     struct mu_slice body;
     struct mu_slice point;
     struct mu_slice some_reasons;
+    struct mu_slice issuer = reader->crl->facts.issuer;
     struct text_list uris = {0};
     bool clean = true;
     struct mu_crl_idp *idp = mu_arena_alloc(reader->crl->arena, sizeof *idp);
@@ -208,13 +268,18 @@ static bool read_idp(struct crl_reader *reader, struct mu_slice value)
     if (!mu_der_only(value, DER_SEQUENCE, &body) ||
         !mu_der_optional(&body, DER_CONSTRUCTED(0), &point) ||
         !mu_point_uris(reader->crl->arena, point, &uris, &clean) || !clean ||
+        !mu_point_names(reader->crl->arena, point, issuer, &idp->names, &idp->name_count) ||
         !read_flag(&body, DER_CONTEXT(1), &idp->only_user) ||
         !read_flag(&body, DER_CONTEXT(2), &idp->only_ca) ||
         !mu_der_optional(&body, DER_CONTEXT(3), &some_reasons) ||
         !read_flag(&body, DER_CONTEXT(4), &idp->indirect) ||
-        !read_flag(&body, DER_CONTEXT(5), &idp->only_attribute) || body.len != 0) {
+        !read_flag(&body, DER_CONTEXT(5), &idp->only_attribute) || body.len != 0 ||
+        (some_reasons.data != NULL && !mu_reason_flags(some_reasons, &idp->reasons)) ||
+        idp->only_user + idp->only_ca + idp->only_attribute > 1) {
         return malformed(reader->err, "issuing distribution point");
     }
+    idp->reasons = some_reasons.data != NULL ? idp->reasons : MU_REASONS_ALL;
+    idp->der = value;
     idp->some_reasons = some_reasons.data != NULL;
     idp->has_point = point.data != NULL;
     idp->uris = uris.items;
@@ -292,7 +357,10 @@ static bool read_issuer(struct crl_reader *reader, struct mu_slice name)
     facts->issuer = name;
     facts->issuer_canon = mu_slice_of(copy, canon.len);
     facts->issuer_text = mu_arena_name_text(reader->crl->arena, name);
-    return (copy != NULL && facts->issuer_text != NULL) || mu_fail_memory(reader->err);
+    if (copy == NULL || facts->issuer_text == NULL) {
+        return mu_fail_memory(reader->err);
+    }
+    return add_issuer(reader, name, &reader->issuer);
 }
 
 /* thisUpdate and, where it is there, nextUpdate (sections 5.1.2.4 and 5.1.2.5). */
@@ -440,6 +508,7 @@ void mu_crl_unref(struct mu_crl *crl)
     }
     mu_arena_free(crl->arena);
     mu_free(crl->entries);
+    mu_free(crl->issuers);
     mu_free(crl->der);
     mu_free(crl);
 }
@@ -458,16 +527,22 @@ struct mu_revoked mu_crl_at(const struct mu_crl *crl, size_t i)
 {
     mu_assert(i < crl->facts.count);
     const struct entry *entry = &crl->entries[i];
-    return (struct mu_revoked){serial_of(crl, entry), entry->time_s, (enum mu_reason)entry->reason};
+    return (struct mu_revoked){.serial = serial_of(crl, entry),
+                               .time_s = entry->time_s,
+                               .reason = (enum mu_reason)entry->reason,
+                               .issuer_hash = crl->issuers[entry->issuer]};
 }
 
-bool mu_crl_find(const struct mu_crl *crl, struct mu_slice serial, struct mu_revoked *ret_entry)
+static bool find(const struct mu_crl *crl, uint16_t issuer, struct mu_slice serial,
+                 struct mu_revoked *ret_entry)
 {
     size_t low = 0;
     size_t high = crl->facts.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_serials(serial_of(crl, &crl->entries[middle]), serial);
+        const struct entry *entry = &crl->entries[middle];
+        int order = compare_serials(serial_of(crl, entry), serial);
+        order = order != 0 ? order : (entry->issuer > issuer) - (entry->issuer < issuer);
         if (order == 0) {
             if (ret_entry != NULL) {
                 *ret_entry = mu_crl_at(crl, middle);
@@ -478,6 +553,22 @@ bool mu_crl_find(const struct mu_crl *crl, struct mu_slice serial, struct mu_rev
             low = middle + 1;
         } else {
             high = middle;
+        }
+    }
+    return false;
+}
+
+bool mu_crl_find(const struct mu_crl *crl, struct mu_slice serial, struct mu_revoked *ret_entry)
+{
+    return find(crl, 0, serial, ret_entry);
+}
+
+bool mu_crl_find_of(const struct mu_crl *crl, const uint8_t issuer_hash[32], struct mu_slice serial,
+                    struct mu_revoked *ret_entry)
+{
+    for (size_t i = 0; i < crl->facts.issuer_count; i++) {
+        if (memcmp(crl->issuers[i], issuer_hash, 32) == 0) {
+            return find(crl, (uint16_t)i, serial, ret_entry);
         }
     }
     return false;

@@ -425,25 +425,65 @@ static bool read_policy_mappings(struct cert_reader *reader, const struct raw_ex
     return mu_der_only(ext->value, DER_SEQUENCE, &body);
 }
 
+/* A point without a name has that of who signs the list (section 6.3.3 (b)(2)(i)). */
+static bool read_point_names(struct cert_reader *reader, struct mu_slice name,
+                             struct mu_slice issuers, struct mu_crl_point *ret_point)
+{
+    bool own = ret_point->issuer_count == 0;
+    if (name.data == NULL && !own) {
+        return mu_full_names(reader->arena, issuers, &ret_point->names, &ret_point->name_count);
+    }
+    return mu_point_names(reader->arena, name,
+                          own ? reader->facts->issuer : mu_directory_name_first(issuers),
+                          &ret_point->names, &ret_point->name_count);
+}
+
+static bool read_crl_point(struct cert_reader *reader, struct mu_slice point,
+                           struct text_list *list, bool *ret_clean, struct mu_crl_point *ret_point)
+{
+    struct mu_slice name;
+    struct mu_slice reasons;
+    struct mu_slice issuers;
+    ret_point->reasons = MU_REASONS_ALL;
+    return mu_der_optional(&point, DER_CONSTRUCTED(0), &name) &&
+           mu_der_optional(&point, DER_CONTEXT(1), &reasons) &&
+           mu_der_optional(&point, DER_CONSTRUCTED(2), &issuers) && point.len == 0 &&
+           mu_point_uris(reader->arena, name, list, ret_clean) &&
+           (reasons.data == NULL || mu_reason_flags(reasons, &ret_point->reasons)) &&
+           mu_directory_names(reader->arena, issuers, &ret_point->issuers,
+                              &ret_point->issuer_count) &&
+           read_point_names(reader, name, issuers, ret_point);
+}
+
 static bool read_crl_points(struct cert_reader *reader, const struct raw_extension *ext)
 {
     struct mu_slice body;
+    struct mu_slice point;
     struct text_list list = {0};
     bool clean = true;
+    size_t count = 0;
     if (!mu_der_only(ext->value, DER_SEQUENCE, &body)) {
         return false;
     }
-    while (body.len > 0) {
-        struct mu_slice point;
-        struct mu_slice name;
+    for (struct mu_slice rest = body; rest.len > 0; count++) {
+        if (count == MU_LIMIT_CRL_POINTS || !mu_der_body(&rest, DER_SEQUENCE, &point)) {
+            return false;
+        }
+    }
+    struct mu_crl_point *points = mu_arena_alloc(reader->arena, (count + 1) * sizeof *points);
+    if (points == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
         if (!mu_der_body(&body, DER_SEQUENCE, &point) ||
-            !mu_der_optional(&point, DER_CONSTRUCTED(0), &name) ||
-            !mu_point_uris(reader->arena, name, &list, &clean)) {
+            !read_crl_point(reader, point, &list, &clean, &points[i])) {
             return false;
         }
     }
     flaw_unless(reader, clean, MU_FLAW(URI_BYTES));
     reader->facts->crl_uris = list.items;
+    reader->facts->crl_points = points;
+    reader->facts->crl_point_count = count;
     return true;
 }
 

@@ -227,6 +227,18 @@ enum mu_cert_flaw_bit {
 /* The sentence of the lowest bit set, or NULL. */
 const char *mu_cert_flaw_text(uint64_t flaws);
 
+/* Reasons as bits, numbered as in ReasonFlags (section 4.2.1.13): keyCompromise to aACompromise. */
+#define MU_REASONS_ALL 0x1feu
+/* A distribution point (section 4.2.1.13), of a certificate. Names are in a form in which two that
+ * are equal are so byte by byte; those of cRLIssuer are as mu_name_canon. */
+struct mu_crl_point {
+    const struct mu_slice *names;
+    size_t name_count;
+    const struct mu_slice *issuers; /* who signs the list, where it is not the issuer */
+    size_t issuer_count;
+    unsigned reasons; /* bits; without any word of reasons all */
+};
+
 /* Everything decisions need, read once. Slices and texts live as long as the certificate. */
 struct mu_cert_facts {
     struct mu_slice der, tbs, signature, spki;
@@ -262,7 +274,9 @@ struct mu_cert_facts {
     const struct mu_subtree *permitted, *excluded;
     size_t permitted_count, excluded_count;
     const char *const *crl_uris, *const *ocsp_uris, *const *issuer_uris; /* NULL-terminated; text */
-    const char *const *policies;                                         /* NULL-terminated OIDs */
+    const struct mu_crl_point *crl_points;
+    size_t crl_point_count;
+    const char *const *policies;         /* NULL-terminated OIDs */
     const char *const *unknown_critical; /* NULL-terminated OIDs of extensions not understood */
 };
 
@@ -354,11 +368,17 @@ struct mu_revoked {
     struct mu_slice serial; /* as mu_cert_facts.serial */
     int64_t time_s;
     enum mu_reason reason;
+    const struct mu_cert *issuer; /* in writing an indirect list: whose; NULL: the list's own */
+    const uint8_t *issuer_hash;   /* in reading: as for mu_crl_find_of */
 };
 struct mu_crl_idp {          /* issuingDistributionPoint, section 5.2.5 */
     const char *const *uris; /* NULL-terminated; may be NULL */
     bool has_point;          /* it names a distribution point, by address or otherwise */
     bool only_user, only_ca, only_attribute, some_reasons, indirect;
+    unsigned reasons;             /* bits: those of some_reasons, else all */
+    const struct mu_slice *names; /* as in struct mu_crl_point; not used in writing */
+    size_t name_count;
+    struct mu_slice der; /* the whole extension's value; not used in writing */
 };
 struct mu_crl_facts {
     struct mu_slice der, tbs, signature;
@@ -370,6 +390,8 @@ struct mu_crl_facts {
     struct mu_slice delta_base;           /* base CRL number; data NULL: this is a complete list */
     struct mu_slice akid;
     const struct mu_crl_idp *idp; /* NULL: none */
+    /* For how many issuers it speaks: its own, and in an indirect list those its entries name. */
+    size_t issuer_count;
     /* NULL-terminated OIDs of critical extensions, of the list or an entry, not understood: such a
      * list says nothing (section 5.2). */
     const char *const *unknown_critical;
@@ -385,8 +407,12 @@ struct mu_crl *mu_crl_ref(const struct mu_crl *crl);
 void mu_crl_unref(struct mu_crl *crl);
 void mu_crl_auto(struct mu_crl **crl);
 const struct mu_crl_facts *mu_crl_facts(const struct mu_crl *crl);
-/* Looks a serial up, by bisection; ret_entry may be NULL. */
+/* Looks up a serial of the list's own issuer, by bisection; ret_entry may be NULL. */
 bool mu_crl_find(const struct mu_crl *crl, struct mu_slice serial, struct mu_revoked *ret_entry);
+/* The same in the part of an indirect list that is about another issuer, or its own: SHA-256 of the
+ * name as mu_name_canon. */
+bool mu_crl_find_of(const struct mu_crl *crl, const uint8_t issuer_hash[32], struct mu_slice serial,
+                    struct mu_revoked *ret_entry);
 /* The i-th entry in the order of serials. */
 struct mu_revoked mu_crl_at(const struct mu_crl *crl, size_t i);
 /* CRL_SIGNATURE, WEAK_SIGNATURE, WEAK_KEY, KEY_UNSUPPORTED. Does not compare names. */

@@ -99,8 +99,9 @@ static void lists(size_t count)
     for (size_t i = 0; i < count; i++) {
         uint8_t *serial = serials + i * MU_SERIAL_BYTES;
         serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40);
-        entries[i] = (struct mu_revoked){mu_slice_of(serial, MU_SERIAL_BYTES), PKI_NOW_S,
-                                         MU_REASON_SUPERSEDED};
+        entries[i] = (struct mu_revoked){.serial = mu_slice_of(serial, MU_SERIAL_BYTES),
+                                         .time_s = PKI_NOW_S,
+                                         .reason = MU_REASON_SUPERSEDED};
     }
     struct mu_crl_template t = {.issuer = root->cert,
                                 .this_update_s = PKI_NOW_S,

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (size_t i = 0; i < mu_crl_facts(crl)->count; i++) {
         struct mu_revoked entry = mu_crl_at(crl, i);
-        mu_assert(mu_crl_find(crl, entry.serial, &entry));
+        mu_assert(mu_crl_find_of(crl, entry.issuer_hash, entry.serial, &entry));
     }
     return 0;
 }

@@ -217,8 +217,9 @@ struct mu_slice pki_crl_at(struct pki *issuer, int64_t this_s, int64_t next_s, u
         abort();
     }
     for (size_t i = 0; i < count; i++) {
-        entries[i] = (struct mu_revoked){mu_cert_facts(revoked[i]->cert)->serial,
-                                         this_s - PKI_DAY_S, MU_REASON_KEY_COMPROMISE};
+        entries[i] = (struct mu_revoked){.serial = mu_cert_facts(revoked[i]->cert)->serial,
+                                         .time_s = this_s - PKI_DAY_S,
+                                         .reason = MU_REASON_KEY_COMPROMISE};
     }
     struct mu_crl_template t = {
         .issuer = issuer->cert,

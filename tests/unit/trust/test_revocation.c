@@ -3,6 +3,7 @@
  * Revocation lists: who is on them, which ones speak for whom, and how old they may be.
  */
 #include "trust_unit.h"
+#include "x509/der_internal.h"
 
 struct world {
     struct pki *root, *sub, *leaf, *other;
@@ -206,41 +207,11 @@ static bool add_template(struct world *world, struct mu_crl_template *t, struct 
     return mutual_trust_add_crl(world->trust, (const char *)der.data, der.len, err);
 }
 
-/* The x509 room makes no indirect lists: one for users only is turned into one before signing. */
-static bool add_indirect(struct world *world, struct mutual_error *err)
-{
-    struct mu_crl_idp only_user = {.only_user = true};
-    struct mu_crl_template t = {.issuer = world->sub->cert,
-                                .this_update_s = PKI_NOW_S - 1,
-                                .next_update_s = PKI_NOW_S + PKI_DAY_S,
-                                .number = 7,
-                                .idp = &only_user};
-    MU_AUTO(buf) struct mu_buf tbs;
-    MU_AUTO(buf) struct mu_buf signature;
-    MU_AUTO(buf) struct mu_buf der;
-    mu_buf_init(&tbs, 65536);
-    mu_buf_init(&signature, 65536);
-    mu_buf_init(&der, 65536);
-    enum mu_scheme scheme = mu_key_scheme(world->sub->key);
-    assert_ok(mu_crl_build_tbs(&t, scheme, &tbs, err), err);
-    uint8_t *flag = memmem(tbs.data, tbs.len, "\x30\x03\x81\x01\xff", 5);
-    assert_non_null(flag);
-    flag[2] = 0x84; /* indirectCRL [4] instead of onlyContainsUserCerts [1] */
-    struct mu_slice bytes = mu_buf_slice(&tbs);
-    assert_ok(mu_key_sign(world->sub->key, scheme, bytes, &signature, err), err);
-    assert_ok(mu_signed_build(bytes, scheme, mu_buf_slice(&signature), &der, err), err);
-    return mutual_trust_add_crl(world->trust, (const char *)der.data, der.len, err);
-}
-
 static void case_kinds(void **state)
 {
     (void)state;
     struct mutual_error err = {0};
     struct world world = world_new();
-    struct mu_crl_template delta = {.delta = true, .delta_base = 3};
-    assert_fails(add_template(&world, &delta, &err), &err, MUTUAL_E_CRL_UNSUPPORTED);
-    assert_fails(add_indirect(&world, &err), &err, MUTUAL_E_CRL_UNSUPPORTED);
-
     /* A list of authorities only does not cover a leaf; one part of a list covers nobody, but
      * revokes whom it names. */
     mutual_trust_set_revocation(world.trust, true, true, MUTUAL_CRL_STALE_REFUSE, 0);
@@ -262,7 +233,187 @@ static void case_kinds(void **state)
     mutual_trust_unref(world.trust);
 }
 
+/* ---- partitions, reasons, lists of others -----------------------------------------------------
+ */
+
+#define POINT_A "http://crl.example.org/a.crl"
+#define POINT_B "http://crl.example.org/b.crl"
+#define SOME    0x42u /* keyCompromise, certificateHold */
+
+/* A leaf whose one distribution point has this address, these reasons and this cRLIssuer. */
+static struct pki *leaf_at(struct pki *issuer, const char *uri, unsigned reasons,
+                           const struct pki *signer)
+{
+    MU_AUTO(buf) struct mu_buf value;
+    mu_buf_init(&value, 4096);
+    size_t list = mu_der_begin(&value, DER_SEQUENCE);
+    size_t point = mu_der_begin(&value, DER_SEQUENCE);
+    if (uri != NULL) {
+        size_t name = mu_der_begin(&value, DER_CONSTRUCTED(0));
+        size_t full = mu_der_begin(&value, DER_CONSTRUCTED(0));
+        mu_der_put(&value, DER_CONTEXT(6), mu_slice_text(uri));
+        mu_der_end(&value, full);
+        mu_der_end(&value, name);
+    }
+    if (reasons != 0) {
+        mu_der_put_named_bits(&value, DER_CONTEXT(1), reasons);
+    }
+    if (signer != NULL) {
+        size_t names = mu_der_begin(&value, DER_CONSTRUCTED(2));
+        mu_der_put(&value, DER_CONSTRUCTED(4), mu_cert_facts(signer->cert)->subject);
+        mu_der_end(&value, names);
+    }
+    mu_der_end(&value, point);
+    mu_der_end(&value, list);
+    struct mu_raw_extension extra = {.oid = "2.5.29.31", .value = mu_buf_slice(&value)};
+    struct mu_cert_template t = {.extra = &extra, .extra_count = 1};
+    return pki_issue(issuer, (struct pki_leaf){.dns = "a.example.org", .t = &t});
+}
+
+struct part {
+    const char *uri; /* of the list; NULL: it names no point */
+    unsigned reasons;
+};
+
+static void add_part(struct world *world, struct part part)
+{
+    struct mutual_error err = {0};
+    const char *const uris[] = {part.uri, NULL};
+    struct mu_crl_idp idp = {
+        .uris = uris, .some_reasons = part.reasons != 0, .reasons = part.reasons};
+    struct mu_crl_template t = {.idp = &idp};
+    assert_ok(add_template(world, &t, &err), &err);
+}
+
+static void case_partitions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri;  /* of the certificate; NULL: it names none */
+        unsigned reasons; /* of it */
+        struct part parts[2];
+        bool good;
+    } rows[] = {
+        {POINT_A, 0, {{POINT_A, 0}}, true},
+        {POINT_A, 0, {{POINT_B, 0}}, false},
+        {POINT_A, 0, {{POINT_B, 0}, {POINT_A, 0}}, true},
+        {NULL, 0, {{POINT_A, 0}}, false},
+        {POINT_A, SOME, {{POINT_A, 0}}, false}, /* the point is for some reasons only */
+        {POINT_A, 0, {{POINT_A, SOME}}, false},
+        {POINT_A, 0, {{NULL, SOME}}, false},
+        {POINT_A, 0, {{NULL, SOME}, {NULL, MU_REASONS_ALL & ~SOME}}, true},
+        {POINT_A, 0, {{NULL, SOME}, {POINT_A, MU_REASONS_ALL & ~SOME}}, true},
+        {POINT_A, 0, {{NULL, SOME}, {POINT_B, MU_REASONS_ALL & ~SOME}}, false},
+    };
+    for (size_t i = 0; i < MU_COUNT(rows); i++) {
+        struct mutual_error err = {0};
+        struct world world = world_new();
+        mutual_trust_set_revocation(world.trust, true, true, MUTUAL_CRL_STALE_REFUSE, 0);
+        for (size_t k = 0; k < 2; k++) {
+            if (rows[i].parts[k].uri != NULL || rows[i].parts[k].reasons != 0) {
+                add_part(&world, rows[i].parts[k]);
+            }
+        }
+        freeze(&world);
+        struct pki *leaf = rows[i].uri == NULL
+                               ? world.leaf
+                               : leaf_at(world.sub, rows[i].uri, rows[i].reasons, NULL);
+        if (rows[i].good) {
+            assert_ok(validates(world.trust, NODES(leaf), &err), &err);
+        } else {
+            assert_fails(validates(world.trust, NODES(leaf), &err), &err, MUTUAL_E_CRL_MISSING);
+        }
+        mutual_trust_unref(world.trust);
+    }
+}
+
+/* A list by `signer` that speaks for the issuer of `listed` too. */
+static struct mu_slice indirect_list(struct world *world, const struct pki *signer,
+                                     const struct pki *listed, struct mu_buf *der)
+{
+    struct mutual_error err = {0};
+    struct mu_crl_idp idp = {.indirect = true};
+    struct mu_revoked entries[] = {
+        {.serial = mu_cert_facts(world->other->cert)->serial, .time_s = PKI_NOW_S - 9},
+        {.serial = mu_cert_facts(listed->cert)->serial,
+         .time_s = PKI_NOW_S - 9,
+         .issuer = world->sub->cert},
+    };
+    struct mu_crl_template t = {.issuer = signer->cert,
+                                .this_update_s = PKI_NOW_S - 1,
+                                .next_update_s = PKI_NOW_S + PKI_DAY_S,
+                                .number = 1,
+                                .idp = &idp,
+                                .entries = entries,
+                                .count = 2};
+    mu_buf_init(der, 1u << 16);
+    assert_ok(mu_crl_sign(&t, signer->key, der, &err), &err);
+    return mu_buf_slice(der);
+}
+
+static void case_indirect(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct world world = world_new();
+    struct pki *elsewhere = pki_root("Elsewhere"); /* vouched for by nobody */
+    struct pki *strange = pki_ca(elsewhere, "Strange lists");
+    struct pki *lists = pki_ca(world.root, "Lists");
+    struct pki *good = leaf_at(world.sub, NULL, 0, lists);
+    struct pki *bad = leaf_at(world.sub, POINT_A, 0, lists);
+    struct pki *misled = leaf_at(world.sub, NULL, 0, strange);
+    MU_AUTO(buf) struct mu_buf one;
+    MU_AUTO(buf) struct mu_buf two;
+    trust_add(world.trust, NODES(world.root), NODES(lists, strange));
+    mutual_trust_set_revocation(world.trust, true, true, MUTUAL_CRL_STALE_REFUSE, 0);
+    add_list(&world, indirect_list(&world, lists, bad, &one));
+    add_list(&world, indirect_list(&world, strange, misled, &two));
+    freeze(&world);
+    assert_ok(validates(world.trust, NODES(good), &err), &err);
+    assert_fails(validates(world.trust, NODES(bad), &err), &err, MUTUAL_E_CERT_REVOKED);
+    /* A signer that no anchor leads to neither clears nor revokes. */
+    assert_fails(validates(world.trust, NODES(misled), &err), &err, MUTUAL_E_CRL_MISSING);
+    /* Who did not give his lists into other hands is not judged by them, though the serial number
+     * is there, for the list's own issuer. */
+    assert_fails(validates(world.trust, NODES(world.other), &err), &err, MUTUAL_E_CRL_MISSING);
+    mutual_trust_unref(world.trust);
+}
+
+/* What a session ticket keeps is enough to judge by partitions again. */
+static void case_again(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct world world = world_new();
+    struct world other = world;
+    other.trust = mutual_trust_new("other");
+    trust_add(other.trust, NODES(world.root), NODES(world.sub));
+    struct pki *leaf = leaf_at(world.sub, POINT_A, 0, NULL);
+    MU_AUTO(chain) struct mutual_chain *chain = NULL;
+    MU_AUTO(chain) struct mutual_chain *again = NULL;
+    MU_AUTO(buf) struct mu_buf bytes;
+    mu_buf_init(&bytes, 4096);
+    mutual_trust_set_revocation(world.trust, true, true, MUTUAL_CRL_STALE_REFUSE, 0);
+    mutual_trust_set_revocation(other.trust, true, true, MUTUAL_CRL_STALE_REFUSE, 0);
+    add_part(&world, (struct part){POINT_A, 0});
+    add_part(&other, (struct part){POINT_B, 0});
+    freeze(&world);
+    freeze(&other);
+    assert_ok(validate_as(world.trust, NODES(leaf), MUTUAL_PURPOSE_CLIENT, PKI_NOW_S, &chain, &err),
+              &err);
+    assert_ok(mu_chain_serialise(chain, &bytes, &err), &err);
+    assert_ok(mu_chain_parse(mu_buf_slice(&bytes), &again, &err), &err);
+    int64_t until_s = 0;
+    assert_ok(mu_trust_recheck(world.trust, again, PKI_NOW_S, &until_s, &err), &err);
+    assert_int_equal(until_s, PKI_NOW_S + PKI_DAY_S);
+    assert_fails(mu_trust_recheck(other.trust, again, PKI_NOW_S, NULL, &err), &err,
+                 MUTUAL_E_CRL_MISSING);
+    mutual_trust_unref(world.trust);
+    mutual_trust_unref(other.trust);
+}
+
 UNIT_MAIN(UNIT_CASE(case_revoked_leaf), UNIT_CASE(case_revoked_intermediate),
           UNIT_CASE(case_missing), UNIT_CASE(case_stale), UNIT_CASE(case_stale_but_listed),
           UNIT_CASE(case_newest), UNIT_CASE(case_same_name), UNIT_CASE(case_new_key),
-          UNIT_CASE(case_kinds))
+          UNIT_CASE(case_kinds), UNIT_CASE(case_partitions), UNIT_CASE(case_indirect),
+          UNIT_CASE(case_again))
