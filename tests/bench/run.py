@@ -261,7 +261,6 @@ def surroundings(options, load_before):
         "cpu": f"{len(cpu)} x {cpu[0] if cpu else platform.machine()}",
         "load": f"{load_before[0]:.1f} before, {os.getloadavg()[0]:.1f} after",
         "date": time.strftime("%Y-%m-%d"),
-        "rounds": options.rounds,
         "alg": {"ec": "ECDSA P-256", "rsa": "RSA-2048"}[options.alg],
         "sizes": {"handshakes": options.handshakes, "pings": options.pings, "bulk_mib": options.bulk,
                   "idle": options.idle},
@@ -284,6 +283,7 @@ def parse_arguments():
     parser.add_argument("--no-micro", action="store_true", help="without the micro benchmarks")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its chart")
     parser.add_argument("--json", help="keep everything that was measured in this file")
+    parser.add_argument("--merge", help="put what is measured in place of the same figures of such a file")
     parser.add_argument("--from", dest="source", help="report what such a file holds, measure nothing")
     return parser.parse_args()
 
@@ -316,6 +316,10 @@ def main():
         if options.micro:
             return
         measured = measure_all(options)
+    if options.merge:
+        earlier = json.loads(pathlib.Path(options.merge).read_text(encoding="utf-8"))
+        for part in ("results", "where", "roles"):
+            measured[part] = {**earlier[part], **measured[part]}
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(measured, indent=1), encoding="utf-8")
     print("\n" + report.table(measured["results"]))
