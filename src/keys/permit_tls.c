@@ -39,12 +39,25 @@ static const struct {
     bool form;
 } groups[] = {{23, 65, true}, {24, 97, true}, {25, 133, true}, {29, 32, false}, {30, 56, false}};
 
+/* Whoever asks chooses the randoms, and a point is as good as random: the whole could be made a
+ * TBSCertificate, which is one SEQUENCE whose first element is a version or a serial number. A
+ * handshake that looks so by chance is one in sixteen million. */
+static bool looks_like_der(struct mu_slice tbs)
+{
+    enum { SEQUENCE = 0x30, VERSION = 0xa0, INTEGER = 0x02 };
+    const uint8_t *b = tbs.data;
+    bool short_form = b[1] < 0x80 && tbs.len == 2u + b[1];
+    bool long_form = b[1] == 0x81 && tbs.len == 3u + b[2];
+    uint8_t first = b[short_form ? 2 : 3];
+    return b[0] == SEQUENCE && (short_form || long_form) && (first == VERSION || first == INTEGER);
+}
+
 /* RFC 8422 section 5.4: client random, server random, then ServerECDHParams: named_curve (3), the
  * group, the point. No other key exchange is offered. */
 enum keys_judgement keys_judge_tls12_server(struct mu_slice tbs)
 {
     const size_t randoms = 64;
-    if (tbs.len < randoms + 4 || tbs.data[randoms] != 3) {
+    if (tbs.len < randoms + 4 || tbs.data[randoms] != 3 || looks_like_der(tbs)) {
         return KEYS_NOT_THIS;
     }
     uint16_t group = mu_get_be16(tbs.data + randoms + 1);

@@ -16,6 +16,9 @@
 #define PEERS_MAX 1024u
 /* Requests of one worker before the others have their turn. */
 #define REQUESTS_PER_TURN 16
+/* A worker may be misled once or twice; who goes on after so many is not ours any more, and would
+ * fill the log. */
+#define REFUSALS_MAX 100u
 
 struct server;
 
@@ -25,6 +28,7 @@ struct peer {
     enum ipc_party party;
     uint32_t index;
     struct ipc_channel *channel; /* the parent's is the child's own */
+    uint32_t refusals;
     event_watch watch;
     struct event_deferred end;
 };
@@ -218,6 +222,10 @@ static bool on_sign(struct peer *peer, const struct ipc_message *message, struct
     mu_buf_init(&signature, KEYS_SIG_MAX);
     struct keys_reply reply = {.number = request.number};
     reply.status = judge_and_sign(peer, &request, &signature);
+    if (reply.status == KEYS_REFUSED && ++peer->refusals > REFUSALS_MAX) {
+        return mu_fail(err, MUTUAL_E_KEY_REFUSED, "more than %u requests were refused",
+                       REFUSALS_MAX);
+    }
     reply.signature = reply.status == KEYS_SIGNED ? mu_buf_slice(&signature) : (struct mu_slice){0};
     MU_AUTO(buf) struct mu_buf payload;
     mu_buf_init(&payload, KEYS_SIG_MAX + 64);

@@ -77,6 +77,30 @@ static void tls12_server_is_a_named_curve_and_its_point(void **state)
     assert_int_equal(keys_judge_tls12_server(mu_slice_of(bytes, 10)), KEYS_NOT_THIS);
 }
 
+/* Bytes that a taken-over worker might have signed to have a certificate of its own. */
+static void tls12_server_is_no_certificate(void **state)
+{
+    (void)state;
+    uint8_t bytes[400];
+    static const uint8_t firsts[] = {0xa0, 0x02};
+    static const uint8_t points[][2] = {{23, 65}, {25, 133}, {29, 32}};
+    for (size_t p = 0; p < MU_COUNT(points); p++) {
+        for (size_t i = 0; i < MU_COUNT(firsts); i++) {
+            size_t len = exchange(bytes, points[p][0], points[p][1]);
+            bool is_short = len < 2 + 0x80;
+            bytes[0] = 0x30;
+            bytes[1] = is_short ? (uint8_t)(len - 2) : 0x81;
+            bytes[is_short ? 2 : 3] = firsts[i];
+            if (!is_short) {
+                bytes[2] = (uint8_t)(len - 3);
+            }
+            assert_int_equal(keys_judge_tls12_server(mu_slice_of(bytes, len)), KEYS_NOT_THIS);
+            bytes[1] ^= 1;
+            assert_int_equal(keys_judge_tls12_server(mu_slice_of(bytes, len)), KEYS_PERMITTED);
+        }
+    }
+}
+
 static enum keys_judgement transcript(const uint8_t *types, size_t count, size_t extra)
 {
     uint8_t bytes[256] = {0};
@@ -109,4 +133,4 @@ static void tls12_client_is_a_transcript(void **state)
 
 UNIT_MAIN(UNIT_CASE(tls13_is_known_by_every_byte),
           UNIT_CASE(tls12_server_is_a_named_curve_and_its_point),
-          UNIT_CASE(tls12_client_is_a_transcript))
+          UNIT_CASE(tls12_server_is_no_certificate), UNIT_CASE(tls12_client_is_a_transcript))

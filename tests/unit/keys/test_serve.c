@@ -183,6 +183,28 @@ static void a_hostile_worker_is_expelled_alone(void **state)
     ipc_channel_free(good);
 }
 
+static void who_asks_for_what_is_refused_again_and_again_is_expelled(void **state)
+{
+    (void)state;
+    struct ipc_channel *good = add_worker(0);
+    struct ipc_channel *bad = add_worker(3);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(ask(bad, key, MU_SLICE_LIT("just some text")), KEYS_REFUSED);
+        assert_journal_refused();
+    }
+    struct keys_request request = {
+        .number = 42, .scheme = scheme, .tbs = MU_SLICE_LIT("just some text")};
+    memcpy(request.id, mu_key_hash(key), KEYS_ID_SIZE);
+    MU_AUTO(buf) struct mu_buf payload;
+    mu_buf_init(&payload, 1000);
+    keys_request_write(&payload, &request);
+    assert_ok(ipc_send(bad, IPC_MSG_KEY_SIGN, mu_buf_slice(&payload), NULL, 0, &err), &err);
+    assert_journal_refused();
+    assert_expelled(bad, 3);
+    assert_int_equal(ask(good, key, handshake("server")), KEYS_SIGNED);
+    ipc_channel_free(good);
+}
+
 /* Bytes that the key is for, from the wrong process: only the parent and the authority may ask. */
 static void a_worker_never_uses_an_authority(void **state)
 {
@@ -225,5 +247,7 @@ static void it_ends_when_drained(void **state)
 
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 KEYS_MAIN(CASE(what_the_key_is_for_is_signed), CASE(all_else_is_refused),
-          CASE(a_hostile_worker_is_expelled_alone), CASE(a_worker_never_uses_an_authority),
-          CASE(a_key_can_be_forgotten), CASE(it_ends_when_drained))
+          CASE(a_hostile_worker_is_expelled_alone),
+          CASE(who_asks_for_what_is_refused_again_and_again_is_expelled),
+          CASE(a_worker_never_uses_an_authority), CASE(a_key_can_be_forgotten),
+          CASE(it_ends_when_drained))
