@@ -8,7 +8,7 @@
 
 #include "gateway/worker_internal.h"
 
-enum { STOCK_LOW = STOCK_BATCH / 2 };
+enum { STOCK_LOW = STOCK_BATCH / 2, AGAIN_MS = 100 };
 
 void stock_init(struct stock *stock)
 {
@@ -62,6 +62,13 @@ int stock_take(struct worker *worker, int family, struct conn *conn)
     return of->fds[--of->count];
 }
 
+static void on_again(void *owner)
+{
+    struct stock_family *of = owner;
+    of->asked = 0;
+    conn_queue_wake(&of->waiting);
+}
+
 bool stock_fill(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
 {
     int family = 0;
@@ -72,6 +79,10 @@ bool stock_fill(struct worker *worker, struct ipc_message *message, struct mutua
     struct stock_family *of = find(&worker->stock, family);
     if (of == NULL) {
         return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "sockets of family %d were sent", family);
+    }
+    if (message->fd_count == 0) { /* asked at once it would have none again, over and over */
+        reactor_arm_in(worker->reactor, &of->again, AGAIN_MS * MU_NS_PER_MS, on_again, of);
+        return true;
     }
     for (size_t i = 0; i < message->fd_count && of->count < STOCK_MAX; i++) {
         of->fds[of->count++] = ipc_message_take_fd(message, i);

@@ -86,6 +86,7 @@ struct stock {
         int fds[STOCK_MAX];
         size_t count;
         size_t asked;
+        struct event_timer again; /* the parent had none: when to ask again */
         struct conn_queue waiting;
     } families[STOCK_FAMILIES];
 };

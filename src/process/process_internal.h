@@ -66,8 +66,8 @@ bool process_reap(pid_t pid, bool block, struct process_death *ret_death);
 void process_death_words(const struct supervised *child, struct process_death *death);
 /* How long to wait before the nth replacement in a row (from 0). */
 int64_t process_backoff_ns(uint32_t nth);
-/* Answers SOCKETS_WANTED. */
+/* Answers SOCKETS_WANTED. `unread` counts what this worker may not have read yet; zero at first. */
 bool process_sockets_answer(struct ipc_channel *worker, const struct ipc_message *message,
-                            struct mutual_error *err);
+                            unsigned *unread, struct mutual_error *err);
 
 #endif

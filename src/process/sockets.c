@@ -4,10 +4,14 @@
  * connected by the worker.
  */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "process/process_internal.h"
+
+enum { UNREAD_MAX = 8 }; /* batches under way; there are three families */
 
 static struct mu_slice sockets_payload(uint8_t bytes[6], int family, uint32_t count)
 {
@@ -59,10 +63,22 @@ bool process_sockets_read(const struct ipc_message *message, int *ret_family, ui
     return true;
 }
 
-/* Running out of descriptors yields a smaller batch, down to none: the worker tells its clients
- * that the backend cannot be reached, and asks again later. */
+/* A worker asks for a batch of a family when it has read the last one. Who asks on without reading
+ * gets none, or all descriptors there may be would lie between us. */
+static bool is_greedy(const struct ipc_channel *worker, unsigned *unread)
+{
+    int bytes = 0;
+    if (!ipc_wants_write(worker) && ioctl(ipc_channel_fd(worker), SIOCOUTQ, &bytes) == 0 &&
+        bytes == 0) {
+        *unread = 0;
+    }
+    return ++*unread > UNREAD_MAX;
+}
+
+/* Running out of descriptors yields a smaller batch, down to none: the worker asks again a
+ * little later, and the time its clients have to be connected goes on. */
 bool process_sockets_answer(struct ipc_channel *worker, const struct ipc_message *message,
-                            struct mutual_error *err)
+                            unsigned *unread, struct mutual_error *err)
 {
     int family;
     uint32_t wanted;
@@ -71,6 +87,7 @@ bool process_sockets_answer(struct ipc_channel *worker, const struct ipc_message
     }
     int fds[MU_LIMIT_MESSAGE_FDS];
     uint32_t count = 0;
+    wanted = is_greedy(worker, unread) ? 0 : wanted;
     while (count < wanted && count < MU_COUNT(fds)) {
         int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd == -1) {

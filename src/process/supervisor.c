@@ -32,6 +32,7 @@ struct member {
     struct event_deferred again;
     int64_t started_ns;
     uint32_t streak; /* deaths in a row */
+    unsigned sockets_unread;
     bool terminated; /* SIGTERM was sent */
     bool mourned;    /* the died hook runs: not to be forgotten yet */
 };
@@ -163,6 +164,7 @@ static void release(struct member *member)
     member->public.pid = 0;
     member->public.ready = false;
     member->terminated = false;
+    member->sockets_unread = 0;
 }
 
 static bool start_member(struct member *member, struct mutual_error *err)
@@ -343,7 +345,7 @@ static bool dispatch(struct member *member, struct ipc_message *message, struct 
         return on_broken(member, message, err);
     }
     if (message->type == IPC_MSG_SOCKETS_WANTED) {
-        return process_sockets_answer(member->channel, message, err);
+        return process_sockets_answer(member->channel, message, &member->sockets_unread, err);
     }
     if (message->type == IPC_MSG_LOG) {
         if (options->hooks->log != NULL) {
