@@ -83,7 +83,7 @@ void mutual_session_free(struct mutual_session *session)
     }
     if (session->ssl != NULL) {
         end_job(session);
-        if (session->stage == MU_STAGE_PROVED || session->stage == MU_STAGE_OPEN) {
+        if (session->settled && session->alert_in < 0 && session->alert_out < 0) {
             /* A connection that ended without close_notify stays resumable: RFC 8446 section 6.1
              * takes the rule of old that it must not be. */
             SSL_set_shutdown(session->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);

@@ -42,6 +42,11 @@ class Backend:
         return self
 
     def __exit__(self, *_):
+        """Wakes the thread first: an accept that outlives its socket takes the connections of
+        whoever has the descriptor's number next."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(TIMEOUT)
         self.socket.close()
 
     def run(self):

@@ -264,7 +264,16 @@ static void a_broken_end_keeps_the_session(void **state)
     tls_pair_init(&pair);
     struct caches caches = give_caches(&pair);
     connect_once(&pair);
-    tls_pair_hang_up(&pair); /* nobody sent close_notify */
+    tls_pair_hang_up(&pair); /* nobody sent close_notify, nobody missed it */
+    connect_once(&pair);
+    assert_true(was_resumed(&pair));
+    struct mutual_wire wire = {.in_end = true};
+    uint8_t byte;
+    size_t len = 0;
+    assert_int_equal(
+        mutual_session_read(pair.server.session, &wire, &byte, 1, &len, &pair.server.err),
+        MUTUAL_IO_FAILED);
+    assert_int_equal(pair.server.err.code, MUTUAL_E_TRUNCATED);
     connect_once(&pair);
     assert_true(was_resumed(&pair));
     tls_pair_done(&pair);
