@@ -503,7 +503,8 @@ static bool first_list(struct making *making, struct inventory *inventory, int64
     if (path == NULL) {
         return mu_fail_memory(err);
     }
-    if (!inventory_crl_begin(inventory, issuer_id, &template.number, &revoked, err) ||
+    if (!inventory_crl_begin(inventory, issuer_id, template.this_update_s, &template.number,
+                             &revoked, err) ||
         !mu_crl_sign(&template, making->issuer_key, &der, err)) {
         return false;
     }

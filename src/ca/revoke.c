@@ -235,7 +235,7 @@ bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
     mu_buf_init(&pem, 2 * (size_t)MU_LIMIT_CRL_BYTES);
     uint64_t number = 0;
-    if (!inventory_crl_begin(ca->inventory, ca->issuer_id, &number, &revoked, err)) {
+    if (!inventory_crl_begin(ca->inventory, ca->issuer_id, now_s, &number, &revoked, err)) {
         return false;
     }
     const struct mu_crl_template template = {
@@ -269,7 +269,9 @@ bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
                     struct mutual_error *err)
 {
     int64_t half_s = (ca->crl_next_update_s - ca->crl_this_update_s) / 2;
-    if (!ca->crl_due && now_s < ca->crl_this_update_s + half_s) {
+    /* A list of the future was made while the clock was wrong, and nobody believes it. */
+    bool future = ca->crl_this_update_s > now_s;
+    if (!ca->crl_due && !future && now_s < ca->crl_this_update_s + half_s) {
         return true;
     }
     return ca_crl_publish(ca, signer, CA_CRL_LIFE_S, now_s, err);

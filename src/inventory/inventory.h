@@ -180,9 +180,10 @@ void inventory_revoked_done(struct inventory_revoked *revoked);
 void mu_inventory_revoked_auto(struct inventory_revoked *revoked);
 /* Takes the next number for good and reads what is revoked, in one transaction. An entry leaves the
  * list only after its certificate has ended and it was on a list made after that end (RFC 5280
- * section 3.3). */
-bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, uint64_t *ret_number,
-                         struct inventory_revoked *ret_revoked, struct mutual_error *err);
+ * section 3.3); both by now_s too, for an earlier list may have been made by a wrong clock. */
+bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
+                         uint64_t *ret_number, struct inventory_revoked *ret_revoked,
+                         struct mutual_error *err);
 /* The list of that number is where it belongs. */
 bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,
                              int64_t this_update_s, int64_t next_update_s,

@@ -152,7 +152,7 @@ static bool next_number(struct inventory *inventory, int64_t issuer_id, uint64_t
 }
 
 /* Serials go into one buffer, which moves while it grows; so the slices are set at the end. */
-static bool read_revoked(struct inventory *inventory, int64_t issuer_id,
+static bool read_revoked(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
                          struct inventory_revoked *revoked, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
@@ -160,11 +160,12 @@ static bool read_revoked(struct inventory *inventory, int64_t issuer_id,
                        "SELECT c.serial, c.revoked_s, c.reason FROM certificate c"
                        " JOIN issuer i ON i.id = c.issuer_id"
                        " WHERE c.issuer_id = $1 AND c.revoked_s IS NOT NULL"
-                       " AND c.not_after_s >= i.crl_this_update_s",
+                       " AND (c.not_after_s >= i.crl_this_update_s OR c.not_after_s >= $2)",
                        &read, err)) {
         return false;
     }
     store_bind_int(read, 1, issuer_id);
+    store_bind_int(read, 2, now_s);
     mu_buf_init(&revoked->serials, MU_LIMIT_CRL_BYTES);
     for (bool row = true;;) {
         if (!store_step(read, &row, err)) {
@@ -194,8 +195,9 @@ static bool read_revoked(struct inventory *inventory, int64_t issuer_id,
     return true;
 }
 
-bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, uint64_t *ret_number,
-                         struct inventory_revoked *ret_revoked, struct mutual_error *err)
+bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
+                         uint64_t *ret_number, struct inventory_revoked *ret_revoked,
+                         struct mutual_error *err)
 {
     MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
     uint64_t number = 0;
@@ -204,7 +206,7 @@ bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, uint64_
         return false;
     }
     bool good = next_number(inventory, issuer_id, &number, err) &&
-                read_revoked(inventory, issuer_id, &revoked, err);
+                read_revoked(inventory, issuer_id, now_s, &revoked, err);
     if (!inventory_end(inventory, own, good, err)) {
         return false;
     }

@@ -185,9 +185,32 @@ static void an_entry_leaves_only_after_the_certificates_end(void **state)
     }
 }
 
+/* A list made while the clock was a year ahead must not let the revoked back in when it is set. */
+static void a_clock_that_was_ahead_brings_nobody_back(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(ca_issued) struct ca_issued issued = issue(ca, "dismissed");
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    struct ca_signer signer = local_signer();
+    assert_ok(ca_find(ca, "dismissed", &records, &err), &err);
+    assert_ok(ca_revoke(ca, &records.items[0], MU_REASON_KEY_COMPROMISE, &signer, NOW + 60, &err),
+              &err);
+    assert_ok(ca_crl_publish(ca, &signer, DAY, NOW + 365 * DAY, &err), &err);
+    MU_AUTO(crl) struct mu_crl *ahead = published(ca);
+    assert_true(mu_crl_find(ahead, mu_cert_facts(issued.cert)->serial, NULL));
+    assert_ok(ca_crl_refresh(ca, &signer, NOW + 120, &err), &err); /* nobody believes the other */
+    MU_AUTO(crl) struct mu_crl *now = published(ca);
+    assert_int_equal(mu_crl_facts(now)->this_update_s, NOW + 120);
+    assert_int_equal(number_of(now), number_of(ahead) + 1);
+    assert_true(mu_crl_find(now, mu_cert_facts(issued.cert)->serial, NULL));
+}
+
 CA_UNIT_MAIN(home_init, UNIT_CASE(everything_that_names_it_finds_it),
              UNIT_CASE(the_living_come_before_the_dead),
              UNIT_CASE(a_revocation_is_published_with_the_next_number),
              UNIT_CASE(a_list_that_could_not_be_signed_stays_due),
              UNIT_CASE(a_list_is_renewed_at_half_its_life),
+             UNIT_CASE(a_clock_that_was_ahead_brings_nobody_back),
              UNIT_CASE(an_entry_leaves_only_after_the_certificates_end))

@@ -43,8 +43,9 @@ static void numbers_only_grow_and_a_revocation_is_due_until_published(void **sta
     uint64_t number = 0;
     for (int i = 0; i < 3; i++) {
         MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
-        assert_ok(inventory_crl_begin(place.inventory, place.issuer_id, &number, &revoked, &err),
-                  &err);
+        assert_ok(
+            inventory_crl_begin(place.inventory, place.issuer_id, NOW, &number, &revoked, &err),
+            &err);
         assert_true(number > before);
         assert_int_equal(revoked.count, 0);
         before = number;
@@ -59,7 +60,8 @@ static void numbers_only_grow_and_a_revocation_is_due_until_published(void **sta
     MU_AUTO(inventory_issuers) struct inventory_issuers still = {0};
     assert_true(first_issuer(&still).crl_due);
     MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
-    assert_ok(inventory_crl_begin(place.inventory, place.issuer_id, &number, &revoked, &err), &err);
+    assert_ok(inventory_crl_begin(place.inventory, place.issuer_id, NOW, &number, &revoked, &err),
+              &err);
     assert_int_equal(revoked.count, 1);
     assert_int_equal(revoked.items[0].time_s, NOW + 7);
     assert_int_equal(revoked.items[0].reason, MU_REASON_AFFILIATION);
@@ -73,7 +75,7 @@ static void numbers_only_grow_and_a_revocation_is_due_until_published(void **sta
     assert_int_equal(issuer.crl_this_update_s, NOW + 8);
     assert_int_equal(issuer.crl_number, number);
     struct inventory_revoked none = {0};
-    assert_fails(inventory_crl_begin(place.inventory, 999, &number, &none, &err), &err,
+    assert_fails(inventory_crl_begin(place.inventory, 999, NOW, &number, &none, &err), &err,
                  MUTUAL_E_NOT_FOUND);
 }
 
