@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients of other makers at our inbound: curl, OpenSSL, GnuTLS, NSS and Python's ssl, each with
-certificates of our authority, in both versions of TLS and with every type of key. What the client says
-is checked, and what the gateway logs."""
+certificates of our authority, in both versions of TLS and with every type of key. What the client
+says is checked, and what the gateway logs."""
 import re
 
 import pytest
@@ -35,11 +35,10 @@ class Field:
             "version": 1, "workers": 1,
             "trust": [{"name": "corp", "bundle": str(self.house.bundle)}],
             "inbound": inbound,
-            "policy": [{"grant": "programs", "to": "*", "from": [{"spiffe": "spiffe://example.org/*"}],
-                        "owner": "tests", "why": "testing"},
-                       {"grant": "people", "to": "*",
-                        "from": [{"spiffe": "spiffe://example.org/user/*"}],
-                        "owner": "tests", "why": "testing"}]})
+            "policy": [{"grant": grant, "to": "*", "from": [{"spiffe": pattern}], "owner": "tests",
+                        "why": "testing"} for grant, pattern in
+                       (("programs", "spiffe://example.org/*"),
+                        ("people", "spiffe://example.org/user/*"))]})
 
     @staticmethod
     def listener(backend, name, *certificates, **more):
@@ -52,7 +51,7 @@ class Field:
         return self.gateway.address(listener).rsplit(":", 1)[1]
 
     def who(self, stack, key="ec-p256", house=None, **more):
-        """Somebody with a key of that type, in the form that this client wants, and the identity."""
+        """Somebody with a key of that type, in the form that this client wants; the identity."""
         house = house or self.house
         if stack is NSS:
             return house.person(f"person-{key}", key, **more), \
@@ -156,9 +155,9 @@ def test_curl_fetches_much_and_reuses_its_connection(field):
     need("curl")
     pair, _ = field.who(CURL)
     url = f"https://localhost:{field.port('ec-p256')}/size/5000000"
-    done = run("curl", "-sS", "--cacert", field.house.bundle, "--cert", pair.chain, "--key", pair.key,
-               "-w", "%{num_connects} %{size_download}\n", "-o", "/dev/null", url, "-o", "/dev/null",
-               url)
+    done = run("curl", "-sS", "--cacert", field.house.bundle, "--cert", pair.chain, "--key",
+               pair.key, "-w", "%{num_connects} %{size_download}\n", "-o", "/dev/null", url, "-o",
+               "/dev/null", url)
     assert done.stdout == "1 5000000\n0 5000000\n"
     assert field.tell()[0]["bytes_out"] > 10_000_000
 
@@ -173,7 +172,7 @@ def test_nss_imports_the_pkcs12_file(field, consumer):
 
 @pytest.mark.parametrize("consumer", ["modern", "windows"])
 def test_curl_takes_the_pkcs12_file(field, consumer):
-    """Those for Apple and Android are older in form than OpenSSL 3 opens without its legacy provider."""
+    """Those for Apple and Android have a form that OpenSSL 3 opens by its legacy provider only."""
     need("curl")
     person = field.house.person(f"person-for-{consumer}", consumer=consumer)
     done = run("curl", "-sS", "--cacert", field.house.bundle, "--cert-type", "P12", "--cert",
@@ -186,7 +185,8 @@ def test_curl_takes_the_pkcs12_file(field, consumer):
 # -- signatures -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm,word", [("rsa_pss_rsae_sha256", "RSA-PSS"), ("RSA+SHA256", "RSA")])
+@pytest.mark.parametrize("algorithm,word", [("rsa_pss_rsae_sha256", "RSA-PSS"),
+                                            ("RSA+SHA256", "RSA")])
 def test_an_rsa_key_signs_in_tls_12_as_the_client_asks(field, algorithm, word):
     pair, identity = field.who(OPENSSL, "rsa-2048")
     said, line = field.fetch(OPENSSL, "rsa-2048", "1.2", pair, more=["-sigalgs", algorithm])
@@ -332,12 +332,12 @@ def test_application_protocols(field, stack, version):
 
 @pytest.mark.parametrize("stack,version", EVERYBODY)
 def test_names_that_are_not_ours(field, stack, version):
-    """A server with a strict name says so; others present what they have, and the client refuses."""
+    """A strict listener refuses; others present what they have, and the client refuses."""
     stack.need()
     pair, _ = field.who(stack)
     said, line = field.fetch(stack, "strict", version, pair, name="elsewhere.example.org")
     assert not said.good
-    assert re.search("unrecognized.name|not recognized|UNRECOGNIZED_NAME", said.text, re.I), said.text
+    assert re.search("unrecognized.name|not recognized", said.text, re.I), said.text
     assert line["outcome"] == "refused" and line["tls.sni"] == "elsewhere.example.org"
     if stack is not NSS:  # tstclnt checks its -h, not its -a
         said, line = field.fetch(stack, "ec-p256", version, pair, name="elsewhere.example.org")

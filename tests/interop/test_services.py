@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services of other makers behind our inbound: nginx and HAProxy, which are told by the PROXY protocol
-who connects, and PostgreSQL, reached by psql through an outbound and an inbound of ours."""
+"""Services of other makers behind our inbound: nginx and HAProxy, which are told by the PROXY
+protocol who connects, and PostgreSQL, which psql reaches through an outbound and an inbound."""
 import contextlib
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import socket
+import ssl
 import struct
-import subprocess
 import tempfile
 
 import pytest
@@ -17,6 +18,9 @@ from net import Backend, TlsClient, client_context, free_port
 from peers import ENV, House, haproxy, listens, need, nginx, run, running
 
 REQUEST = b"GET / HTTP/1.0\r\n\r\n"
+CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
+# what HAProxy 2.6 can show of the header
+SHOWN = "%[src]:%[src_port] %[dst_port] %[fc_rcvd_proxy] %[fc_pp_authority]"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,8 @@ def serve(mutual, house, tmp_path):
         one = Gateway(mutual, tmp_path, {
             "version": 1, "workers": 1,
             "trust": [{"name": "corp", "bundle": str(house.bundle)}],
-            "inbound": [{"name": "db", "listen": "127.0.0.1:0", "certificate": str(server.directory),
+            "inbound": [{"name": "db", "listen": "127.0.0.1:0",
+                         "certificate": str(server.directory),
                          "clients": {"mode": "require", "trust": "corp"}, **more}
                         for more in inbound],
             "outbound": list(outbound),
@@ -84,7 +89,8 @@ def test_nginx_behind_a_unix_socket_and_tcp(serve, house, tmp_path, open_directo
         listen 127.0.0.1:{port}; listen unix:{path};
         location / {{ return 200 "nginx $server_protocol\\n"; }}
         location = /echo {{ client_body_in_single_buffer on; client_body_buffer_size 8m;
-                            proxy_pass http://127.0.0.1:{port}/sink; proxy_set_header Size $content_length; }}
+                            proxy_pass http://127.0.0.1:{port}/sink;
+                            proxy_set_header Size $content_length; }}
         location = /sink {{ return 200 "took $http_size\\n"; }}
     }}"""):
         g = serve([{"forward": f"127.0.0.1:{port}", "name": "tcp"},
@@ -106,7 +112,8 @@ def test_nginx_reads_the_proxy_header(serve, house, tmp_path):
     server {{
         listen 127.0.0.1:{port} proxy_protocol;
         set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol;
-        location / {{ return 200 "$proxy_protocol_addr:$proxy_protocol_port $remote_addr:$remote_port $proxy_protocol_server_port"; }}
+        set $client "$proxy_protocol_addr:$proxy_protocol_port";
+        location / {{ return 200 "$client $remote_addr:$remote_port $proxy_protocol_server_port"; }}
     }}"""):
         for kind in ("v2", "v2-cert"):
             g = serve([{"forward": f"127.0.0.1:{port}", "proxy-protocol": kind}], name=kind)
@@ -123,14 +130,16 @@ def nginx_version():
     return tuple(int(part) for part in text.split("/")[1].split()[0].split("."))
 
 
-@pytest.mark.skipif(nginx_version() < (1, 23, 2), reason="this nginx is older than its variables for "
-                    "the TLVs of the PROXY protocol (1.23.2); HAProxy and our own parser read them")
+@pytest.mark.skipif(nginx_version() < (1, 23, 2), reason="this nginx is older than its variables "
+                    "for the TLVs of the PROXY protocol (1.23.2); the tests' own reader sees them")
 def test_nginx_shows_the_facts_of_the_proxy_header(serve, house, tmp_path):
     port = free_port()
     with nginx(tmp_path / "nginx", port, f"""
     server {{
         listen 127.0.0.1:{port} proxy_protocol;
-        location / {{ return 200 "$proxy_protocol_tlv_ssl_version $proxy_protocol_tlv_ssl_cn $proxy_protocol_tlv_ssl_verify $proxy_protocol_tlv_authority"; }}
+        set $ssl "$proxy_protocol_tlv_ssl_version $proxy_protocol_tlv_ssl_cn";
+        set $more "$proxy_protocol_tlv_ssl_verify $proxy_protocol_tlv_authority";
+        location / {{ return 200 "$ssl $more"; }}
     }}"""):
         g = serve([{"forward": f"127.0.0.1:{port}", "proxy-protocol": "v2"}])
         got, _ = fetch(house, g.address())
@@ -145,7 +154,7 @@ def test_haproxy_reads_the_proxy_header(serve, house, tmp_path, kind):
     with haproxy(tmp_path / "haproxy", port, f"""
 frontend behind
     bind 127.0.0.1:{port} accept-proxy
-    http-request return status 200 content-type text/plain lf-string "%[src]:%[src_port] %[dst_port] %[fc_rcvd_proxy] %[fc_pp_authority]"
+    http-request return status 200 content-type text/plain lf-string "{SHOWN}"
 """):
         g = serve([{"forward": f"127.0.0.1:{port}", "proxy-protocol": kind}])
         got, ours = fetch(house, g.address())
@@ -158,13 +167,16 @@ def test_haproxy_refuses_who_comes_without_a_header(serve, house, tmp_path):
     """So that the test above shows something."""
     need("haproxy")
     port = free_port()
-    with haproxy(tmp_path / "haproxy", port, f"frontend behind\n    bind 127.0.0.1:{port} accept-proxy\n"
-                 "    http-request return status 200\n"):
+    with haproxy(tmp_path / "haproxy", port, f"""
+frontend behind
+    bind 127.0.0.1:{port} accept-proxy
+    http-request return status 200
+"""):
         g = serve([{"forward": f"127.0.0.1:{port}"}])
         assert fetch(house, g.address())[0] == ""
 
 
-# -- a strict reader of the PROXY protocol, written from its specification --------------------------
+# -- a strict reader of the PROXY protocol, written from its specification ------------------------
 
 
 def crc32c(data):
@@ -251,8 +263,8 @@ def test_a_strict_reader_takes_the_header(serve, house, kind, key, algorithm):
     assert header.ssl[0x21] == b"TLSv1.3" and header.ssl[0x22] == f"client-{key}".encode()
     assert header.ssl[0x23].decode() == cipher
     assert header.ssl[0x24] == b"ecdsa-with-SHA256" and header.ssl[0x25] == algorithm
-    whole = subprocess.run(["openssl", "x509", "-in", house.client(f"client-{key}").chain, "-outform",
-                            "DER"], capture_output=True, check=True).stdout
+    whole = ssl.PEM_cert_to_DER_cert(CERTIFICATE.search(
+        house.client(f"client-{key}").chain.read_text())[0])
     assert header.ssl.get(0x28) == (whole if kind == "v2-cert" else None)
 
 
@@ -312,10 +324,10 @@ def postgres():
         if user:
             os.chown(directory, user["user"], user["group"])
         data, port = directory / "data", free_port()
-        run(initdb, "-D", data, "-A", "trust", "-U", "henry", "--no-sync", "--no-locale", "-E", "UTF8",
-            cwd="/", **user)
+        run(initdb, "-D", data, "-A", "trust", "-U", "henry", "--no-sync", "--no-locale", "-E",
+            "UTF8", cwd="/", **user)
         log = directory.with_suffix(".log")
-        with running([server, "-D", data, "-F", "-k", directory, "-h", "127.0.0.1", "-p", str(port)],
+        with running([server, "-D", data, "-F", "-k", directory, "-h", "127.0.0.1", "-p", port],
                      listens(port), log=log, cwd="/", **user):
             yield Postgres(directory, port)
     finally:
@@ -323,38 +335,42 @@ def postgres():
         directory.with_suffix(".log").unlink(missing_ok=True)
 
 
-def psql(port, *words, host="127.0.0.1"):
-    return run("psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-d",
-               f"host={host} port={port} user=henry dbname=postgres sslmode=disable gssencmode=disable",
-               *words)
+def database(port, host="127.0.0.1"):
+    return f"host={host} port={port} user=henry dbname=postgres sslmode=disable gssencmode=disable"
+
+
+def psql(where, *words, status=0):
+    return run("psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-d", where, *words, status=status)
 
 
 @pytest.mark.parametrize("behind", ["tcp", "unix"])
-def test_psql_through_outbound_and_inbound(serve, house, postgres, open_directory, tmp_path, behind):
+def test_psql_through_outbound_and_inbound(serve, house, postgres, open_directory, tmp_path,
+                                           behind):
     """psql in the clear to a UNIX or TCP socket of ours; mutual TLS between; PostgreSQL behind."""
     forward = {"tcp": f"127.0.0.1:{postgres.port}",
                "unix": f"unix:{postgres.directory}/.s.PGSQL.{postgres.port}"}[behind]
     inner = serve([{"forward": forward, "alpn": ["postgresql"]}], name="inner")
-    g = serve([], [{"name": "to-db", "listen": ["127.0.0.1:0", f"unix:{open_directory}/.s.PGSQL.5432"],
+    g = serve([], [{"name": "to-db",
+                    "listen": ["127.0.0.1:0", f"unix:{open_directory}/.s.PGSQL.5432"],
                     "connect": inner.address(), "server-name": "localhost", "trust": "corp",
                     "certificate": str(house.client("alice").directory), "alpn": ["postgresql"],
                     "expect": [{"dns": "localhost"}]}], name="outer")
-    port = next(line["msg"] for line in g.events("listening") if "127.0.0.1:" in line["msg"]) \
-        .rsplit(":", 1)[1]
-    assert psql(port, "-c", "select 6 * 7").stdout == "42\n"
-    assert psql(5432, "-c", "select 6 * 7", host=open_directory).stdout == "42\n"
+    where = database(next(line["msg"] for line in g.events("listening")
+                          if "127.0.0.1:" in line["msg"]).rsplit(":", 1)[1])
+    for door in (where, database(5432, open_directory)):
+        assert psql(door, "-c", "select 6 * 7").stdout == "42\n"
 
     rows = tmp_path / "rows"
     rows.write_text("".join(f"{number}\t{number * 2654435761 % 2**32:08x}{'.' * 80}\n"
                             for number in range(80_000)))
     back = tmp_path / "back"
     table = f"rows_{behind}"
-    psql(port, "-c", f"create table {table} (number int primary key, text text)",
-         "-c", rf"\copy {table} from '{rows}'", "-c", rf"\copy (table {table} order by 1) to '{back}'")
+    psql(where, "-c", f"create table {table} (number int primary key, text text)",
+         "-c", rf"\copy {table} from '{rows}'",
+         "-c", rf"\copy (table {table} order by 1) to '{back}'")
     assert back.read_bytes() == rows.read_bytes() and rows.stat().st_size > 7_000_000
 
-    dump = run("pg_dump", "-d", f"host=127.0.0.1 port={port} user=henry dbname=postgres sslmode=disable "
-               "gssencmode=disable", "-t", table, "--data-only").stdout
+    dump = run("pg_dump", "-d", where, "-t", table, "--data-only").stdout
     assert dump.count("\n") > 80_000
     line = inner.end(outcome="admitted", **{"tls_alpn": "postgresql"})
     assert line["peer.id"] == "spiffe://example.org/alice" and line["tls.mutual"] is True
@@ -367,11 +383,10 @@ def test_a_stranger_does_not_reach_postgresql(serve, house, postgres):
     inner = serve([{"forward": f"127.0.0.1:{postgres.port}"}], name="inner")
     lorry = house.client("lorry", profile="device")
     g = serve([], [{"name": "to-db", "listen": "127.0.0.1:0", "connect": inner.address(),
-                    "server-name": "localhost", "trust": "corp", "certificate": str(lorry.directory),
-                    "expect": [{"dns": "localhost"}]}], name="outer")
-    port = g.address().rsplit(":", 1)[1]
-    done = run("psql", "-X", "-d", f"host=127.0.0.1 port={port} user=henry dbname=postgres "
-               "sslmode=disable gssencmode=disable", "-c", "select 1", status=2)
+                    "server-name": "localhost", "trust": "corp",
+                    "certificate": str(lorry.directory), "expect": [{"dns": "localhost"}]}],
+              name="outer")
+    done = psql(database(g.address().rsplit(":", 1)[1]), "-c", "select 1", status=2)
     assert "server closed the connection unexpectedly" in done.stderr
     line = inner.end(reason="policy_denied")
     assert line["peer.id"] == "spiffe://example.org/device/lorry" and line["bytes_in"] == 0

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers of other makers at the far end of our outbound: OpenSSL, GnuTLS, NSS, nginx and HAProxy, in
-both versions of TLS and with every type of key. A local program speaks in the clear; who we are is what
-the server says it saw."""
+"""Servers of other makers at the far end of our outbound: OpenSSL, GnuTLS, NSS, nginx and HAProxy,
+in both versions of TLS and with every type of key. A local program speaks in the clear; who we are
+is what the server says it saw."""
 import contextlib
 import re
 
 import pytest
 from gateway import Gateway
-from net import free_port, say
+from net import free_port, say, until
 from peers import House, haproxy, listens, need, nginx, run, running
 
 VERSIONS = ("1.2", "1.3")
@@ -65,8 +65,9 @@ class Nss(Server):
             "-passout", "pass:x", "-name", name)
         run("pk12util", "-i", p12, "-d", store, "-W", "x")
         key = ["-e", name] if pair.directory.name.count("-ec-") else ["-n", name]
-        return running(["selfserv", "-p", port, "-d", store, *key, "-V", f"tls{version}:tls{version}",
-                        "-v", *(["-rr"] if believed else [])], listens(port), log=home / "output")
+        return running(["selfserv", "-p", port, "-d", store, *key, "-v", "-V",
+                        f"tls{version}:tls{version}", *(["-rr"] if believed else [])],
+                       listens(port), log=home / "output")
 
 
 class Nginx(Server):
@@ -96,7 +97,7 @@ class Haproxy(Server):
         return haproxy(home, port, f"""
 frontend tls
     bind 127.0.0.1:{port} ssl crt {both} ssl-min-ver TLSv{version} ssl-max-ver TLSv{version} {wants}
-    http-request return status 200 content-type text/plain lf-string "%[ssl_fc_protocol] saw CN=%[ssl_c_s_dn(cn)]"
+    http-request return status 200 content-type text/plain lf-string "saw CN=%[ssl_c_s_dn(cn)]"
 """)
 
 
@@ -106,20 +107,20 @@ EVERY = [pytest.param(server, version, id=f"{server}-{version}")
 
 
 class Field:
-    """One gateway with an outbound for each of our keys; a reload leads it to the server of the test."""
+    """One gateway with an outbound for each of our keys; all lead to the server of the test."""
 
     def __init__(self, mutual, directory):
         self.directory = directory
         self.house = House(mutual, directory / "house")
         self.namesake = House(mutual, directory / "namesake")
         self.port = free_port()
-        self.seen = 0
         self.homes = 0
         self.gateway = Gateway(mutual, directory, {
             "version": 1, "workers": 1,
             "trust": [{"name": "corp", "bundle": str(self.house.bundle)}],
-            "outbound": [self.outbound(key, self.house.client(f"client-{key}", key)) for key in KEYS] +
-                        [self.outbound("elsewhere", self.house.client("client-ec-p256"),
+            "outbound": [*(self.outbound(key, self.house.client(f"client-{key}", key))
+                           for key in KEYS),
+                         self.outbound("elsewhere", self.house.client("client-ec-p256"),
                                        "elsewhere.example.org")]})
 
     def outbound(self, name, pair, expect="localhost"):
@@ -138,9 +139,10 @@ class Field:
 
     def ask(self, name):
         """What comes back in the clear, and the line of the connection."""
-        got = say(self.gateway.address(name), REQUEST, timeout=20).decode(errors="replace")
-        self.seen += 1
-        return got, self.gateway.event("connection_end", count=self.seen)
+        seen, got = len(self.gateway.ends()), b""
+        with contextlib.suppress(ConnectionError):  # a refusal may be faster than our connect
+            got = say(self.gateway.address(name), REQUEST, timeout=20)
+        return got.decode(errors="replace"), until(lambda: self.gateway.ends()[seen:])[0]
 
 
 @pytest.fixture(scope="module")

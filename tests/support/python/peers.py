@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests with other makers' programs share: an authority made by `mutual init`, programs that are
-run and bounded, and a small web service to stand behind the gateway."""
+"""What tests with other makers' programs share: an authority made by `mutual init`, programs that
+are run and bounded, and a small web service to stand behind the gateway."""
 import contextlib
 import os
 import re
@@ -22,12 +22,12 @@ def need(*programs):
 
 def run(*command, stdin=b"", status=0, **more):
     """Runs a command to its end; its output and what it complained about are text."""
-    done = subprocess.run([str(c) for c in command], input=stdin, capture_output=True, timeout=BOUND,
-                          env=ENV, **more)
+    done = subprocess.run([str(c) for c in command], input=stdin, capture_output=True,
+                          timeout=BOUND, env=ENV, **more)
     done.stdout = done.stdout.decode(errors="replace")
     done.stderr = done.stderr.decode(errors="replace")
     if status is not None:
-        assert done.returncode == status, f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == status, (done.args, done.returncode, done.stdout, done.stderr)
     return done
 
 
@@ -50,7 +50,8 @@ class House:
         self.domain = domain
         self.directory = directory
         self.issued = {}
-        run(program, "init", domain, "--dir", directory, "--dns", "localhost", "--ip", "127.0.0.0/8")
+        run(program, "init", domain, "--dir", directory, "--dns", "localhost", "--ip",
+            "127.0.0.0/8")
         self.bundle = directory / "authority" / "ca.crt"
         self.issuer = directory / "authority" / "issuer" / "issuer.crt"
         self.password = directory / "password"
@@ -87,8 +88,8 @@ class House:
 
 
 def answer(one):
-    """A web service of three pages: /hello greets, /size/N yields N bytes, all else is not found. One
-    request per connection, or as many as the client likes when it says nothing else."""
+    """A web service: /hello greets, /size/N yields N bytes, all else is not found. One request per
+    connection, or as many as the client likes when it says nothing else."""
     stream = one.makefile("rb")
     while request := stream.readline():
         closing = False
@@ -108,11 +109,11 @@ def answer(one):
 
 @contextlib.contextmanager
 def running(command, ready, *, log, **more):
-    """A server of somebody else's for as long as the block lasts; `ready` says when it is. Its output
-    goes to the file `log`."""
+    """A server of somebody else's for as long as the block lasts; `ready` says when it is. Its
+    output goes to the file `log`."""
     with open(log, "ab") as out:
-        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=out,
-                                   stderr=out, env=ENV, **more)
+        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
+                                   stdout=out, stderr=out, env=ENV, **more)
 
     def look():
         assert process.poll() is None, f"{command} ended: {log.read_text(errors='replace')}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS clients of other makers under one face: each fetches /hello of a web service on localhost and
-yields what it said. `version` is "1.2" or "1.3"; `pair` has .chain and .key, for NSS .p12 as well."""
+yields what it said. `version` is "1.2" or "1.3"; `pair` has .chain and .key, for NSS a .p12."""
 import pathlib
 import ssl
 import tempfile
@@ -40,9 +40,9 @@ class Curl(Stack):
     def fetch(self, port, version, bundle, pair=None, *, twice=False, alpn=None, name="localhost"):
         url = f"https://{name}:{port}/hello"
         # curl reuses the session when the connection itself may not be reused
-        done = run("curl", "-v", "-sS", f"--tlsv{version}", "--tls-max", version, "--cacert", bundle,
-                   *(["--cert", pair.chain, "--key", pair.key] if pair else []),
-                   *(["--resolve", f"{name}:{port}:127.0.0.1"]),
+        done = run("curl", "-v", "-sS", f"--tlsv{version}", "--tls-max", version, "--cacert",
+                   bundle, *(["--cert", pair.chain, "--key", pair.key] if pair else []),
+                   "--resolve", f"{name}:{port}:127.0.0.1",
                    *(["--http1.0"] if alpn == "http/1.0" else []),
                    *(["-H", "Connection: close", url] if twice else []), url, status=None)
         return Said(done.stdout + done.stderr, 1 + twice)
@@ -87,8 +87,9 @@ class Gnutls(Stack):
 
     def fetch(self, port, version, bundle, pair=None, *, twice=False, alpn=None, name="localhost",
               more=""):
-        done = run("gnutls-cli", "--x509cafile", bundle, "--sni-hostname", name, "--verify-hostname",
-                   name, "--priority", f"NORMAL:-VERS-ALL:+VERS-TLS{version}{more}", "-p", port,
+        done = run("gnutls-cli", "--x509cafile", bundle, "--sni-hostname", name,
+                   "--verify-hostname", name, "-p", port, "--priority",
+                   f"NORMAL:-VERS-ALL:+VERS-TLS{version}{more}",
                    *(["--x509certfile", pair.chain, "--x509keyfile", pair.key] if pair else []),
                    *(["--resume", "--waitresumption"] if twice else []),
                    *(["--alpn", alpn] if alpn else []), "127.0.0.1", stdin=REQUEST, status=None)
