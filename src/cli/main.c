@@ -6,9 +6,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "process/process.h"
+#include "x509/x509.h"
 
 /* A descriptor 0 to 2 that came closed would be taken by the next file opened, and messages would
  * be written into it. */
@@ -31,6 +33,13 @@ int main(int argc, char **argv)
     int status = process_child_main(cli_roles, argc, argv);
     if (status >= 0) {
         _exit(status); /* a child has no exit handlers of ours to run */
+    }
+    /* No file and no variable of the machine's chooses our cryptography: OPENSSL_CONF could name
+     * providers to load, and older protocols to speak. */
+    struct mutual_error err = {0};
+    if (!mu_ossl_start(&err)) {
+        (void)fprintf(stderr, "mutual: error: %s\n", err.reason);
+        return mutual_code_exit(err.code);
     }
     return cli_main(argc, (const char *const *)argv, stdout, stderr);
 }
