@@ -40,6 +40,20 @@ static void next_reload(struct parent *parent)
     }
 }
 
+/* The code says that nothing changed; which thing was wrong stands beside it. */
+static void tell_refused(struct parent *parent, const struct mutual_error *why)
+{
+    struct mutual_error refused = {0};
+    (void)mu_fail(&refused, MUTUAL_E_RELOAD_REFUSED,
+                  "the new configuration was refused, the old one stays: %s: %s",
+                  mutual_code_name(why->code), why->reason);
+    (void)mu_error_hint(&refused, "%s Then reload again.", why->hint);
+    if (why->context[0] != '\0') {
+        (void)mu_error_context(&refused, "%s", why->context);
+    }
+    parent_log(parent, CONFIG_LOG_ERROR, "reload_refused", NULL, &refused);
+}
+
 void reload_refuse(struct parent *parent, const struct mutual_error *why)
 {
     uint32_t refused = parent->coming == NULL ? 0 : parent->coming->id;
@@ -56,8 +70,7 @@ void reload_refuse(struct parent *parent, const struct mutual_error *why)
     }
     parent->reload = (struct reload){
         .count = parent->reload.count + 1, .at_s = mu_clock_wall_s(), .ok = false, .why = *why};
-    parent_log(parent, CONFIG_LOG_ERROR, "reload_refused",
-               "RELOAD_REFUSED: the new configuration was refused, the old one stays", why);
+    tell_refused(parent, why);
     roll_back(parent, refused);
     systemd_notify_ready(parent->notify);
     next_reload(parent);

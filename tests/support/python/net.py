@@ -134,13 +134,12 @@ def say(address, data, timeout=TIMEOUT):
     """Sends bytes as they are and returns everything that comes back until the end."""
     host, port = address.rsplit(":", 1)
     got = b""
-    with socket.create_connection((host, int(port)), timeout=timeout) as raw:
-        try:
-            raw.sendall(data)
-            while more := raw.recv(65536):
-                got += more
-        except ConnectionError:
-            pass
+    with contextlib.suppress(ConnectionResetError), \
+            socket.create_connection((host, int(port)), timeout=timeout) as raw, \
+            contextlib.suppress(ConnectionError):
+        raw.sendall(data)
+        while more := raw.recv(65536):
+            got += more
     return got
 
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The worker's own life: more listeners than one message holds, and a log nobody reads.
+ */
+#include "fixture.h"
+#include "whole.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static void more_listeners_than_a_message_holds(void **state)
+{
+    (void)state;
+    enum { LISTENERS = 150 };
+    MU_AUTO(buf) struct mu_buf listen;
+    mu_buf_init(&listen, 65536);
+    (void)mu_buf_text(&listen, "  - name: many\n    forward: unix:/nowhere\n    listen:\n");
+    for (int i = 0; i < LISTENERS; i++) {
+        (void)mu_buf_text(&listen, "      - 127.0.0.1:0\n");
+    }
+    (void)mu_buf_text(&listen, "    certificate: {chain: server.pem, key: server.key}\n"
+                               "    clients: {mode: none}\n");
+    whole_configure(mu_buf_str(&listen));
+    whole_start("\"ready\"");
+    whole_wait_for("inbound \\\"many\\\" listens on 127.0.0.1:", LISTENERS);
+    assert_int_equal(whole_end(SIGTERM), 0);
+}
+
+static void lines_that_nobody_takes_are_counted(void **state)
+{
+    (void)state;
+    int ends[2];
+    static uint8_t much[65536];
+    char got[256] = "";
+    fixture_init();
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    while (write(ends[1], much, sizeof much) > 0) {
+    }
+    worker_log(&home.worker, MU_SLICE_LIT("one\n"));
+    worker_log(&home.worker, MU_SLICE_LIT("two\n"));
+    assert_int_equal(home.worker.log_lost, 2);
+    while (read(ends[0], much, sizeof much) > 0) {
+    }
+    worker_log(&home.worker, MU_SLICE_LIT("three\n"));
+    assert_int_equal(home.worker.log_lost, 0);
+    assert_true(read(ends[0], got, sizeof got - 1) > 0);
+    assert_non_null(strstr(got, "2 lines could not be written"));
+    assert_non_null(strstr(got, "three\n"));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    fixture_done();
+}
+
+WHOLE_MAIN(WHOLE_CASE(more_listeners_than_a_message_holds),
+           UNIT_CASE(lines_that_nobody_takes_are_counted))
