@@ -45,7 +45,8 @@ enum mutual_code mu_explain_reason_find(const char *word);
 /* What the gateway knows of a connection beyond its story. All-zero is valid. */
 struct mu_story_counts {
     int64_t time_s;       /* when the record is made */
-    uint64_t connection;  /* its number              */
+    int64_t worker;       /* the process that served it, as mutual status shows it */
+    uint64_t connection;  /* its number there        */
     int64_t duration_ns;  /* from accept to end      */
     uint64_t bytes_in;    /* plaintext from the peer */
     uint64_t bytes_out;   /* plaintext to the peer   */
@@ -56,7 +57,7 @@ struct mu_story_counts {
 void mu_story_log_text(const struct mutual_story *story, const struct mu_story_counts *counts,
                        struct mu_buf *out);
 /* The same as one JSON object, without a newline. Fields, always all of them, null where unknown:
- * time, level, event, msg, side, listener, conn, peer.addr, peer.id, peer.serial,
+ * time, level, event, msg, side, listener, worker, conn, peer.addr, peer.id, peer.serial,
  * peer.fingerprint, tls.version, tls.cipher, tls.group, tls.resumed, tls.mutual, tls.sni,
  * tls.alpn, outcome, decision, rule, rule.at, step, reason, detail, upstream, bytes_in, bytes_out,
  * duration_ms, trace_id. */

@@ -179,6 +179,7 @@ void mu_story_log_json(const struct mutual_story *story, const struct mu_story_c
     mu_json_string(&json, "msg", mu_buf_str(&msg));
     mu_json_string(&json, "side", story->side == MUTUAL_SIDE_SERVER ? "inbound" : "outbound");
     mu_json_string(&json, "listener", story->service);
+    mu_json_int(&json, "worker", counts->worker);
     mu_json_int(&json, "conn", (int64_t)counts->connection);
     write_peer(&json, story);
     write_tls(&json, story->info);

@@ -78,7 +78,7 @@ static void tell_hash(struct teller *teller, const char *label, const uint8_t di
 {
     MU_AUTO(buf) struct mu_buf hex;
     mu_buf_init(&hex, 256);
-    mu_buf_text(&hex, "SHA256:");
+    mu_buf_text(&hex, teller->json ? "" : "SHA256:");
     mu_hex(&hex, mu_slice_of(digest, 32));
     tell_buf(teller, label, &hex);
 }
@@ -249,8 +249,8 @@ static void tell_certificate(struct teller *teller, const struct mu_cert *cert)
     tell(teller, "subject", "%s", facts->subject_text);
     tell(teller, "issued by", "%s", facts->self_issued ? "itself" : facts->issuer_text);
     tell_buf(teller, "serial", &serial);
-    tell_time(teller, "begins", facts->not_before_s);
-    tell_time(teller, "ends", facts->not_after_s);
+    tell_time(teller, "not before", facts->not_before_s);
+    tell_time(teller, "not after", facts->not_after_s);
     tell_key(teller, &facts->key, facts->key_hash);
     tell(teller, "signed by", "%s", facts->sig.text);
     tell_hash(teller, "fingerprint", facts->fingerprint);
@@ -288,8 +288,8 @@ static void tell_list(struct teller *teller, const struct mu_crl *crl)
     begin(teller, "revocation list", facts->issuer_text);
     mu_hex(&hex, facts->number);
     tell(teller, "number", "%s", facts->number.data == NULL ? "none" : mu_buf_str(&hex));
-    tell_time(teller, "made", facts->this_update_s);
-    tell_time(teller, "next", facts->next_update_s);
+    tell_time(teller, "this update", facts->this_update_s);
+    tell_time(teller, "next update", facts->next_update_s);
     tell(teller, "signed by", "%s", facts->sig.text);
     tell(teller, "entries", "%zu", facts->count);
     if (teller->json) {
@@ -575,7 +575,7 @@ void ca_describe_profile(const struct ca_profile *profile, const struct ca *ca, 
     mu_buf_clear(&text);
     list_types(profile->made_types, &text);
     tell(&teller, "made names", "%s, from NAME when none is given", mu_buf_str(&text));
-    tell(&teller, "lives", "%s", mu_duration_words(profile->life_s, words));
+    tell(&teller, "valid for", "%s", mu_duration_words(profile->life_s, words));
     tell(&teller, "at most", "%s", mu_duration_words(profile->life_max_s, words));
     tell(&teller, "key", "%s; any of ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, ed25519",
          mu_key_spec_word(profile->key));

@@ -87,7 +87,8 @@ struct cli {
     const struct cli_verb *sub; /* or NULL */
     const char *const *args;    /* arguments that are no options; borrowed from argv */
     size_t arg_count;
-    const char *config_path; /* -c, else $MUTUAL_CONFIG, else /etc/mutual/mutual.yaml */
+    const char *config_path; /* -c, else $MUTUAL_CONFIG, else own_config, /etc/mutual/mutual.yaml */
+    const char *own_config;  /* where init writes one: in /etc for root, else in the home */
     bool config_given;       /* by -c or the environment */
     bool quiet;
     bool json;

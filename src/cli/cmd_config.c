@@ -80,6 +80,6 @@ static const struct cli_verb subs[] = {
 const struct cli_verb cli_verb_config = {
     .name = "config",
     .group = CLI_GROUP_MORE,
-    .help = "print the configuration in force, its JSON Schema or its manual page",
+    .help = "print the configuration in force, its schema or its manual page",
     .subs = subs,
 };

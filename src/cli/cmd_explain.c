@@ -46,7 +46,11 @@ static void code_json(enum mutual_code code, struct mu_buf *out)
     mu_json_string(&json, "remedy", mutual_code_hint(code));
     mu_json_string(&json, "class", mutual_class_name(mutual_code_class(code)));
     mu_json_string(&json, "step", mutual_step_name(mutual_code_step(code)));
-    mu_json_int(&json, "alert", mutual_code_alert(code));
+    if (mutual_code_alert(code) >= 0) {
+        mu_json_int(&json, "alert", mutual_code_alert(code));
+    } else {
+        mu_json_null(&json, "alert");
+    }
     mu_json_int(&json, "exit", mutual_code_exit(code));
     mu_json_close(&json, '}');
     mu_buf_text(out, "\n");

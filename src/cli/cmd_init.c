@@ -26,8 +26,8 @@ static const struct cli_option init_table[] = {
      .kind = CLI_PATH,
      .offset = O(config_file),
      .value = "FILE",
-     .help = "where the starter configuration goes; else DIRECTORY/mutual.yaml, or for root "
-             "without --dir where every verb looks for it"},
+     .help = "where the starter configuration goes; else DIRECTORY/mutual.yaml with --dir, and "
+             "where every verb looks for it without"},
     {.name = "dns",
      .kind = CLI_TEXTS,
      .offset = O(dns),
@@ -94,6 +94,7 @@ struct telling {
     const struct cli *cli;
     const struct ca_init_options *options;
     const char *dir;
+    bool usual; /* authority and configuration are where every verb looks for them */
 };
 
 static void authority_json(struct mu_json *json, const char *key, const struct mu_cert *cert)
@@ -196,11 +197,16 @@ static void print_result(const struct cli *cli, const struct telling *telling,
     cli_print(cli, "root fingerprint  SHA256:%s\n", mu_buf_str(&hex));
     cli_print(cli, "       compare it on every machine that is to trust %s/authority/ca.crt\n",
               telling->dir);
-    cli_print(cli,
-              "next   move %s/authority/root to a medium that you lock away\n"
-              "       mutual issue web --profile server --dir %s\n"
-              "       mutual check -c %s\n",
-              telling->dir, telling->dir, result->config_path);
+    cli_print(cli, "next   move %s/authority/root to a medium that you lock away\n", telling->dir);
+    if (telling->usual) {
+        cli_print(cli, "       mutual issue web\n       mutual check\n       mutual serve\n");
+    } else {
+        cli_print(cli,
+                  "       mutual issue web --dir %s\n"
+                  "       mutual check -c %s\n"
+                  "       mutual serve -c %s\n",
+                  telling->dir, result->config_path, result->config_path);
+    }
 }
 
 static bool run_init_with(const struct cli *cli, const struct init_options *given,
@@ -217,9 +223,10 @@ static bool run_init_with(const struct cli *cli, const struct init_options *give
     }
     const struct ca_init_options options = {
         .dir = mu_buf_str(&dir),
-        .config_path = given->config_file != NULL             ? given->config_file
-                       : given->dir == NULL && geteuid() == 0 ? cli->config_path
-                                                              : NULL,
+        .config_path = given->config_file != NULL ? given->config_file
+                       : given->dir == NULL
+                           ? (cli->config_given ? cli->config_path : cli->own_config)
+                           : NULL,
         .name = cli->arg_count > 0 ? cli->args[0] : NULL,
         .dns = given->dns.items,
         .dns_count = given->dns.count,
@@ -238,7 +245,8 @@ static bool run_init_with(const struct cli *cli, const struct init_options *give
         .who = authority_who(),
         .now_s = mu_clock_wall_s(),
     };
-    struct telling telling = {cli, &options, options.dir};
+    bool usual = given->dir == NULL && given->config_file == NULL && !cli->config_given;
+    struct telling telling = {cli, &options, options.dir, usual};
     struct ca_init_result result = {0};
     if (!ca_init(&options, tell, &telling, &result, err)) {
         return false;

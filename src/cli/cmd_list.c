@@ -179,11 +179,17 @@ static void json_hex(struct mu_json *json, const char *key, struct mu_slice byte
 
 static void json_names(struct mu_json *json, const struct inventory_record *record)
 {
+    /* Written as mutual issue and mutual show write them. */
+    static const char *const kinds[MUTUAL_NAME_COUNT_] = {
+        [MUTUAL_NAME_SPIFFE] = "URI", [MUTUAL_NAME_URI] = "URI",     [MUTUAL_NAME_DNS] = "DNS",
+        [MUTUAL_NAME_IP] = "IP",      [MUTUAL_NAME_EMAIL] = "email", [MUTUAL_NAME_CN] = "CN",
+    };
     mu_json_open(json, "names", '[');
     for (size_t i = 0; i < record->name_count; i++) {
-        mu_json_open(json, NULL, '{');
-        mu_json_string(json, mutual_name_type_word(record->names[i].type), record->names[i].text);
-        mu_json_close(json, '}');
+        MU_AUTO(buf) struct mu_buf text;
+        mu_buf_init(&text, 8192);
+        mu_buf_printf(&text, "%s:%s", kinds[record->names[i].type], record->names[i].text);
+        mu_json_string(json, NULL, mu_buf_str(&text));
     }
     mu_json_close(json, ']');
 }
@@ -264,7 +270,7 @@ static void summary_text(const struct listing *listing, const struct inventory_c
                   (long long)counts->interrupted);
     }
     if (counts->next_expiry_s > 0) {
-        cli_print(cli, "; the next ends in %s",
+        cli_print(cli, "; the next expires in %s",
                   mu_duration_words(counts->next_expiry_s - listing->now_s, words));
     }
     cli_print(cli, "\n");
@@ -327,9 +333,9 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
         cli_say(cli, "mutual: warning: who may use them is not shown: %s\n", why.reason);
     }
     listing.usage = usage;
-    const char *const heads[] = {"NAME",    "PROFILE", "STATE",
-                                 "ENDS IN", "OWNER",   "PLACE",
-                                 "PURPOSE", "SERIAL",  usage != NULL ? "ACCESS" : NULL,
+    const char *const heads[] = {"NAME",       "PROFILE", "STATE",
+                                 "EXPIRES IN", "OWNER",   "PLACE",
+                                 "PURPOSE",    "SERIAL",  usage != NULL ? "ACCESS" : NULL,
                                  NULL};
     MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
     if (table == NULL) {

@@ -501,7 +501,7 @@ static const struct cli_option client_table[] = {
 
 static const struct cli_verb subs[] = {
     {.name = "server",
-     .help = "mutual TLS in front of a service: verifies its clients, forwards in the clear",
+     .help = "mutual TLS in front of a service in the clear",
      .details = "Of ghostunnel's options these are not accepted: --allow-ou, --allow-policy,\n"
                 "--auto-acme-*, --use-workload-api, --keychain-*, --pkcs11-*, --storepass\n"
                 "(convert PKCS#12 to PEM), --metrics-*, --close-timeout, --enable-*.",
@@ -522,6 +522,6 @@ static const struct cli_verb subs[] = {
 const struct cli_verb cli_verb_proxy = {
     .name = "proxy",
     .group = CLI_GROUP_SERVE,
-    .help = "serve one tunnel from the command line, with the options of ghostunnel",
+    .help = "serve one tunnel, with the command line of ghostunnel",
     .subs = subs,
 };

@@ -60,8 +60,8 @@ static const char *first_end(const json_t *service)
 
 static void show_services(const struct cli *cli, const json_t *status)
 {
-    static const char *const heads[] = {"SERVICE",  "LISTENS", "TARGET",    "OPEN",
-                                        "ADMITTED", "REFUSED", "CERT ENDS", NULL};
+    static const char *const heads[] = {"SERVICE",  "LISTENS", "TARGET",       "OPEN",
+                                        "ADMITTED", "REFUSED", "CERT EXPIRES", NULL};
     MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
     size_t index;
     const json_t *service;

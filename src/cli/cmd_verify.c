@@ -24,7 +24,7 @@ static const struct cli_option verify_table[] = {
      .kind = CLI_PATHS,
      .offset = O(ca),
      .value = "BUNDLE",
-     .help = "PEM file of the authorities to believe; may be given again"},
+     .help = "PEM file of the authorities to trust"},
     {.name = "intermediates",
      .kind = CLI_PATHS,
      .offset = O(intermediates),
@@ -55,7 +55,7 @@ static const struct cli_option verify_table[] = {
      .kind = CLI_TIME,
      .offset = O(at_s),
      .value = "TIME",
-     .help = "judge as of then: 2027-01-31"},
+     .help = "verify as of this time, such as 2027-01-31"},
     {.name = "allow-intermediate-anchors",
      .kind = CLI_FLAG,
      .offset = O(allow_intermediate_anchors),
@@ -371,7 +371,7 @@ const struct cli_verb cli_verb_verify = {
     .name = "verify",
     .group = CLI_GROUP_KNOW,
     .arguments = "[FILE]",
-    .help = "judge a certificate by authorities and lists, and tell the path or the failing check",
+    .help = "verify a certificate, and show its path or the check that fails",
     .details =
         "FILE holds the certificate, then the intermediates that a peer would send with it;\n"
         "- is standard input. It is judged by the very code that admits connections, and by\n"

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/mutual/mutual.yaml"
 
@@ -17,7 +18,8 @@ const struct cli_option cli_global_options[] = {
      .kind = CLI_PATH,
      .offset = G(config),
      .value = "FILE",
-     .help = "the configuration; else $MUTUAL_CONFIG, else " DEFAULT_CONFIG},
+     .help = "the configuration; else $MUTUAL_CONFIG, else " DEFAULT_CONFIG
+             ", for users ~/.config/mutual/mutual.yaml when there is one"},
     {.name = "quiet",
      .letter = 'q',
      .kind = CLI_FLAG,
@@ -41,6 +43,7 @@ struct run {
     void *verb_values;
     void *sub_values;
     const char **args;
+    struct mu_buf own_config;
 };
 
 static struct option_set verb_set(const struct cli_verb *verb, void *values)
@@ -61,6 +64,30 @@ static void run_done(struct run *run)
     mu_free(run->sub_values);
     mu_free(run->verb_values);
     mu_free(run->args);
+    mu_buf_done(&run->own_config);
+}
+
+/* Where a user keeps what root keeps in /etc. Without a home there is only that. */
+static void find_own_config(struct run *run)
+{
+    const char *config = getenv("XDG_CONFIG_HOME");
+    const char *home = getenv("HOME");
+    mu_buf_init(&run->own_config, 4096);
+    if (geteuid() == 0) {
+        mu_buf_text(&run->own_config, DEFAULT_CONFIG);
+    } else if (config != NULL && config[0] == '/') {
+        mu_buf_printf(&run->own_config, "%s/mutual/mutual.yaml", config);
+    } else if (home != NULL && home[0] == '/') {
+        mu_buf_printf(&run->own_config, "%s/.config/mutual/mutual.yaml", home);
+    }
+    bool usable = !run->own_config.failed && run->own_config.len > 0;
+    run->cli.own_config = usable ? mu_buf_str(&run->own_config) : DEFAULT_CONFIG;
+}
+
+static const char *default_config(const struct cli *cli)
+{
+    bool own = access(cli->own_config, F_OK) == 0 || access(DEFAULT_CONFIG, F_OK) != 0;
+    return own ? cli->own_config : DEFAULT_CONFIG;
 }
 
 static void take_globals(struct run *run, bool no_more)
@@ -70,7 +97,7 @@ static void take_globals(struct run *run, bool no_more)
     cli->config_given = run->global.config != NULL || (named != NULL && named[0] != '\0');
     cli->config_path = run->global.config != NULL ? run->global.config
                        : cli->config_given        ? named
-                                                  : DEFAULT_CONFIG;
+                                                  : default_config(cli);
     cli->quiet = run->global.quiet;
     cli->json = run->global.json;
     if (no_more) {
@@ -189,6 +216,7 @@ static int run_all(struct run *run, int argc, const char *const *argv)
         parsed = cli->verb == NULL ? verb_fail_unknown(NULL, argv[head.at], &err)
                                    : parse_verb(run, argc, argv, head.at + 1, &err);
     }
+    find_own_config(run);
     take_globals(run, true);
     if (!parsed) {
         return cli_fail(cli, &err);

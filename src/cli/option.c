@@ -271,6 +271,27 @@ void option_done(const struct option_set *set)
 }
 
 #define HELP_COLUMN 30
+#define HELP_WIDTH  80
+
+/* Words of the right column, broken between two of them. */
+static void put_wrapped(struct mu_buf *out, const char *text)
+{
+    size_t column = HELP_COLUMN;
+    while (*text != '\0') {
+        size_t word = strcspn(text, " ");
+        if (column > HELP_COLUMN && column + 1 + word > HELP_WIDTH) {
+            mu_buf_printf(out, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            mu_buf_byte(out, ' ');
+            column++;
+        }
+        mu_buf_append(out, text, word);
+        column += word;
+        text += word + strspn(text + word, " ");
+    }
+    mu_buf_byte(out, '\n');
+}
 
 static void help_line(const struct cli_option *o, struct mu_buf *out)
 {
@@ -293,14 +314,16 @@ static void help_line(const struct cli_option *o, struct mu_buf *out)
     } else {
         mu_buf_printf(out, "%*s", (int)(HELP_COLUMN - width), "");
     }
-    mu_buf_text(out, o->help);
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 1024);
+    mu_buf_text(&text, o->help);
     if (o->dflt != NULL) {
-        mu_buf_printf(out, " (default: %s)", o->dflt);
+        mu_buf_printf(&text, " (default: %s)", o->dflt);
     }
     if (o->kind == CLI_TEXTS || o->kind == CLI_PATHS) {
-        mu_buf_text(out, "; may be repeated");
+        mu_buf_text(&text, "; may be repeated");
     }
-    mu_buf_text(out, "\n");
+    put_wrapped(out, mu_buf_str(&text));
 }
 
 void option_help(const struct cli_option *table, struct mu_buf *out)

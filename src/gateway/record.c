@@ -96,6 +96,7 @@ void conn_record(struct conn *conn)
     }
     struct mu_story_counts counts = {
         .time_s = reactor_now_s(conn->worker->reactor),
+        .worker = getpid(),
         .connection = conn->number,
         .duration_ns = reactor_now_ns(conn->worker->reactor) - conn->started_ns,
         .bytes_in = conn->bytes_in,

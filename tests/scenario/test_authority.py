@@ -451,7 +451,7 @@ def test_list_answers_how_many_where_who_and_when(tmp_path):
     for c in told["certificates"]:
         assert c["owner"] and c["place"] and c["purpose"] and c["not_after"]
     text = ca("list").stdout
-    assert "6 certificates in all: 5 valid, 0 expired, 1 revoked; the next ends in " in text
+    assert "6 certificates in all: 5 valid, 0 expired, 1 revoked; the next expires in " in text
     # With the configuration: who may use them.
     told = json.loads(run(MUTUAL, "list", "--json", "-c", ca.dir / "mutual.yaml").stdout)
     by_name = {c["name"]: c for c in told["certificates"]}

@@ -4,6 +4,7 @@
 
 static const struct mu_story_counts counts = {
     .time_s = NOW,
+    .worker = 4711,
     .connection = 42,
     .duration_ns = 3200 * MU_NS_PER_MS,
     .bytes_in = 1204,
