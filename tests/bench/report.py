@@ -119,7 +119,8 @@ load generator is. Smaller is better. Medians of interleaved rounds, [lowest–h
 ![Ratios to the best peer](performance.svg)
 
 A ratio is ours over the peer's in the same round, the median over the rounds, for the peer that comes
-out best: a machine that is slower for a while is slower for both. Compare no absolute figure with one
+out best: a machine that is slower for a while is slower for both. So a ratio need not be that of the
+two medians beside it, where the rounds differ more than the peers do. Compare no absolute figure with one
 from another machine, or another day.
 
 ## Where a peer is ahead

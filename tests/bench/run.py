@@ -150,7 +150,7 @@ class Bench:
         command = (["taskset", "-c", "1", str(self.tools / "mtls_load")]
                    + shlex.split(arguments.format(**sizes))
                    + ["-A", f"{self.pki}/{o.alg}-root.crt", "-C", f"{self.pki}/{o.alg}-{who}.chain",
-                      "-K", f"{self.pki}/{o.alg}-{who}.key", "-t", f"127.0.0.1:{front}", "-d", "120"])
+                      "-K", f"{self.pki}/{o.alg}-{who}.key", "-t", f"127.0.0.1:{front}", "-d", "300"])
         if pids:
             command += ["-p", ",".join(map(str, pids))]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False,
