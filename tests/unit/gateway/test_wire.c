@@ -116,16 +116,18 @@ static void no_block_is_left(void **state)
 {
     (void)state;
     static uint8_t data[60000];
-    struct block *taken[8];
+    struct block *taken = NULL;
     struct mutual_error err = {0};
     struct side *side = small_side();
-    for (size_t i = 0; i < MU_COUNT(taken); i++) {
-        taken[i] = pool_take(home.worker.pool);
+    for (struct block *one; (one = pool_take(home.worker.pool)) != NULL; taken = one) {
+        one->next = taken; /* the reserve too */
     }
     assert_int_equal(wire_send(side, data, sizeof data, &err), FLOW_FAILED);
     assert_int_equal(err.code, MUTUAL_E_NO_MEMORY);
-    for (size_t i = 0; i < MU_COUNT(taken); i++) {
-        worker_give_block(&home.worker, taken[i]);
+    while (taken != NULL) {
+        struct block *one = taken;
+        taken = one->next;
+        worker_give_block(&home.worker, one);
     }
     side_end(side);
 }
