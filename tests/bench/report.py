@@ -140,13 +140,13 @@ By samples of `perf` in a run of its own, share of all our CPU; and by process.
   30 % before workers had a lean library context, because OpenSSL 3.0 goes through every key manager
   and decoder that its context has. Asking the key process is about 8 %, both ends together.
 - **Resumed handshake.** Sessions are kept by us and named by a short identifier, one for each
-  handshake. The library's own encrypted tickets hold the client's certificate and decode it twice for
-  each ticket, which is why stock peers pay twice. Each resumption is admitted anew.
+  handshake. The library's own encrypted tickets hold the client's certificate, which is decoded
+  again for each ticket that is issued; stock peers issue two. Each resumption is admitted anew.
 - **Bulk.** AES-GCM and two copies by the kernel. Each system call moves 64 KiB.
 - **Small messages.** Four fifths are the kernel's: four system calls (receive and send, twice), none
   for changing interest or for timers.
 - **Idle connection.** No buffer is held. OpenSSL's connection object takes 7.5 KiB, its two session
-  objects 2, the client's two certificates as the library parsed them about 10, our slot, session and
+  objects 2, the client's two certificates as the library parsed them by estimate 10, our slot, session and
   facts about 3; the rest is the allocator's, and what the handshakes that were under way at once
   needed. Sessions kept for resumption share the certificates. The kernel's socket buffers are not
   counted, for nobody.
@@ -170,8 +170,8 @@ By samples of `perf` in a run of its own, share of all our CPU; and by process.
   process; theirs do neither.
 - Tuned: {tuned}.
 - Caveats: the machine also did other work (load average {load}), so absolute figures wobble
-  and ratios are what counts; one machine, one kernel; the idle figure of HAProxy without tickets
-  depends on when it last collected; a virtual machine has no cycle counter, so `perf` samples by the
+  and ratios are what counts; one machine, one kernel; the CPU of an idle HAProxy differs much between
+  rounds, and we did not look for the reason; a virtual machine has no cycle counter, so `perf` samples by the
   clock.
 
 | | version |
