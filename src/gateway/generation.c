@@ -69,7 +69,9 @@ static bool copy_alpn(const struct config_texts *alpn, const char **list, size_t
     if (alpn->count >= cap) {
         return mu_fail(err, MUTUAL_E_LIMIT, "more than %zu protocols in alpn", cap - 1);
     }
-    memcpy(list, alpn->items, alpn->count * sizeof *list);
+    for (size_t i = 0; i < alpn->count; i++) {
+        list[i] = alpn->items[i];
+    }
     list[alpn->count] = NULL;
     return true;
 }
