@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the parent reads of its helpers: addresses from the resolver, figures from a worker that may
+ * have been taken over. The first byte says which.
+ */
+#include "gateway/meter_internal.h"
+#include "gateway/resolve_internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_addresses(struct mu_slice answer)
+{
+    struct resolve_names names = {0};
+    bool changed = false;
+    (void)resolve_name_get(&names, "a", 1);
+    (void)resolve_name_get(&names, "b", 2);
+    (void)resolve_parse(answer, &names, names.count, &changed);
+    for (size_t i = 0; i < names.count; i++) {
+        mu_assert(names.items[i].targets.count <= TARGETS_MAX);
+    }
+    resolve_names_done(&names);
+}
+
+static void read_figures(struct mu_slice message)
+{
+    struct mutual_error err = {0};
+    struct meters sum = {0};
+    struct ipc_reader reader = ipc_reader_of(message);
+    if (!meters_add(&sum, &reader, &err)) {
+        mu_assert(err.code != MUTUAL_OK);
+    }
+    meters_done(&sum);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > 0 && data[0] % 2 == 0) {
+        read_addresses(mu_slice_of(data + 1, size - 1));
+    } else if (size > 0) {
+        read_figures(mu_slice_of(data + 1, size - 1));
+    }
+    return 0;
+}
