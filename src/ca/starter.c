@@ -51,7 +51,7 @@ static void trust_part(struct mu_buf *out, const char *dir)
                      "      crl: ");
     quote(out, "%s/" CA_PART "/" CA_PART_CRL, dir);
     mu_buf_text(out, "\n"
-                     "      when_stale: refuse\n\n");
+                     "      when-stale: refuse\n\n");
 }
 
 static void inbound_part(struct mu_buf *out, const char *dir, const char *domain)
