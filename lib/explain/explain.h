@@ -53,6 +53,8 @@ struct mu_story_counts {
     const char *upstream; /* where it was sent, or NULL  */
     const char *trace_id; /* or NULL                     */
 };
+/* How much it matters, in the log's words: "info", "warning" (the peer's side), "error" (ours). */
+const char *mu_story_level(const struct mutual_story *story);
 /* One record for the end of a connection: a line for people, without its newline. */
 void mu_story_log_text(const struct mutual_story *story, const struct mu_story_counts *counts,
                        struct mu_buf *out);

@@ -26,7 +26,7 @@ static struct mu_slice id_text(const struct mutual_name *name)
                name->type == MUTUAL_NAME_SPIFFE ? ID_BYTES : NAME_BYTES);
 }
 
-static const char *level_of(const struct mutual_story *story)
+const char *mu_story_level(const struct mutual_story *story)
 {
     const struct mutual_error *error = mu_story_error(story);
     if (error == NULL || strcmp(mu_story_outcome(story), "ended") == 0) {
@@ -174,7 +174,7 @@ void mu_story_log_json(const struct mutual_story *story, const struct mu_story_c
     mu_json_init(&json, out);
     mu_json_open(&json, NULL, '{');
     mu_json_string(&json, "time", mu_time_format(counts->time_s, when));
-    mu_json_string(&json, "level", level_of(story));
+    mu_json_string(&json, "level", mu_story_level(story));
     mu_json_string(&json, "event", "connection_end");
     mu_json_string(&json, "msg", mu_buf_str(&msg));
     mu_json_string(&json, "side", story->side == MUTUAL_SIDE_SERVER ? "inbound" : "outbound");

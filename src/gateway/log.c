@@ -5,6 +5,7 @@
 #include "gateway/log_internal.h"
 
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *const level_words[] = {
@@ -13,6 +14,21 @@ static const char *const level_words[] = {
     [CONFIG_LOG_INFO] = "info",
     [CONFIG_LOG_DEBUG] = "debug",
 };
+
+bool log_is_wanted(enum config_log_level level, enum config_log_level least)
+{
+    return level <= least;
+}
+
+enum config_log_level log_level_of(const char *word)
+{
+    for (size_t i = 0; i < MU_COUNT(level_words); i++) {
+        if (strcmp(level_words[i], word) == 0) {
+            return (enum config_log_level)i;
+        }
+    }
+    return CONFIG_LOG_ERROR;
+}
 
 static const char *entry_text(const struct log_entry *entry)
 {

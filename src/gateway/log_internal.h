@@ -18,6 +18,11 @@ struct log_entry {
     const struct mutual_error *error; /* or NULL */
 };
 
+/* Is it told where `least` is configured? */
+bool log_is_wanted(enum config_log_level level, enum config_log_level least);
+/* The level of a word of the log: "info"; what is no such word is an error. */
+enum config_log_level log_level_of(const char *word);
+
 /* Appends one line with its newline. */
 void log_format(const struct log_entry *entry, bool json, struct mu_buf *out);
 /* Does the configuration want JSON on this descriptor? */

@@ -54,6 +54,9 @@ static bool format(const struct conn *conn, const struct mutual_story *story,
 static void tell(struct conn *conn, struct mutual_story *story,
                  const struct mu_story_counts *counts)
 {
+    if (!log_is_wanted(log_level_of(mu_story_level(story)), conn->worker->log_level)) {
+        return;
+    }
     MU_AUTO(buf) struct mu_buf line;
     MU_AUTO(buf) struct mu_buf shorter;
     mu_buf_init(&shorter, LINE_MAX_BYTES);
@@ -111,6 +114,9 @@ void conn_record(struct conn *conn)
 void record_event(struct worker *worker, const char *event, const char *listener,
                   const struct mutual_error *what)
 {
+    if (!log_is_wanted(CONFIG_LOG_WARNING, worker->log_level)) {
+        return;
+    }
     struct log_entry entry = {.time_s = reactor_now_s(worker->reactor),
                               .level = CONFIG_LOG_WARNING,
                               .event = event,

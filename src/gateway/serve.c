@@ -15,6 +15,10 @@ enum { RESOLVE_S = 30, RESOLVE_SOON_S = 5 };
 void parent_log(struct parent *parent, enum config_log_level level, const char *event,
                 const char *text, const struct mutual_error *error)
 {
+    if (parent->current != NULL &&
+        !log_is_wanted(level, parent->current->world->config->log.level)) {
+        return;
+    }
     struct log_entry entry = {
         .time_s = mu_clock_wall_s(), .level = level, .event = event, .text = text, .error = error};
     MU_AUTO(buf) struct mu_buf line;

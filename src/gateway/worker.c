@@ -145,6 +145,7 @@ static void swap(struct worker *worker)
     }
     struct generation *old = worker->current;
     worker->current = MU_TAKE(coming->generation);
+    worker->log_level = worker->current->world->config->log.level;
     listeners_done(&worker->listeners);
     worker->listeners = fresh;
     if (!worker->draining) {
@@ -211,6 +212,7 @@ static bool on_generation(struct worker *worker, struct ipc_message *message,
     uint32_t id = ipc_get_u32(&reader);
     worker->workers = ipc_get_u32(&reader);
     worker->log_json = ipc_get_u8(&reader) != 0;
+    worker->log_level = CONFIG_LOG_INFO;
     uint32_t listeners = ipc_get_u32(&reader);
     int snapshot_fd = ipc_message_take_fd(message, 0);
     if (reader.failed || snapshot_fd == -1 || listeners > LISTENERS_MAX || worker->workers == 0 ||

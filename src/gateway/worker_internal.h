@@ -144,7 +144,8 @@ struct worker {
     uint64_t numbers;
     uint64_t log_lost; /* lines that nobody took */
     bool log_json;
-    uint32_t workers; /* how many share the limits of a service */
+    enum config_log_level log_level; /* of the generation in use */
+    uint32_t workers;                /* how many share the limits of a service */
     bool failed;
 };
 

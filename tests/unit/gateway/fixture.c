@@ -137,7 +137,11 @@ static void make_worker(void)
     struct mutual_error err = {0};
     int ends[2];
     struct worker *worker = &home.worker;
-    *worker = (struct worker){.child = &home.child, .workers = 1, .max = 100, .log_json = true};
+    *worker = (struct worker){.child = &home.child,
+                              .workers = 1,
+                              .max = 100,
+                              .log_json = true,
+                              .log_level = CONFIG_LOG_INFO};
     TAILQ_INIT(&worker->slab.free);
     TAILQ_INIT(&worker->starved);
     stock_init(&worker->stock);

@@ -86,5 +86,16 @@ static void a_terminal_decides_the_form(void **state)
     assert_int_equal(close(null), 0);
 }
 
-UNIT_MAIN(UNIT_CASE(both_forms_tell_the_whole_error), UNIT_CASE(a_line_stays_one_line),
+static void a_level_tells_itself_and_what_is_worse(void **state)
+{
+    (void)state;
+    assert_true(log_is_wanted(CONFIG_LOG_ERROR, CONFIG_LOG_WARNING));
+    assert_true(log_is_wanted(CONFIG_LOG_WARNING, CONFIG_LOG_WARNING));
+    assert_false(log_is_wanted(CONFIG_LOG_INFO, CONFIG_LOG_WARNING));
+    assert_int_equal(log_level_of("info"), CONFIG_LOG_INFO);
+    assert_int_equal(log_level_of("no such word"), CONFIG_LOG_ERROR);
+}
+
+UNIT_MAIN(UNIT_CASE(a_level_tells_itself_and_what_is_worse),
+          UNIT_CASE(both_forms_tell_the_whole_error), UNIT_CASE(a_line_stays_one_line),
           UNIT_CASE(a_full_pipe_stops_nobody), UNIT_CASE(a_terminal_decides_the_form))
