@@ -17,4 +17,26 @@ const struct mutual_name *mu_name_chief(const struct mutual_name *names, size_t 
 const struct mutual_name *mu_peer_name(const struct mutual_verdict *verdict,
                                        const struct mutual_chain *chain);
 
+/* A question about somebody who is not there: what would be answered? */
+struct mu_question {
+    const struct mutual_chain
+        *chain;                      /* validated by the rules' own bundle just now; or NULL, and */
+    const struct mutual_name *names; /* the names that a certificate is supposed to hold          */
+    size_t name_count;               /* neither: a peer without a certificate                     */
+};
+/* A verdict as far as a question can get: it holds no pass, because nothing was proved. */
+struct mu_answer {
+    bool allowed;
+    struct mutual_error why;          /* not allowed: as in mutual_verdict                        */
+    const struct mutual_grant *grant; /* that decided or would at another time; the policy's      */
+    const struct mutual_name *name;   /* that matched; the question's                             */
+    int64_t until_s;                  /* allowed: the earliest moment at which it stops           */
+};
+/* Answers by the very checks of mutual_admit but the proof of the key, so that "would it work?"
+ * and "does it work?" cannot differ. A question is another type than evidence and an answer another
+ * than a verdict: whatever a caller does with it, no relay can be opened by asking. Where rules ask
+ * for no certificate, the question is answered as for somebody without one. */
+struct mu_answer mu_admit_ask(const struct mu_question *question, const struct mutual_rules *rules,
+                              int64_t now_s);
+
 #endif

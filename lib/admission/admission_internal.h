@@ -7,18 +7,25 @@
 
 #include "admission/admission.h"
 
+/* Who is judged: the names of a certificate and its subject. */
+struct mu_peer {
+    const struct mutual_name *names;
+    size_t name_count;
+    const char *subject;
+};
+
 /* Each fills the error and yields false, as mu_fail does. */
 
 /* No grant fits: POLICY_DENIED with the line to add, NO_IDENTITY when there is no name to give a
- * grant to. A grant fits but not now: GRANT_ENDED, GRANT_NOT_BEGUN. `names` may be empty. */
-bool mu_say_denied(const struct mutual_rules *rules, const struct mutual_chain *chain,
+ * grant to. A grant fits but not now: GRANT_ENDED, GRANT_NOT_BEGUN. The names may be none. */
+bool mu_say_denied(const struct mutual_rules *rules, const struct mu_peer *peer,
                    const struct mutual_decision *decision, int64_t now_s, struct mutual_error *err);
 /* The same for a peer without a certificate. */
 bool mu_say_denied_anonymous(const struct mutual_rules *rules,
                              const struct mutual_decision *decision, int64_t now_s,
                              struct mutual_error *err);
 /* The server is not whom we expected: NAME_MISMATCH, NO_IDENTITY. */
-bool mu_say_mismatch(const struct mutual_rules *rules, const struct mutual_chain *chain,
+bool mu_say_mismatch(const struct mutual_rules *rules, const struct mu_peer *peer,
                      struct mutual_error *err);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mutual_admit(): a fixed list of checks, each of which can only say no. The one place where a
- * pass is made is at the end of that list.
+ * pass is made is at the end of that list. mu_admit_ask() goes through the same list for somebody
+ * who asks what would be answered; it can neither see nor make a pass.
  */
 #include "admission/admission_internal.h"
 
@@ -26,6 +27,8 @@ struct judge {
     const struct mutual_rules *rules;
     int64_t now_s;
     struct mutual_verdict *verdict;
+    bool present;        /* is there a certificate, proved or supposed? */
+    struct mu_peer peer; /* whose it is */
 };
 
 static struct mutual_error *why(const struct judge *judge)
@@ -90,11 +93,11 @@ static bool check_presence(const struct judge *judge)
 {
     const struct mutual_evidence *evidence = judge->evidence;
     const struct mutual_rules *rules = judge->rules;
-    if (evidence->chain == NULL && !is_server(judge)) {
+    if (!judge->present && !is_server(judge)) {
         return mu_fail(why(judge), MUTUAL_E_NO_SERVER_CERT,
                        "the server of \"%s\" presented no certificate", rules->service);
     }
-    if (evidence->chain == NULL && rules->mode == MUTUAL_MODE_REQUIRE) {
+    if (!judge->present && rules->mode == MUTUAL_MODE_REQUIRE) {
         if (evidence->resumed) {
             return mu_fail(why(judge), MUTUAL_E_RULES_CHANGED,
                            "the session was made without a client certificate, which \"%s\" now "
@@ -105,7 +108,7 @@ static bool check_presence(const struct judge *judge)
                        "the client presented no certificate, which \"%s\" requires",
                        rules->service);
     }
-    if (evidence->chain != NULL && is_server(judge) && rules->mode == MUTUAL_MODE_NONE) {
+    if (judge->present && is_server(judge) && rules->mode == MUTUAL_MODE_NONE) {
         return mu_fail(why(judge), MUTUAL_E_RULES_CHANGED,
                        "the session was made with a client certificate, for which \"%s\" does not "
                        "ask any more",
@@ -168,13 +171,11 @@ static bool take_decision(const struct judge *judge, const struct mutual_decisio
 static bool check_policy(const struct judge *judge)
 {
     const struct mutual_rules *rules = judge->rules;
-    const struct mutual_chain *chain = judge->evidence->chain;
-    size_t count = 0;
-    const struct mutual_name *names = mutual_chain_names(chain, &count);
-    struct mutual_decision decision =
-        mutual_policy_decide(rules->policy, rules->service, names, count, judge->now_s);
+    const struct mu_peer *peer = &judge->peer;
+    struct mutual_decision decision = mutual_policy_decide(
+        rules->policy, rules->service, peer->names, peer->name_count, judge->now_s);
     return take_decision(judge, &decision) ||
-           mu_say_denied(rules, chain, &decision, judge->now_s, why(judge));
+           mu_say_denied(rules, peer, &decision, judge->now_s, why(judge));
 }
 
 static bool check_anonymous(const struct judge *judge)
@@ -192,13 +193,12 @@ static bool check_anonymous(const struct judge *judge)
 static bool check_expected(const struct judge *judge)
 {
     const struct mutual_rules *rules = judge->rules;
-    size_t count = 0;
-    const struct mutual_name *names = mutual_chain_names(judge->evidence->chain, &count);
+    const struct mu_peer *peer = &judge->peer;
     for (size_t i = 0; i < rules->expect_count && judge->verdict->name == NULL; i++) {
-        judge->verdict->name = mu_names_match_pattern(names, count, rules->expect[i]);
+        judge->verdict->name =
+            mu_names_match_pattern(peer->names, peer->name_count, rules->expect[i]);
     }
-    return judge->verdict->name != NULL ||
-           mu_say_mismatch(rules, judge->evidence->chain, why(judge));
+    return judge->verdict->name != NULL || mu_say_mismatch(rules, peer, why(judge));
 }
 
 /* Who is it, and may they? */
@@ -207,7 +207,7 @@ static bool check_access(const struct judge *judge)
     if (!is_server(judge)) {
         return check_expected(judge);
     }
-    return judge->evidence->chain == NULL ? check_anonymous(judge) : check_policy(judge);
+    return judge->present ? check_policy(judge) : check_anonymous(judge);
 }
 
 static struct mutual_pass *make_pass(int64_t until_s)
@@ -222,10 +222,14 @@ static struct mutual_pass *make_pass(int64_t until_s)
 }
 
 /* The order is the order of the seven steps, and of what can be told to whom: nothing about grants
- * is said before the peer is proved. */
-static bool (*const checks[])(const struct judge *judge) = {
-    check_question,   check_service, check_presence, check_proof,
-    check_generation, check_chain,   check_access,
+ * is said before the peer is proved. Nobody who only asks has a proof to show; every other check
+ * holds for a question, too. */
+static const struct check {
+    bool (*passes)(const struct judge *judge);
+    bool of_proof;
+} checks[] = {
+    {check_question, false},   {check_service, false}, {check_presence, false}, {check_proof, true},
+    {check_generation, false}, {check_chain, false},   {check_access, false},
 };
 
 /* Validation of the peer's certificate is another step on each side; the error table cannot know.
@@ -238,6 +242,27 @@ static void place_error(struct mutual_verdict *verdict, enum mutual_side side)
     }
 }
 
+static bool go_through(const struct judge *judge, bool proof_wanted)
+{
+    for (size_t i = 0; i < MU_COUNT(checks); i++) {
+        if ((proof_wanted || !checks[i].of_proof) && !checks[i].passes(judge)) {
+            place_error(judge->verdict, judge->rules->side);
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct mu_peer peer_of(const struct mutual_chain *chain)
+{
+    struct mu_peer peer = {NULL, 0, NULL};
+    if (chain != NULL) {
+        peer.names = mutual_chain_names(chain, &peer.name_count);
+        peer.subject = mutual_chain_subject(chain);
+    }
+    return peer;
+}
+
 struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
                                    const struct mutual_rules *rules, int64_t now_s)
 {
@@ -248,11 +273,13 @@ struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
         verdict.until_s = now_s;
         return verdict;
     }
-    const struct judge judge = {evidence, rules, now_s, &verdict};
-    bool good = true;
-    for (size_t i = 0; good && i < MU_COUNT(checks); i++) {
-        good = checks[i](&judge);
-    }
+    const struct judge judge = {.evidence = evidence,
+                                .rules = rules,
+                                .now_s = now_s,
+                                .verdict = &verdict,
+                                .present = evidence->chain != NULL,
+                                .peer = peer_of(evidence->chain)};
+    bool good = go_through(&judge, true);
     if (good) {
         verdict.pass = make_pass(verdict.until_s);
         good = verdict.pass != NULL || mu_fail_memory(&verdict.why);
@@ -263,6 +290,36 @@ struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
         place_error(&verdict, rules->side);
     }
     return verdict;
+}
+
+struct mu_answer mu_admit_ask(const struct mu_question *question, const struct mutual_rules *rules,
+                              int64_t now_s)
+{
+    /* Where nobody is asked for a certificate, whoever has one is let in without showing it. */
+    bool shown = rules->side == MUTUAL_SIDE_CLIENT || rules->mode != MUTUAL_MODE_NONE;
+    struct mutual_verdict verdict = {.until_s = MU_TIME_NEVER_S};
+    const struct mutual_evidence supposed = {.side = rules->side,
+                                             .chain = shown ? question->chain : NULL,
+                                             .proved = false,
+                                             .trust_generation = rules->trust_generation,
+                                             .service = rules->service};
+    struct judge judge = {.evidence = &supposed,
+                          .rules = rules,
+                          .now_s = now_s,
+                          .verdict = &verdict,
+                          .present = shown && (question->chain != NULL || question->name_count > 0),
+                          .peer = peer_of(supposed.chain)};
+    if (question->chain == NULL) {
+        judge.peer.names = question->names;
+        judge.peer.name_count = question->name_count;
+        judge.peer.subject = "";
+    }
+    bool allowed = go_through(&judge, false);
+    return (struct mu_answer){.allowed = allowed,
+                              .why = verdict.why,
+                              .grant = verdict.grant,
+                              .name = verdict.name,
+                              .until_s = allowed ? verdict.until_s : now_s};
 }
 
 void mutual_pass_free(struct mutual_pass *pass)

@@ -133,16 +133,16 @@ static void hint_line(struct mutual_error *err, const char *service, const char 
     }
 }
 
-bool mu_say_denied(const struct mutual_rules *rules, const struct mutual_chain *chain,
+bool mu_say_denied(const struct mutual_rules *rules, const struct mu_peer *peer,
                    const struct mutual_decision *decision, int64_t now_s, struct mutual_error *err)
 {
-    size_t count = 0;
-    const struct mutual_name *names = mutual_chain_names(chain, &count);
+    const struct mutual_name *names = peer->names;
+    size_t count = peer->name_count;
     const struct mutual_name *chief =
         decision->name != NULL ? decision->name : mu_name_chief(names, count);
     if (chief == NULL) {
         return mu_fail(err, MUTUAL_E_NO_IDENTITY, "certificate \"%s\" holds no usable name",
-                       mutual_chain_subject(chain));
+                       peer->subject);
     }
     MU_AUTO(buf) struct mu_buf who = small_buf();
     mu_buf_byte(&who, '"');
@@ -181,17 +181,17 @@ bool mu_say_denied_anonymous(const struct mutual_rules *rules,
                          rules->service);
 }
 
-bool mu_say_mismatch(const struct mutual_rules *rules, const struct mutual_chain *chain,
+bool mu_say_mismatch(const struct mutual_rules *rules, const struct mu_peer *peer,
                      struct mutual_error *err)
 {
-    size_t count = 0;
-    const struct mutual_name *names = mutual_chain_names(chain, &count);
+    const struct mutual_name *names = peer->names;
+    size_t count = peer->name_count;
     MU_AUTO(buf) struct mu_buf expected = small_buf();
     list_expected(&expected, rules);
     if (count_usable(names, count) == 0) {
         return mu_fail(err, MUTUAL_E_NO_IDENTITY,
-                       "server certificate \"%s\" holds no usable name; expected %s",
-                       mutual_chain_subject(chain), mu_buf_str(&expected));
+                       "server certificate \"%s\" holds no usable name; expected %s", peer->subject,
+                       mu_buf_str(&expected));
     }
     MU_AUTO(buf) struct mu_buf found = small_buf();
     list_found(&found, names, count);

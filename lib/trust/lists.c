@@ -285,3 +285,30 @@ bool mu_crl_entry_find(const struct crl_entry *entry, const uint8_t issuer_hash[
     return entry->complete != NULL &&
            mu_crl_find_of(entry->complete, issuer_hash, serial, ret_found);
 }
+
+/* ---- the same lists in another bundle -------------------------------------------------------- */
+
+static bool copy_entry(const struct crl_entry *entry, struct mutual_trust *trust,
+                       struct mutual_error *err)
+{
+    const struct mu_cert_facts *signer = entry->signer->facts;
+    const struct trust_node *node = mu_trust_find(trust, signer->subject_canon);
+    while (node != NULL && memcmp(node->facts->fingerprint, signer->fingerprint, 32) != 0) {
+        node = node->next;
+    }
+    return node == NULL ||
+           ((entry->complete == NULL ||
+             mu_crl_shelf_add(trust->crls, entry->complete, node, err)) &&
+            (entry->delta == NULL || mu_crl_shelf_add(trust->crls, entry->delta, node, err)));
+}
+
+bool mu_crl_shelf_copy(const struct crl_shelf *shelf, struct mutual_trust *trust,
+                       struct mutual_error *err)
+{
+    for (size_t i = 0; i < shelf->count; i++) {
+        if (!copy_entry(shelf->entries[i], trust, err)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -51,4 +51,19 @@ bool mu_chain_serialise(const struct mutual_chain *chain, struct mu_buf *out,
 bool mu_chain_parse(struct mu_slice bytes, struct mutual_chain **ret_chain,
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* ---- what would change the answer; for people, no part of a decision --------------------------
+ */
+
+/* The bundle's own certificate with that fingerprint, anchor or intermediate, or NULL. */
+const struct mu_cert *mu_trust_cert(const struct mutual_trust *trust,
+                                    const uint8_t fingerprint[32]);
+/* When a revocation list that clears this link of the chain goes stale, MU_TIME_NEVER_S when none
+ * does; now_s when the link is not good at that time. `index` counts from the leaf. */
+int64_t mu_trust_lists_until(const struct mutual_trust *trust, const struct mutual_chain *chain,
+                             size_t index, int64_t now_s);
+/* A frozen bundle like this one but without the anchor of that fingerprint, and without the lists
+ * that only it vouched for. BUNDLE_EMPTY when it is the only one, NO_MEMORY. */
+bool mu_trust_without(const struct mutual_trust *trust, const uint8_t fingerprint[32],
+                      struct mutual_trust **ret_trust, struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 #endif

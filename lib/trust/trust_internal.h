@@ -2,7 +2,8 @@
  *
  * Between the files of trust. bundle.c holds what is trusted, lists.c the revocation lists,
  * revocation.c what they say, check.c the rules for one certificate in its place, constraint.c
- * names against subtrees, path.c the search, report.c the words for a failure, chain.c the result.
+ * names against subtrees, path.c the search, report.c the words for a failure, chain.c the result,
+ * whatif.c what would change it.
  */
 #ifndef MU_TRUST_TRUST_INTERNAL_H
 #define MU_TRUST_TRUST_INTERNAL_H
@@ -68,6 +69,9 @@ bool mu_crl_shelf_add(struct crl_shelf *shelf, const struct mu_crl *crl,
 /* Finds out which other keys each list speaks for; once, when the bundle is complete. */
 bool mu_crl_shelf_settle(const struct mutual_trust *trust,
                          struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Puts the lists on the shelf of another bundle, those whose signers are there. */
+bool mu_crl_shelf_copy(const struct crl_shelf *shelf, struct mutual_trust *trust,
+                       struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Is the certificate of this link good by the lists of its issuer? `who` names it in messages,
  * `index` is its place in the path. On success *ret_until_s is lowered to the moment at which a
  * list that was used goes stale. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mutual check: the whole configuration with everything it refers to, judged by the very code that
- * serves, and everything wrong told in one run.
+ * serves, and everything wrong told in one run. With --cert and --to: would that certificate be let
+ * in?
  */
 #include "cli/cli_internal.h"
+#include "cli/question_internal.h"
 
 #include "world/world.h"
 
@@ -11,6 +13,8 @@ struct check_options {
     bool strict;
     bool no_keys;
     int64_t at_s;
+    const char *cert;
+    const char *to;
 };
 
 static void print_summary(const struct cli *cli, const struct world *world)
@@ -34,11 +38,25 @@ static int answer(const struct cli *cli, const struct check_options *check,
     return status;
 }
 
+static int check_cert(const struct cli *cli, const struct check_options *check)
+{
+    if (check->cert != NULL && check->to != NULL) {
+        return question_cert(cli, check->cert, check->to, question_time(check->at_s));
+    }
+    struct mutual_error err = {0};
+    (void)mu_fail(&err, MUTUAL_E_USAGE, "--cert and --to go together");
+    (void)mu_error_hint(&err, "Give both: mutual check --cert FILE --to SERVICE.");
+    return cli_fail(cli, &err);
+}
+
 static int run_check(struct cli *cli, const void *options)
 {
     const struct check_options *check = options;
     const char *path = cli->arg_count > 0 ? cli->args[0] : cli->config_path;
     cli->config_path = path;
+    if (check->cert != NULL || check->to != NULL) {
+        return check_cert(cli, check);
+    }
     MU_AUTO(config_findings) struct config_findings findings;
     config_findings_init(&findings);
     MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
@@ -67,6 +85,17 @@ static const struct cli_option check_table[] = {
      .offset = C(at_s),
      .value = "TIME",
      .help = "check as if it were this time, such as 2027-01-31"},
+    {.name = "cert",
+     .kind = CLI_PATH,
+     .offset = C(cert),
+     .value = "FILE",
+     .help = "would this certificate, with what is presented beside it, be let in? - is standard "
+             "input"},
+    {.name = "to",
+     .kind = CLI_TEXT,
+     .offset = C(to),
+     .value = "SERVICE",
+     .help = "the inbound or outbound that --cert is about"},
     {.name = NULL},
 };
 #undef C
@@ -76,11 +105,17 @@ const struct cli_verb cli_verb_check = {
     .group = CLI_GROUP_KNOW,
     .arguments = "[FILE]",
     .help = "check the configuration and everything it refers to",
-    .details = "Reports every error of the configuration in one run, with its line and a remedy:\n"
-               "syntax, settings, addresses, files that others can read, expired certificates,\n"
-               "keys that do not belong to their certificates, empty bundles, grants that can\n"
-               "never apply. Exit status 0: good; 78: errors, or a single error's own status;\n"
-               "1: warnings, with --strict.",
+    .details =
+        "Reports every error of the configuration in one run, with its line and a remedy:\n"
+        "syntax, settings, addresses, files that others can read, expired certificates,\n"
+        "keys that do not belong to their certificates, empty bundles, grants that can\n"
+        "never apply. Exit status 0: good; 78: errors, or a single error's own status;\n"
+        "1: warnings, with --strict.\n"
+        "With --cert and --to it answers for one certificate instead: is it admitted, by\n"
+        "which path and grant, why not, and what would change that: the end of each\n"
+        "certificate, of the grant, of the revocation lists; its authority dropped from the\n"
+        "bundle. Key files are not read: the peer is assumed to hold its key. Exit status\n"
+        "0: yes; 1: no.",
     .options = check_table,
     .options_size = sizeof(struct check_options),
     .max_args = 1,

@@ -12,6 +12,7 @@
 #include <mutual/policy.h>
 #include <mutual/trust.h>
 
+#include "admission/admission.h"
 #include "base/base.h"
 #include "config/config.h"
 #include "x509/x509.h"
@@ -80,5 +81,50 @@ bool world_check(const struct config_snapshot *snapshot, int64_t now_s,
  * FILE_UNREADABLE or FILE_EXPOSED. */
 bool world_secret_read(const struct config_secret *secret, char **ret_text, size_t *ret_len,
                        struct mutual_error *err);
+
+/* ---- questions: would it work, why not, what would change that ---------------------------------
+ */
+
+/* Reads how people write an identity: "spiffe://e.org/a", "dns:a.e.org" with any type of name
+ * before the colon, or a bare IP address, mailbox or host name. *ret_name points into `storage`, as
+ * mutual_name_parse says. NAME_MALFORMED, SPIFFE_MALFORMED, LIMIT. */
+bool world_name_parse(const char *text, char *storage, size_t storage_size,
+                      struct mutual_name *ret_name, struct mutual_error *err);
+/* The service; NOT_FOUND suggests the name that was probably meant. NULL then. */
+const struct world_service *world_ask_service(const struct world *world, const char *name,
+                                              struct mutual_error *err);
+/* Of the grants that do not let somebody in: the pattern that is spelled nearest to the name, among
+ * the first thousands, and whose it is. NULL: none is near. */
+const struct mutual_pattern *world_near_miss(const struct world *world, const char *service,
+                                             const struct mutual_name *name,
+                                             const struct mutual_grant **ret_grant);
+
+/* One certificate of a path, leaf first. */
+struct world_link {
+    const char *role; /* "certificate", "intermediate", "authority" */
+    const char *name; /* owned by the certificates that were asked about, or the world */
+    int64_t not_before_s;
+    int64_t not_after_s;   /* its last second */
+    int64_t lists_until_s; /* when a revocation list that clears it goes stale */
+};
+
+/* What is answered about a certificate, and what would change the answer. */
+struct world_answer {
+    struct mu_answer answer;    /* admission's; before it, what validation found */
+    struct mutual_chain *chain; /* the path that was found, or NULL */
+    struct world_link links[MU_LIMIT_CHAIN_DEPTH];
+    size_t link_count;
+    bool needs_anchor;           /* allowed, and not without the path's last link ...     */
+    struct mutual_error without; /* ... because of this                                   */
+    int64_t other_s; /* not allowed: from when on it would be, else when it ceased to be, at now_s
+                        or before; MU_TIME_NEVER_S: no such time is known */
+};
+/* Would a peer that presents these certificates, leaf first, and proves its key be let in at now_s?
+ * Validates them by the service's bundle and asks admission. The answer borrows from the world and
+ * the certificates; world_answer_done. */
+void world_ask_certs(const struct world_service *service, const struct mu_certs *certs,
+                     int64_t now_s, struct world_answer *ret_answer);
+void world_answer_done(struct world_answer *answer);
+void mu_world_answer_auto(struct world_answer *answer);
 
 #endif

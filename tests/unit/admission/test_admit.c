@@ -5,7 +5,7 @@
 #include "policy_fixture.h"
 #include "trust_fake.h"
 
-#include <mutual/admission.h>
+#include "admission/admission.h"
 
 #define NOW         1000
 #define CHAIN_UNTIL 5000
@@ -95,21 +95,46 @@ struct bench {
     struct mutual_name names[3];
 };
 
-static struct mutual_verdict judge(const struct bench *bench, const struct combination *c)
+static struct bench bench_new(void)
+{
+    return (struct bench){
+        .policies = {policy_of(rows, MU_COUNT(rows)), policy_of(rows_open, MU_COUNT(rows_open)),
+                     NULL},
+        .expect = {pattern_of("spiffe " ALICE), pattern_of("spiffe spiffe://e.org/other")},
+        .names = {name_of("spiffe " ALICE), name_of("dns bob.e.org"), name_of("dns mallory.org")},
+    };
+}
+
+static void bench_free(struct bench *bench)
+{
+    for (size_t i = 0; i < 2; i++) {
+        mutual_policy_unref(bench->policies[i]);
+        mutual_pattern_free(bench->expect[i]);
+    }
+}
+
+/* What one combination says, in the form that admission takes. */
+struct laid {
+    struct mutual_chain chain;
+    struct mutual_evidence evidence;
+    struct mutual_rules rules;
+};
+
+static void lay_out(const struct bench *bench, const struct combination *c, struct laid *laid)
 {
     static const enum mutual_code faults[] = {MUTUAL_OK, MUTUAL_E_CERT_EXPIRED,
                                               MUTUAL_E_CERT_REVOKED};
-    const struct mutual_chain chain = {.names = &bench->names[c->names % 3],
-                                       .count = c->names == NAMES_NONE ? 0 : 1,
-                                       .fault = faults[c->fault],
-                                       .until_s = CHAIN_UNTIL};
-    const struct mutual_evidence evidence = {.side = (enum mutual_side)c->evidence_side,
-                                             .chain = c->chain == 1 ? &chain : NULL,
-                                             .proved = c->proved == 1,
-                                             .resumed = c->resumed == 1,
-                                             .trust_generation = 7 + c->generation,
-                                             .service = c->service == 0 ? "db" : "web"};
-    const struct mutual_rules rules = {
+    laid->chain = (struct mutual_chain){.names = &bench->names[c->names % 3],
+                                        .count = c->names == NAMES_NONE ? 0 : 1,
+                                        .fault = faults[c->fault],
+                                        .until_s = CHAIN_UNTIL};
+    laid->evidence = (struct mutual_evidence){.side = (enum mutual_side)c->evidence_side,
+                                              .chain = c->chain == 1 ? &laid->chain : NULL,
+                                              .proved = c->proved == 1,
+                                              .resumed = c->resumed == 1,
+                                              .trust_generation = 7 + c->generation,
+                                              .service = c->service == 0 ? "db" : "web"};
+    laid->rules = (struct mutual_rules){
         .side = (enum mutual_side)c->side,
         .mode = (enum mutual_mode)c->mode,
         .service = "db",
@@ -119,18 +144,19 @@ static struct mutual_verdict judge(const struct bench *bench, const struct combi
         .expect_count = c->expect == EXPECT_NONE ? 0 : 1,
         .trust_generation = 7,
     };
-    return mutual_admit(&evidence, &rules, NOW);
+}
+
+static struct mutual_verdict judge(const struct bench *bench, const struct combination *c)
+{
+    struct laid laid;
+    lay_out(bench, c, &laid);
+    return mutual_admit(&laid.evidence, &laid.rules, NOW);
 }
 
 static void only_the_right_combination_yields_a_pass(void **state)
 {
     (void)state;
-    struct bench bench = {
-        .policies = {policy_of(rows, MU_COUNT(rows)), policy_of(rows_open, MU_COUNT(rows_open)),
-                     NULL},
-        .expect = {pattern_of("spiffe " ALICE), pattern_of("spiffe spiffe://e.org/other")},
-        .names = {name_of("spiffe " ALICE), name_of("dns bob.e.org"), name_of("dns mallory.org")},
-    };
+    struct bench bench = bench_new();
     struct combination c = {0};
     unsigned passes = 0;
     unsigned combinations = 0;
@@ -160,10 +186,62 @@ static void only_the_right_combination_yields_a_pass(void **state)
     } while (turn(&c));
     assert_int_equal(combinations, 82944);
     assert_true(passes > 100);
-    for (size_t i = 0; i < 2; i++) {
-        mutual_policy_unref(bench.policies[i]);
-        mutual_pattern_free(bench.expect[i]);
-    }
+    bench_free(&bench);
+}
+
+/* Asking differs from being there in nothing but the proof. */
+static void a_question_is_answered_as_the_proof_would_be(void **state)
+{
+    (void)state;
+    struct bench bench = bench_new();
+    struct combination c = {0};
+    unsigned asked = 0;
+    unsigned allowed = 0;
+    do {
+        bool same = c.side == c.evidence_side && c.service == 0 && c.generation == 0 &&
+                    c.resumed == 0 && c.proved == 1;
+        bool unasked = c.side == MUTUAL_SIDE_SERVER && c.mode == MUTUAL_MODE_NONE && c.chain == 1;
+        if (!same || unasked) {
+            continue;
+        }
+        struct laid laid;
+        lay_out(&bench, &c, &laid);
+        struct mutual_verdict verdict = mutual_admit(&laid.evidence, &laid.rules, NOW);
+        const struct mu_question by_chain = {.chain = laid.evidence.chain};
+        struct mu_answer answer = mu_admit_ask(&by_chain, &laid.rules, NOW);
+        assert_int_equal(answer.allowed, verdict.allowed);
+        assert_int_equal(answer.why.code, verdict.why.code);
+        assert_string_equal(answer.why.reason, verdict.why.reason);
+        assert_int_equal(answer.why.step, verdict.why.step);
+        assert_int_equal(answer.until_s, verdict.until_s);
+        assert_ptr_equal(answer.grant, verdict.grant);
+        assert_ptr_equal(answer.name, verdict.name);
+        if (c.chain == 1 && c.fault == 0 && c.names != NAMES_NONE) {
+            const struct mu_question by_name = {.names = laid.chain.names, .name_count = 1};
+            answer = mu_admit_ask(&by_name, &laid.rules, NOW);
+            assert_int_equal(answer.allowed, verdict.allowed);
+            assert_int_equal(answer.why.code, verdict.why.code);
+        }
+        mutual_pass_free(verdict.pass);
+        asked++;
+        allowed += verdict.allowed;
+    } while (turn(&c));
+    assert_true(asked > 1000 && allowed > 20);
+    bench_free(&bench);
+}
+
+/* Whoever has a certificate gets in without it where nobody is asked for one. */
+static void a_question_where_nobody_is_asked(void **state)
+{
+    (void)state;
+    const struct mutual_rules rules = {
+        .side = MUTUAL_SIDE_SERVER, .mode = MUTUAL_MODE_NONE, .service = "db"};
+    const struct mutual_name name = name_of("spiffe " ALICE);
+    const struct mu_question question = {.names = &name, .name_count = 1};
+    struct mu_answer answer = mu_admit_ask(&question, &rules, NOW);
+    assert_true(answer.allowed);
+    assert_null(answer.name);
+    assert_int_equal(answer.until_s, INT64_MAX);
 }
 
 /* ---- each refusal ---------------------------------------------------------------------------- */
@@ -452,6 +530,8 @@ static void without_memory_there_is_no_pass(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(only_the_right_combination_yields_a_pass),
+          UNIT_CASE(a_question_is_answered_as_the_proof_would_be),
+          UNIT_CASE(a_question_where_nobody_is_asked),
           UNIT_CASE(each_refusal_has_its_code_step_and_words),
           UNIT_CASE(nothing_to_judge_is_refused), UNIT_CASE(a_near_grant_is_told_but_opens_nothing),
           UNIT_CASE(a_pass_can_be_withdrawn), UNIT_CASE(without_memory_there_is_no_pass))

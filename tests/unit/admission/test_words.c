@@ -3,6 +3,10 @@
 #include "policy_fixture.h"
 #include "trust_fake.h"
 
+/* What admission takes from a chain. */
+#define PEER(chain_) \
+    (&(struct mu_peer){(chain_).names, (chain_).count, mutual_chain_subject(&(chain_))})
+
 static const struct mutual_rules rules = {.service = "customer-db"};
 static const struct mutual_decision none = {0};
 
@@ -13,7 +17,7 @@ static void a_denial_gives_the_line_to_add(void **state)
                                         name_of("spiffe spiffe://e.org/web")};
     const struct mutual_chain chain = {.names = names, .count = 2};
     struct mutual_error err = {0};
-    assert_fails(mu_say_denied(&rules, &chain, &none, 0, &err), &err, MUTUAL_E_POLICY_DENIED);
+    assert_fails(mu_say_denied(&rules, PEER(chain), &none, 0, &err), &err, MUTUAL_E_POLICY_DENIED);
     assert_string_equal(err.reason, "no grant lets \"spiffe://e.org/web\" reach \"customer-db\"");
     assert_string_equal(err.hint,
                         "Add to the policy: - {grant: NAME, to: customer-db, from: [{spiffe: "
@@ -29,7 +33,7 @@ static void a_line_that_does_not_fit_is_not_cut(void **state)
     const struct mutual_name name = {MUTUAL_NAME_URI, text, sizeof text - 1};
     const struct mutual_chain chain = {.names = &name, .count = 1};
     struct mutual_error err = {0};
-    assert_fails(mu_say_denied(&rules, &chain, &none, 0, &err), &err, MUTUAL_E_POLICY_DENIED);
+    assert_fails(mu_say_denied(&rules, PEER(chain), &none, 0, &err), &err, MUTUAL_E_POLICY_DENIED);
     assert_string_equal(err.hint, mutual_code_hint(MUTUAL_E_POLICY_DENIED));
 }
 
@@ -39,7 +43,7 @@ static void hostile_names_are_escaped(void **state)
     const struct mutual_name name = {MUTUAL_NAME_URI, "x\" y\\", 5};
     const struct mutual_chain chain = {.names = &name, .count = 1};
     struct mutual_error err = {0};
-    assert_fails(mu_say_denied(&rules, &chain, &none, 0, &err), &err, MUTUAL_E_POLICY_DENIED);
+    assert_fails(mu_say_denied(&rules, PEER(chain), &none, 0, &err), &err, MUTUAL_E_POLICY_DENIED);
     assert_non_null(strstr(err.reason, "\"x\\\" y\\\\\" reach"));
 }
 
@@ -49,10 +53,10 @@ static void a_common_name_alone_is_no_identity(void **state)
     const struct mutual_name name = name_of("cn alice");
     const struct mutual_chain chain = {.names = &name, .count = 1};
     struct mutual_error err = {0};
-    assert_fails(mu_say_denied(&rules, &chain, &none, 0, &err), &err, MUTUAL_E_NO_IDENTITY);
+    assert_fails(mu_say_denied(&rules, PEER(chain), &none, 0, &err), &err, MUTUAL_E_NO_IDENTITY);
     assert_non_null(strstr(err.reason, "only the common name \"alice\""));
     const struct mutual_chain empty = {0};
-    assert_fails(mu_say_denied(&rules, &empty, &none, 0, &err), &err, MUTUAL_E_NO_IDENTITY);
+    assert_fails(mu_say_denied(&rules, PEER(empty), &none, 0, &err), &err, MUTUAL_E_NO_IDENTITY);
     assert_string_equal(err.reason, "certificate \"O=Nobody\" holds no usable name");
 }
 
@@ -65,10 +69,11 @@ static void grants_of_other_times_are_named(void **state)
     const struct mutual_chain chain = {.names = &name, .count = 1};
     const struct mutual_decision near = {.grant = &grant, .name = &name};
     struct mutual_error err = {0};
-    assert_fails(mu_say_denied(&rules, &chain, &near, 100, &err), &err, MUTUAL_E_GRANT_ENDED);
+    assert_fails(mu_say_denied(&rules, PEER(chain), &near, 100, &err), &err, MUTUAL_E_GRANT_ENDED);
     assert_string_equal(err.reason, "grant \"hr\" (p.yaml:12) let \"a.e.org\" reach "
                                     "\"customer-db\" until 1970-01-01T00:01:40Z");
-    assert_fails(mu_say_denied(&rules, &chain, &near, 49, &err), &err, MUTUAL_E_GRANT_NOT_BEGUN);
+    assert_fails(mu_say_denied(&rules, PEER(chain), &near, 49, &err), &err,
+                 MUTUAL_E_GRANT_NOT_BEGUN);
     assert_string_equal(err.reason, "grant \"hr\" (p.yaml:12) lets \"a.e.org\" reach "
                                     "\"customer-db\" only from 1970-01-01T00:00:50Z on");
     grant.file = NULL;
@@ -89,12 +94,12 @@ static void a_mismatch_quotes_both_sides(void **state)
                                         name_of("cn ledger.e.org")};
     const struct mutual_chain chain = {.names = names, .count = 3};
     struct mutual_error err = {0};
-    assert_fails(mu_say_mismatch(&client, &chain, &err), &err, MUTUAL_E_NAME_MISMATCH);
+    assert_fails(mu_say_mismatch(&client, PEER(chain), &err), &err, MUTUAL_E_NAME_MISMATCH);
     assert_string_equal(err.reason,
                         "the server is not whom we expected: expected dns \"ledger.e.org\", ip "
                         "\"10.0.0.1\"; its certificate is for dns \"a.e.org\", dns \"b.e.org\"");
     const struct mutual_chain nameless = {.names = &names[2], .count = 1};
-    assert_fails(mu_say_mismatch(&client, &nameless, &err), &err, MUTUAL_E_NO_IDENTITY);
+    assert_fails(mu_say_mismatch(&client, PEER(nameless), &err), &err, MUTUAL_E_NO_IDENTITY);
     for (size_t i = 0; i < 3; i++) {
         mutual_pattern_free(expect[i]);
     }
@@ -111,7 +116,7 @@ static void long_lists_are_counted(void **state)
     const struct mutual_rules client = {.service = "x", .expect = &expect, .expect_count = 1};
     const struct mutual_chain chain = {.names = names, .count = MU_COUNT(names)};
     struct mutual_error err = {0};
-    assert_fails(mu_say_mismatch(&client, &chain, &err), &err, MUTUAL_E_NAME_MISMATCH);
+    assert_fails(mu_say_mismatch(&client, PEER(chain), &err), &err, MUTUAL_E_NAME_MISMATCH);
     assert_non_null(strstr(err.reason, "more"));
     mutual_pattern_free(expect);
 }
