@@ -32,6 +32,8 @@ bool mu_ossl_start_lean(struct mutual_error *err);
  * and signatures as we take them need; no key can be read from a file or written. LIBRARY. */
 struct ossl_lib_ctx_st;
 bool mu_ossl_lean(struct ossl_lib_ctx_st *context, struct mutual_error *err);
+/* Frees a context that was made lean. NULL is accepted. */
+void mu_ossl_lean_free(struct ossl_lib_ctx_st *context);
 /* SHA-256. False only when the library has none (LIBRARY). */
 bool mu_sha256(struct mu_slice bytes, uint8_t ret_digest[32], struct mutual_error *err);
 

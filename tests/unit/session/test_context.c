@@ -203,7 +203,7 @@ static void a_lean_library_context_is_enough(void **state)
         }
         tls_pair_done(&pair);
     }
-    OSSL_LIB_CTX_free(lean);
+    mu_ossl_lean_free(lean);
 }
 
 UNIT_MAIN(UNIT_CASE(impossible_options_are_refused), UNIT_CASE(addresses_are_not_sent_as_names),

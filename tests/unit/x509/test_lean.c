@@ -58,7 +58,7 @@ static void it_holds_what_is_negotiated_and_nothing_old(void **state)
     assert_false(has_key_manager(context, "DH"));
     assert_false(has_key_manager(context, "DSA"));
     assert_int_equal(RAND_bytes_ex(context, random, sizeof random, 0), 1);
-    OSSL_LIB_CTX_free(context);
+    mu_ossl_lean_free(context);
 }
 
 static bool verifies(OSSL_LIB_CTX *context, const struct pki *leaf, const struct pki *root)
@@ -93,7 +93,7 @@ static void signatures_of_every_key_are_told_from_wrong_ones(void **state)
         assert_true(verifies(context, leaf, root));
         assert_false(verifies(context, leaf, other));
     }
-    OSSL_LIB_CTX_free(context);
+    mu_ossl_lean_free(context);
 }
 
 /* A key of a kind that nobody negotiates has no public half here, so it can prove nothing. */
@@ -111,7 +111,7 @@ static void other_keys_cannot_be_read(void **state)
     mu_ossl_clear();
     OPENSSL_free(der);
     EVP_PKEY_free(strange);
-    OSSL_LIB_CTX_free(context);
+    mu_ossl_lean_free(context);
 }
 
 static void contexts_come_and_go(void **state)
@@ -119,9 +119,9 @@ static void contexts_come_and_go(void **state)
     (void)state;
     OSSL_LIB_CTX *first = lean_context();
     OSSL_LIB_CTX *second = lean_context();
-    OSSL_LIB_CTX_free(first);
+    mu_ossl_lean_free(first);
     assert_true(has_digest(second, "SHA2-256"));
-    OSSL_LIB_CTX_free(second);
+    mu_ossl_lean_free(second);
 }
 
 UNIT_MAIN(UNIT_CASE(it_holds_what_is_negotiated_and_nothing_old),
