@@ -2,7 +2,7 @@
 import html
 import statistics
 
-from peers import TUNING
+from proxies import TUNING
 
 # figure: (what it is, its unit, digits)
 FIGURES = {

@@ -27,7 +27,7 @@ import tempfile
 import time
 
 import report
-from peers import PEERS, VERSIONS
+from proxies import PEERS, VERSIONS
 
 HERE = pathlib.Path(__file__).resolve().parent
 VERSION, CIPHER = "TLSv1.3", "TLS_AES_256_GCM_SHA384"  # the generator offers nothing else
