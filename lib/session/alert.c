@@ -155,9 +155,9 @@ static void hint_at_cause(const struct mutual_session *session, struct mutual_er
     int count = names == NULL ? 0 : sk_X509_NAME_num(names);
     if (count > 0 && !issuer_was_named(session, names)) {
         (void)mu_error_hint(err,
-                            "Our certificate is from \"%s\", which is not among the %d authorities "
+                            "Our certificate is from \"%s\", which is not among the authorities "
                             "that the server names.",
-                            leaf->issuer_text, count);
+                            leaf->issuer_text);
     }
 }
 

@@ -19,10 +19,11 @@ struct check_options {
 
 static void print_summary(const struct cli *cli, const struct world *world)
 {
-    cli_print(cli, "%s%s: good%s: %zu inbound, %zu outbound, %zu trust, %zu policy\n",
+    cli_print(cli, "%s%s: good%s: %zu inbound, %zu outbound, %zu trust bundle%s, %zu grant%s\n",
               cli_ink(cli, CLI_GOOD), cli->config_path, cli_ink(cli, CLI_PLAIN),
               world->config->inbound_count, world->config->outbound_count, world->trust_count,
-              world->config->grant_count);
+              world->trust_count == 1 ? "" : "s", world->config->grant_count,
+              world->config->grant_count == 1 ? "" : "s");
 }
 
 static int answer(const struct cli *cli, const struct check_options *check,

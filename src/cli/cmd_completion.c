@@ -43,13 +43,47 @@ static void bash_verb(const struct cli_verb *verb, struct mu_buf *out)
     mu_buf_text(out, " $common\" ;;\n");
 }
 
+/* An option of the same name takes the same words, whichever verb has it. */
+static void bash_values(const struct cli_option *table, struct mu_buf *out)
+{
+    for (const struct cli_option *o = table; o != NULL && o->name != NULL; o++) {
+        if (o->kind != CLI_WORD) {
+            continue;
+        }
+        mu_buf_printf(out, "    --%s) words=\"", o->name);
+        for (size_t i = 0; o->words[i] != NULL; i++) {
+            mu_buf_printf(out, "%s%s", i == 0 ? "" : " ", o->words[i]);
+        }
+        mu_buf_text(out, "\" ;;\n");
+    }
+}
+
+static void bash_words(struct mu_buf *out)
+{
+    mu_buf_text(out, "    words=\n    case ${COMP_WORDS[COMP_CWORD - 1]} in\n");
+    for (size_t i = 0; cli_verbs[i] != NULL; i++) {
+        bash_values(cli_verbs[i]->options, out);
+        for (const struct cli_verb *sub = cli_verbs[i]->subs; sub != NULL && sub->name != NULL;
+             sub++) {
+            bash_values(sub->options, out);
+        }
+    }
+    mu_buf_text(out, "    esac\n"
+                     "    if [[ -n $words ]]; then\n"
+                     "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+                     "        return\n"
+                     "    fi\n");
+}
+
 static void bash(struct mu_buf *out)
 {
     mu_buf_text(out, "# bash completion of mutual; made by: mutual completion bash\n"
                      "_mutual() {\n"
                      "    local cur=${COMP_WORDS[COMP_CWORD]} words common=\"");
     list_options(cli_global_options, out);
-    mu_buf_text(out, "\"\n    if ((COMP_CWORD == 1)); then\n        words=\"");
+    mu_buf_text(out, "\"\n");
+    bash_words(out);
+    mu_buf_text(out, "    if ((COMP_CWORD == 1)); then\n        words=\"");
     list_verbs(out);
     mu_buf_text(out, " $common\"\n    else\n"
                      "        local sub=\n"

@@ -50,7 +50,7 @@ static int run_show(struct cli *cli, const void *options)
     }
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, TEXT_MAX);
-    config_show(config, &out);
+    (cli->json ? config_show_json : config_show)(config, &out);
     return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
 }
 

@@ -262,9 +262,10 @@ static void summary_text(const struct listing *listing, const struct inventory_c
 {
     const struct cli *cli = listing->cli;
     char words[MU_TIME_TEXT];
-    cli_print(cli, "%s%zu shown; %lld certificates in all: %lld valid, %lld expired, %lld revoked",
+    cli_print(cli, "%s%zu shown; %lld certificate%s in all: %lld valid, %lld expired, %lld revoked",
               listing->shown > 0 ? "\n" : "", listing->shown, (long long)counts->total,
-              (long long)counts->valid, (long long)counts->expired, (long long)counts->revoked);
+              counts->total == 1 ? "" : "s", (long long)counts->valid, (long long)counts->expired,
+              (long long)counts->revoked);
     if (counts->interrupted > 0) {
         cli_print(cli, ", %lld interrupted (the next issue, renew or revoke tidies up)",
                   (long long)counts->interrupted);

@@ -378,5 +378,7 @@ void config_schema_defaults(struct mu_buf *out);
 void config_schema_mdoc(struct mu_buf *out);
 /* The configuration in force, defaults filled in, as YAML. */
 void config_show(const struct config *config, struct mu_buf *out);
+/* The same as one JSON object; durations and times are texts as in YAML. */
+void config_show_json(const struct config *config, struct mu_buf *out);
 
 #endif

@@ -361,7 +361,8 @@ static const struct block log_block = {
 #define THIS config_status
 static const struct setting status_settings[] = {
     {"listen", SETTING_LISTEN, .reload = RELOAD_RESTART, AT(listen), .since = "0.1",
-     .help = "where /_status, /livez and /readyz are served over plain HTTP; nowhere when left out"},
+     .help =
+         "where /_status, /livez and /readyz are served over plain HTTP; nowhere when left out"},
     {"unsafe-listen", SETTING_BOOL, AT(unsafe_listen), .dflt = "false", .since = "0.1",
      .help = "let other machines read it"},
     {.name = NULL},

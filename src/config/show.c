@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The configuration in force as YAML: the tables walked the other way. What it writes can be read
- * again and means the same.
+ * The configuration in force as YAML or JSON: the tables walked the other way. What it writes as
+ * YAML can be read again and means the same.
  */
 #include "config/config_internal.h"
 
@@ -48,12 +48,18 @@ static void show_stale(struct mu_buf *out, const struct config_stale *stale)
     }
 }
 
-static void show_secret(struct mu_buf *out, const struct config_secret *secret)
+/* Where the secret is, never the secret. */
+static void secret_text(struct mu_buf *out, const struct config_secret *secret)
 {
     static const char *const prefixes[] = {"", "file:", "env:", "credential:"};
+    mu_buf_printf(out, "%s%s", prefixes[secret->kind], secret->value);
+}
+
+static void show_secret(struct mu_buf *out, const struct config_secret *secret)
+{
     MU_AUTO(buf) struct mu_buf text;
     mu_buf_init(&text, 8192);
-    mu_buf_printf(&text, "%s%s", prefixes[secret->kind], secret->value);
+    secret_text(&text, secret);
     show_text(out, mu_buf_str(&text));
 }
 
@@ -234,4 +240,88 @@ static void show_block(struct mu_buf *out, const struct block *block, const void
 void config_show(const struct config *config, struct mu_buf *out)
 {
     show_block(out, &schema_root, config, 0, false);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+/* Numbers and truths are themselves; everything else is the text that YAML would have. */
+static void json_value(struct mu_json *json, const char *key, const struct setting *s,
+                       const void *slot)
+{
+    if (s->type == SETTING_BOOL) {
+        mu_json_bool(json, key, *(const bool *)slot);
+        return;
+    }
+    if (s->type == SETTING_NUMBER && (s->words == NULL || *(const int64_t *)slot != 0)) {
+        mu_json_int(json, key, *(const int64_t *)slot);
+        return;
+    }
+    if (s->type == SETTING_PATTERN) {
+        const struct config_pattern *pattern = slot;
+        mu_json_open(json, key, '{');
+        mu_json_string(json, name_type_words[pattern->type], pattern->text);
+        mu_json_close(json, '}');
+        return;
+    }
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 64u << 10);
+    if (s->type == SETTING_TEXT || s->type == SETTING_NAME || s->type == SETTING_PATH) {
+        mu_buf_text(&text, *(const char *const *)slot);
+    } else if (s->type == SETTING_LISTEN || s->type == SETTING_TARGET) {
+        mu_buf_text(&text, ((const struct config_address *)slot)->text);
+    } else if (s->type == SETTING_SECRET) {
+        secret_text(&text, slot);
+    } else {
+        show_value(&text, s, slot);
+    }
+    mu_json_string(json, key, mu_buf_str(&text));
+}
+
+static void json_block(struct mu_json *json, const char *key, const struct block *block,
+                       const void *base);
+
+static void json_list(struct mu_json *json, const struct setting *s, const void *base)
+{
+    const char *items;
+    size_t count;
+    memcpy(&items, (const char *)base + s->offset, sizeof items);
+    memcpy(&count, (const char *)base + s->count_offset, sizeof count);
+    mu_json_open(json, s->name, '[');
+    for (size_t i = 0; i < count; i++) {
+        const char *item = items + i * setting_element_size(s);
+        if (s->type == SETTING_BLOCK) {
+            json_block(json, NULL, s->block, item);
+        } else {
+            json_value(json, NULL, s, item);
+        }
+    }
+    mu_json_close(json, ']');
+}
+
+static void json_block(struct mu_json *json, const char *key, const struct block *block,
+                       const void *base)
+{
+    mu_json_open(json, key, '{');
+    for (const struct setting *s = block->settings; s->name != NULL; s++) {
+        const char *slot = (const char *)base + s->offset;
+        if (!is_shown(block, s, base)) {
+            continue;
+        }
+        if (s->shape != SETTING_ONE) {
+            json_list(json, s, base);
+        } else if (s->type == SETTING_BLOCK) {
+            json_block(json, s->name, s->block, slot);
+        } else {
+            json_value(json, s->name, s, slot);
+        }
+    }
+    mu_json_close(json, '}');
+}
+
+void config_show_json(const struct config *config, struct mu_buf *out)
+{
+    struct mu_json json;
+    mu_json_init(&json, out);
+    json_block(&json, NULL, &schema_root, config);
+    mu_buf_byte(out, '\n');
 }

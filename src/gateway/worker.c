@@ -41,7 +41,7 @@ void worker_log(struct worker *worker, struct mu_slice line)
         char text[96];
         MU_AUTO(buf) struct mu_buf lost;
         uint64_t count = worker->log_lost;
-        (void)snprintf(text, sizeof text, "%llu lines could not be written",
+        (void)snprintf(text, sizeof text, "%llu log lines could not be written",
                        (unsigned long long)count);
         struct log_entry entry = {.time_s = reactor_now_s(worker->reactor),
                                   .level = CONFIG_LOG_WARNING,

@@ -230,7 +230,9 @@ static bool sqlite_open(struct store *store, const char *path, struct mutual_err
     struct stat info;
     if (store->access != STORE_CREATE && stat(path, &info) == -1) {
         enum mutual_code code = errno == ENOENT ? MUTUAL_E_FILE_MISSING : MUTUAL_E_STORE_FAILED;
-        return mu_fail_errno(err, code, errno, "could not open store \"%s\"", store->name);
+        bool denied = errno == EACCES;
+        (void)mu_fail_errno(err, code, errno, "could not open store \"%s\"", store->name);
+        return denied && mu_error_hint(err, "Run it as the user who owns the authority.");
     }
     if (store->access == STORE_CREATE && !make_file(store, path, err)) {
         return false;

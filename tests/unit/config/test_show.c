@@ -45,4 +45,27 @@ static void test_text_that_looks_like_something_else(void **state)
     built_done(&again);
 }
 
-UNIT_MAIN(UNIT_CASE(test_round_trip), UNIT_CASE(test_text_that_looks_like_something_else))
+static void test_json(void **state)
+{
+    (void)state;
+    struct built b = build_text(SAMPLE);
+    assert_non_null(b.config);
+    MU_AUTO(buf) struct mu_buf shown;
+    mu_buf_init(&shown, 65536);
+    config_show_json(b.config, &shown);
+    assert_false(shown.failed);
+    static const char *const parts[] = {
+        "{\"version\":1,",           "\"when-stale\":\"grace 36h\"",
+        "\"passphrase\":\"env:PW\"", "{\"directory\":\"/tls/db\"",
+        "\"required\":true",         "\"from\":[{\"spiffe\":",
+    };
+    for (size_t i = 0; i < MU_COUNT(parts); i++) {
+        if (strstr(mu_buf_str(&shown), parts[i]) == NULL) {
+            fail_msg("%s is not in %s", parts[i], mu_buf_str(&shown));
+        }
+    }
+    built_done(&b);
+}
+
+UNIT_MAIN(UNIT_CASE(test_round_trip), UNIT_CASE(test_json),
+          UNIT_CASE(test_text_that_looks_like_something_else))

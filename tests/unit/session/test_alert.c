@@ -153,7 +153,7 @@ static void the_hint_says_what_we_can_see(void **state)
     assert_int_equal(SSL_CTX_add_client_CA(raw.ctx, mu_cert_x509(other->cert)), 1);
     hear_out(&raw, &pair);
     assert_string_equal(pair.client.err.hint,
-                        "Our certificate is from \"CN=Issuer\", which is not among the 1 "
+                        "Our certificate is from \"CN=Issuer\", which is not among the "
                         "authorities that the server names.");
     tls_raw_done(&raw);
     tls_pair_done(&pair);
