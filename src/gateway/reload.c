@@ -76,12 +76,26 @@ void reload_refuse(struct parent *parent, const struct mutual_error *why)
     next_reload(parent);
 }
 
+/* Who hangs, or is taken over and does not want the new rules, must not hold up the next ones. */
+static void kill_silent(struct parent *parent, const struct mutual_error *why)
+{
+    for (uint32_t i = 0; i < parent->workers; i++) {
+        const struct supervised *worker = supervisor_find(parent->supervisor, IPC_WORKER, i);
+        if (parent->done[i] != parent->coming->id && worker != NULL && worker->ready) {
+            supervisor_kill(parent->supervisor, worker, why);
+        }
+    }
+}
+
 static void on_patience(void *owner)
 {
     struct parent *parent = owner;
     struct mutual_error why = {0};
     (void)mu_fail(&why, MUTUAL_E_PROCESS_DIED, "%s did not answer in %d seconds",
                   parent->phase == PHASE_KEYS ? "the key process" : "a worker", PATIENCE_S);
+    if (parent->phase == PHASE_WORKERS) {
+        kill_silent(parent, &why);
+    }
     reload_refuse(parent, &why);
 }
 
