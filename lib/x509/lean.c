@@ -140,8 +140,7 @@ bool mu_ossl_lean(struct ossl_lib_ctx_st *context, struct mutual_error *err)
 /* Loading again yields the very provider; a context does not release what was loaded into it. */
 void mu_ossl_lean_free(struct ossl_lib_ctx_st *context)
 {
-    OSSL_PROVIDER *provider =
-        context == NULL ? NULL : OSSL_PROVIDER_load(context, PROVIDER_NAME);
+    OSSL_PROVIDER *provider = context == NULL ? NULL : OSSL_PROVIDER_load(context, PROVIDER_NAME);
     if (provider != NULL) {
         (void)OSSL_PROVIDER_unload(provider);
         (void)OSSL_PROVIDER_unload(provider);
