@@ -47,7 +47,7 @@ static void lines_that_nobody_takes_are_counted(void **state)
     worker_log(&home.worker, MU_SLICE_LIT("three\n"));
     assert_int_equal(home.worker.log_lost, 0);
     assert_true(read(ends[0], got, sizeof got - 1) > 0);
-    assert_non_null(strstr(got, "2 lines could not be written"));
+    assert_non_null(strstr(got, "2 log lines could not be written"));
     assert_non_null(strstr(got, "three\n"));
     (void)close(ends[0]);
     (void)close(ends[1]);
