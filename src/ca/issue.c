@@ -138,13 +138,11 @@ static bool fail_exists(const struct ca *ca, const char *path, const char *name,
                         struct mutual_error *err)
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
-    MU_AUTO(buf) struct mu_buf hex;
     uint8_t fingerprint[32];
-    mu_buf_init(&hex, 2 * sizeof fingerprint + 1);
     (void)mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" exists already", path);
     if (ca_delivered_fingerprint(path, fingerprint)) {
-        mu_hex(&hex, mu_slice_of(fingerprint, sizeof fingerprint));
-        const struct inventory_filter filter = {.who = mu_buf_str(&hex), .limit = 1};
+        const struct inventory_filter filter = {
+            .fingerprint = mu_slice_of(fingerprint, sizeof fingerprint), .limit = 1};
         if (inventory_records_get(ca->inventory, &filter, 1, &records, NULL) && records.count > 0 &&
             records.items[0].revoked) {
             return mu_error_hint(err, "It holds a revoked certificate. Run: rm -r %s; then retry.",

@@ -194,6 +194,9 @@ void cli_table_cell(struct cli_table *table, enum cli_ink ink, const char *forma
 static void print_row(const struct cli_table *table, const struct cli *cli,
                       const struct cell *cells, size_t count)
 {
+    while (count > 0 && cells[count - 1].width == 0) {
+        count--;
+    }
     for (size_t c = 0; c < count; c++) {
         bool inked = cells[c].ink != CLI_PLAIN && cells[c].width > 0;
         cli_print(cli, "%s%s%s", inked ? cli_ink(cli, cells[c].ink) : "", cells[c].text,

@@ -393,7 +393,9 @@ def test_revoking(ca):
     done = ca("revoke", "revoked-name", status=1)
     assert "ALREADY_REVOKED" in done.stderr and "keyCompromise" in done.stderr
     assert "ALREADY_REVOKED" in ca("renew", "revoked-name", status=1).stderr
+    assert "rm -r" in ca("issue", "revoked-name", status=73).stderr
     assert "NOT_FOUND" in ca("revoke", "nobody", status=1).stderr
+    ca("list", "nobody", status=1)
     assert "OPTION_VALUE" in ca("revoke", "gnutls", "-r", "boredom", status=2).stderr
     assert {c["name"] for c in ca.listed("--revoked")} >= {"revoked-name", "revoked-file"}
     assert crl_number(ca) == first + 4
