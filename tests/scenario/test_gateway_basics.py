@@ -4,7 +4,6 @@ import os
 import socket
 import ssl
 import struct
-import threading
 
 import pytest
 from gateway import inbound
@@ -41,13 +40,8 @@ def test_much_data_both_ways_at_once(gateway, pki, backend):
     g = gateway(inbound(pki, backend))
     data = os.urandom(1 << 20) * 24
     with TlsClient(g.address(), client_context(pki, pki.client())) as client:
-        writer = threading.Thread(target=client.tls.sendall, args=(data,))
-        writer.start()
-        got = bytearray()
-        while len(got) < len(data):
-            got += client.tls.recv(1 << 16)
-        writer.join()
-    assert bytes(got) == data
+        got = client.exchange(data)
+    assert got == data
     line = g.end(outcome="admitted")
     assert line["bytes_in"] == line["bytes_out"] == len(data)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both ends of a connection: services behind the gateway, and clients of several temperaments."""
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -105,6 +106,36 @@ class TlsClient:
             self.raw = self.tls.unwrap()
             self.raw.close()
         self.tls.close()
+
+    def exchange(self, data):
+        """Sends and at the same time reads as many bytes back; in one thread, for OpenSSL's connection
+        objects bear no two at once."""
+        sent, got = 0, bytearray()
+        self.tls.setblocking(False)
+        while len(got) < len(data):
+            wants_write = False
+            if sent < len(data):
+                try:
+                    sent += self.tls.send(data[sent:sent + 65536])
+                    wants_write = True
+                except ssl.SSLWantWriteError:
+                    wants_write = True
+                except ssl.SSLWantReadError:
+                    pass
+            try:
+                more = self.tls.recv(65536)
+                if not more:
+                    raise EOFError(f"ended after {len(got)} of {len(data)} bytes")
+                got += more
+                continue
+            except ssl.SSLWantReadError:
+                pass
+            ready = select.select([self.tls], [self.tls] if wants_write else [], [],
+                                  TIMEOUT)
+            if not any(ready):
+                raise TimeoutError(f"silent after {sent} bytes sent and {len(got)} read")
+        self.tls.settimeout(TIMEOUT)
+        return bytes(got)
 
     def ask(self, data=b"hello"):
         """Sends and reads as many bytes back."""
