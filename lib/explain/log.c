@@ -29,7 +29,8 @@ static struct mu_slice id_text(const struct mutual_name *name)
 const char *mu_story_level(const struct mutual_story *story)
 {
     const struct mutual_error *error = mu_story_error(story);
-    if (error == NULL || strcmp(mu_story_outcome(story), "ended") == 0) {
+    if (error == NULL || error->code == MUTUAL_E_PEER_SILENT ||
+        strcmp(mu_story_outcome(story), "ended") == 0) {
         return "info";
     }
     return mutual_code_class(error->code) == MUTUAL_CLASS_PEER ? "warning" : "error";
@@ -94,6 +95,9 @@ void mu_story_log_text(const struct mutual_story *story, const struct mu_story_c
                       counts->bytes_out);
     }
     mu_buf_printf(out, ", %s", mu_lapse_text(counts->duration_ns, text));
+    if (error != NULL) {
+        mu_buf_printf(out, "; %s", error->hint);
+    }
 }
 
 /* What happened, in one sentence for people who read the JSON. */
@@ -161,6 +165,7 @@ static void write_decision(struct mu_json *json, const struct mutual_story *stor
     mu_json_string(json, "reason",
                    error == NULL ? NULL : mu_explain_reason_word(error->code, word));
     mu_json_string(json, "detail", error == NULL ? NULL : error->reason);
+    mu_json_string(json, "hint", error == NULL ? NULL : error->hint);
 }
 
 void mu_story_log_json(const struct mutual_story *story, const struct mu_story_counts *counts,

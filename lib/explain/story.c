@@ -36,6 +36,9 @@ const char *mu_story_outcome(const struct mutual_story *story)
     if (error == NULL) {
         return is_admitted(story) ? "admitted" : "under_way";
     }
+    if (error->code == MUTUAL_E_PEER_SILENT) {
+        return "left"; /* nobody asked for anything, nobody was refused */
+    }
     /* In TLS 1.3 a client has admitted its server, and may have sent data, before it hears that
      * the server refuses its certificate. */
     bool by_peer = error->code == MUTUAL_E_PEER_REFUSED_US ||

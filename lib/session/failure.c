@@ -150,6 +150,9 @@ static const char *step_words(const struct mutual_session *session)
 static bool end_in_handshake(struct mutual_session *session, int broken, struct mutual_error *err)
 {
     const char *peer = mu_peer_word(session);
+    if (session->server && session->bytes_in == 0) {
+        return mu_fail(err, MUTUAL_E_PEER_SILENT, "the client left without a word");
+    }
     if (broken != 0) {
         return mu_fail_errno(err, MUTUAL_E_PEER_RESET, broken,
                              "the connection to the %s broke before step \"%s\"", peer,

@@ -39,7 +39,7 @@ static void tell(struct teller *teller, const char *label, const char *format, .
     }
     char key[32];
     size_t n = 0;
-    for (; label[n] != '\0' && n < sizeof key - 1; n++) {
+    for (; n < sizeof key - 1 && label[n] != '\0'; n++) {
         key[n] = label[n];
         if (key[n] == ' ') {
             key[n] = '_';

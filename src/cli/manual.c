@@ -144,7 +144,7 @@ void manual_verb(const struct cli_verb *verb, struct mu_buf *out)
 {
     char title[64] = "MUTUAL-";
     char name[64] = "mutual-";
-    for (size_t i = 0; verb->name[i] != '\0' && i < sizeof title - 8; i++) {
+    for (size_t i = 0; i < sizeof title - 8 && verb->name[i] != '\0'; i++) {
         title[7 + i] = (char)toupper((unsigned char)verb->name[i]);
         name[7 + i] = verb->name[i];
     }

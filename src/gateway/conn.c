@@ -151,7 +151,7 @@ static void count_error(struct conn *conn, enum mutual_code code)
         [STAGE_UP_ADMIT] = METER_refused, [STAGE_RELAY] = METER_broken,
         [STAGE_DRAIN] = METER_broken,
     };
-    enum meter_figure figure = figures[conn->stage];
+    enum meter_figure figure = code == MUTUAL_E_PEER_SILENT ? METER_left : figures[conn->stage];
     if (figure == METER_failed && is_judgement(mutual_code_alert(code))) {
         figure = METER_refused;
     }

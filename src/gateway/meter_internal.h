@@ -14,6 +14,7 @@
     X(open, "connections open now")                                    \
     X(admitted, "connections whose peer was proved and admitted")      \
     X(resumed, "of these, by a resumed session")                       \
+    X(left, "connections whose peer left without a word")              \
     X(failed, "connections whose handshake failed")                    \
     X(refused, "connections whose peer was judged and refused")        \
     X(unreachable, "connections whose other end could not be reached") \

@@ -44,7 +44,7 @@ void ipc_put_bytes(struct mu_buf *buf, struct mu_slice bytes)
 
 void ipc_put_text(struct mu_buf *buf, const char *text)
 {
-    ipc_put_bytes(buf, text == NULL ? (struct mu_slice){0} : mu_slice_text(text));
+    ipc_put_bytes(buf, text == NULL ? mu_slice_of(NULL, 0) : mu_slice_text(text));
 }
 
 /* The code goes by name: numbers are not stable across versions, and a parent may be newer than

@@ -89,6 +89,7 @@ static const char *type_name(enum mu_key_kind kind)
     case MU_KEY_ED25519:
         return "ED25519";
     case MU_KEY_RSA_PSS:
+        return "RSA-PSS";
     case MU_KEY_OTHER:
         break;
     }

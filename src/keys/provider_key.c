@@ -31,6 +31,12 @@ static void *rsa_new(void *provider)
     return key_new(MU_KEY_RSA);
 }
 
+static void *rsa_pss_new(void *provider)
+{
+    (void)provider;
+    return key_new(MU_KEY_RSA_PSS);
+}
+
 static void *ed25519_new(void *provider)
 {
     (void)provider;
@@ -164,10 +170,13 @@ static const char *ed25519_operation(int operation)
 
 KEY_MANAGER(ec_manager, ec_new, ec_operation);
 KEY_MANAGER(rsa_manager, rsa_new, rsa_operation);
+KEY_MANAGER(rsa_pss_manager, rsa_pss_new, rsa_operation);
 KEY_MANAGER(ed25519_manager, ed25519_new, ed25519_operation);
 
 const OSSL_ALGORITHM provider_key_managers[] = {
     {"EC:id-ecPublicKey:1.2.840.10045.2.1", PROVIDER_PROPERTY, ec_manager, "EC key elsewhere"},
     {"RSA:rsaEncryption:1.2.840.113549.1.1.1", PROVIDER_PROPERTY, rsa_manager, "RSA key elsewhere"},
+    {"RSA-PSS:RSASSA-PSS:1.2.840.113549.1.1.10", PROVIDER_PROPERTY, rsa_pss_manager,
+     "RSA key for PSS elsewhere"},
     {"ED25519:1.3.101.112", PROVIDER_PROPERTY, ed25519_manager, "Ed25519 key elsewhere"},
     {NULL, NULL, NULL, NULL}};

@@ -129,6 +129,22 @@ static const OSSL_PARAM *signing_settable_params(void *opaque, void *provider)
     return types;
 }
 
+/* Before anybody names another. A key for PSS alone (RFC 4055 section 1.2) has no other. */
+static enum keys_padding default_padding(enum mu_key_kind kind)
+{
+    switch (kind) {
+    case MU_KEY_RSA:
+        return KEYS_PADDING_PKCS1;
+    case MU_KEY_RSA_PSS:
+        return KEYS_PADDING_PSS;
+    case MU_KEY_EC:
+    case MU_KEY_ED25519:
+    case MU_KEY_OTHER:
+        break;
+    }
+    return KEYS_PADDING_NONE;
+}
+
 static int signing_init(void *opaque, const char *digest, void *key, const OSSL_PARAM params[])
 {
     struct signing *signing = opaque;
@@ -138,8 +154,7 @@ static int signing_init(void *opaque, const char *digest, void *key, const OSSL_
     if (signing->key == NULL || !set_digest(signing, digest)) {
         return 0;
     }
-    signing->scheme.padding =
-        signing->key->kind == MU_KEY_RSA ? KEYS_PADDING_PKCS1 : KEYS_PADDING_NONE;
+    signing->scheme.padding = default_padding(signing->key->kind);
     return signing_set_params(signing, params);
 }
 

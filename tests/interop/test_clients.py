@@ -25,6 +25,8 @@ class Field:
         self.stranger = House(mutual, directory / "stranger", "example.com")
         self.seen = 0
         inbound = [self.listener(backend, key, self.house.server(f"gw-{key}", key)) for key in KEYS]
+        inbound.append(self.listener(backend, "rsa-pss", self.house.pss(
+            "gw-rsa-pss", "--dns", "localhost", "--ip", "127.0.0.1")))
         inbound.append(self.listener(backend, "plain", self.house.server("gw-ec-p256"),
                                      clients={"mode": "none"}))
         inbound.append(self.listener(backend, "either", self.house.server("gw-ed25519"),
@@ -218,6 +220,16 @@ def test_clients_whose_keys_are_restricted_to_pss(field, stack, version):
     said, line = field.fetch(stack, "rsa-2048", version, pair)
     assert said.good, said.text
     admitted(line, version, "spiffe://example.org/client-pss", "programs")
+
+
+@pytest.mark.parametrize("stack,version", [case for case in EVERYBODY
+                                           if case.values[0] is not NSS])
+def test_a_server_whose_key_is_restricted_to_pss(field, stack, version):
+    """The key process makes the signatures of such a key, too."""
+    pair, identity = field.who(stack)
+    said, line = field.fetch(stack, "rsa-pss", version, pair)
+    assert said.good and stack.spoke(version) in said.text, said.text
+    admitted(line, version, identity, "programs")
 
 
 def test_nss_knows_no_ed25519_and_is_served_with_another_key(field):

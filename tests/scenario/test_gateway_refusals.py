@@ -46,8 +46,9 @@ def story(running):
     yield g.address(), line
     good.ask(b"undisturbed")
     last = line()
-    assert last["outcome"] in ("refused", "failed"), last
+    assert last["outcome"] == ("left" if last["reason"] == "peer_silent" else "refused"), last
     assert last["reason"] and last["detail"] and last["msg"], last
+    assert len(last["hint"]) > 15, "it says what to do"
     assert last["listener"] == "db" and last["peer.addr"].startswith("127.0.0.1:")
 
 
@@ -62,13 +63,13 @@ def test_plain_http(story):
 def test_garbage(story):
     address, line = story
     say(address, os.urandom(7).replace(b"\x16", b"\0") * 100)
-    assert line()["reason"] in ("not_tls", "hello_malformed")
+    assert line()["reason"] == "not_tls"
 
 
 def test_ssl_2(story):
     address, line = story
     say(address, bytes([0x80, 0x2e, 0x01, 0x00, 0x02, 0x00, 0x15, 0x00, 0x00, 0x00, 0x10]) + b"\0" * 37)
-    assert line()["reason"] in ("protocol_version", "protocol_old")
+    assert line()["reason"] == "protocol_version"
 
 
 def hello(version, body_version=None, ciphers=b"\xc0\x2f\x00\x9c", extensions=b""):
@@ -84,7 +85,7 @@ def hello(version, body_version=None, ciphers=b"\xc0\x2f\x00\x9c", extensions=b"
 def test_old_versions(story, version):
     address, line = story
     assert say(address, hello(version))[:1] in (b"\x15", b"")
-    assert line()["reason"] in ("protocol_version", "protocol_old")
+    assert line()["reason"] == "protocol_version"
 
 
 def test_truncated_hello(story):
@@ -93,25 +94,29 @@ def test_truncated_hello(story):
         raw.sendall(hello(0x0303)[:20])
         raw.shutdown(socket.SHUT_WR)
         raw.recv(100)
-    assert line()["reason"] in ("peer_closed", "hello_malformed")
+    assert line()["reason"] == "hello_malformed"
 
 
 def test_oversized_hello(story):
     address, line = story
     say(address, b"\x16\x03\x01\x40\x00\x01\x00\xff\xfc\x03\x03" + b"\0" * 70000)
-    assert line()["reason"] in ("hello_malformed", "protocol_violation")
+    assert line()["reason"] == "hello_malformed"
 
 
 def test_nothing_is_said(story):
     address, line = story
     assert say(address, b"") == b""
-    assert line()["reason"] in ("timeout", "handshake_timeout")
+    assert line()["reason"] == "timeout"
 
 
-def test_gone_before_a_word(story):
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_health_checks_are_no_attack(story, how):
+    """Who connects and leaves, politely or not, is told, but warns and refuses nobody."""
     address, line = story
-    socket.create_connection(tuple(address.rsplit(":", 1))).close()
-    assert line()["reason"] in ("peer_closed", "peer_reset")
+    with socket.create_connection(tuple(address.rsplit(":", 1))) as raw:
+        if how == "reset":
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert line()["reason"] == "peer_silent" and line()["level"] == "info"
 
 
 def test_no_shared_cipher(story, pki):
@@ -145,7 +150,7 @@ def test_stranger(story, pki):
 
 def test_expired(story, pki):
     line = present(story, pki, pki.client("expired", days=(-20, -1)))
-    assert line["reason"] in ("expired", "cert_expired") and "expired" in line["detail"]
+    assert line["reason"] == "expired" and "expired" in line["detail"]
 
 
 def test_not_yet_valid(story, pki):
@@ -154,17 +159,17 @@ def test_not_yet_valid(story, pki):
 
 def test_revoked(story, pki):
     line = present(story, pki, pki.client("revoked"))
-    assert line["reason"] in ("revoked", "cert_revoked")
+    assert line["reason"] == "revoked"
 
 
 def test_wrong_purpose(story, pki):
     line = present(story, pki, pki.pair("a-server", eku="serverAuth"))
-    assert line["reason"] in ("eku_missing", "purpose_wrong")
+    assert line["reason"] == "eku_missing"
 
 
 def test_bad_name(story, pki):
     line = present(story, pki, pki.client("bad-name", sans=["URI:spiffe://Example.org/x"]))
-    assert line["reason"] in ("identity_invalid", "spiffe_malformed", "name_malformed")
+    assert line["reason"] == "spiffe_malformed"
 
 
 def test_weak_key(story, pki):
@@ -191,7 +196,7 @@ def test_hundred_certificates(story, pki):
     context = client_context(pki)
     context.load_cert_chain(chain, pair.key)
     line = present(story, pki, pair, context)
-    assert line["reason"] in ("chain_too_long", "protocol_violation", "hello_malformed")
+    assert line["reason"] == "chain_too_long" and "100" in line["detail"]
 
 
 def test_an_authority_as_client(story, pki):
@@ -200,7 +205,7 @@ def test_an_authority_as_client(story, pki):
     chain.write_text(pki.issuer.cert.read_text() + pki.issuer.pair.key.read_text())
     context.load_cert_chain(chain)
     line = present(story, pki, None, context)
-    assert line["reason"] in ("ca_as_peer", "eku_missing", "purpose_wrong", "key_usage_wrong")
+    assert line["reason"] == "ca_as_peer"
 
 
 def test_no_grant(story, pki):

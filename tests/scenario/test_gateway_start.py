@@ -112,31 +112,33 @@ def no_socket(pki, d):
     return config
 
 
+# What is wrong, the code, the exit status, the thing that is named, and a piece of the remedy.
 CASES = [
-    (unreadable, "absent.key", 1),
-    (exposed, "chmod 600", 1),
-    (mismatched, "KEY_MISMATCH", 78),
-    (garbage_key, "garbage.key", 1),
-    (garbage_chain, "garbage.pem", 1),
-    (empty_bundle, "BUNDLE_EMPTY", 1),
-    (no_file, "absent.pem", 1),
-    (taken, "ADDRESS_IN_USE", 69),
-    (not_ours, "LISTEN_FAILED", 69),
-    (unsafe_listen, "unsafe-listen", 1),
-    (yaml, "mutual.yaml", 1),
-    (word, "policy", 1),
-    (no_socket, "absent", 69),
+    (unreadable, ("FILE_MISSING", 66) if os.getuid() == 0 else ("FILE_UNREADABLE", 74),
+     "absent.key", "Check the path"),
+    (exposed, ("FILE_EXPOSED", 77), "exposed.key", "chmod 600"),
+    (mismatched, ("KEY_MISMATCH", 78), "client.key", "Install the pair"),
+    (garbage_key, ("PEM_MALFORMED", 65), "garbage.key", "-----BEGIN"),
+    (garbage_chain, ("CERT_MALFORMED", 65), "garbage.pem", "from its issuer again"),
+    (empty_bundle, ("BUNDLE_EMPTY", 78), "empty.pem", "authorities you trust"),
+    (no_file, ("FILE_MISSING", 66), "absent.pem", "Check the path"),
+    (taken, ("ADDRESS_IN_USE", 69), "127.0.0.1", "Stop the other program"),
+    (not_ours, ("LISTEN_FAILED", 69), "192.0.2.1:8443", "one of this machine"),
+    (unsafe_listen, ("LISTEN_UNSAFE", 78), "0.0.0.0", "unsafe-listen: true"),
+    (yaml, ("CONFIG_SYNTAX", 78), "mutual.yaml", "end with"),
+    (word, ("CONFIG_INVALID", 78), "polcy", 'did you mean "policy"'),
+    (no_socket, ("LISTEN_FAILED", 69), "systemd:absent", "socket unit"),
 ]
 
 
-@pytest.mark.parametrize("make,says,status", CASES, ids=[case[0].__name__ for case in CASES])
-def test_it_says_what_is_wrong(mutual, pki, tmp_path, make, says, status):
+@pytest.mark.parametrize("make,told,thing,remedy", CASES, ids=[case[0].__name__ for case in CASES])
+def test_it_says_what_is_wrong(mutual, pki, tmp_path, make, told, thing, remedy):
     done = start(mutual, tmp_path, make(pki, tmp_path))
-    assert done.returncode != 0, done.stderr
-    assert status == 1 or done.returncode == status, (done.returncode, done.stderr)
-    assert says in done.stderr, done.stderr
-    assert "cannot start" in done.stderr
-    assert "ASAN" not in done.stderr
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["code"], done.returncode) == told, done.stderr
+    assert last["msg"] == "cannot start"
+    assert thing in last["detail"] + (last["where"] or ""), last
+    assert remedy in last["hint"], last
 
 
 def test_an_expired_certificate_is_told_but_served(gateway, pki, backend):

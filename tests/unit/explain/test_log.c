@@ -66,6 +66,7 @@ static void the_longest_record_fits_into_a_pipe(void **state)
         memset(reason, '"', sizeof reason - 1);
         reason[sizeof reason - 1] = '\0';
         fail_with(&scene, MUTUAL_E_IDLE_TIMEOUT, reason);
+        memset(scene.error.hint, '"', sizeof scene.error.hint - 1);
         MU_AUTO(buf) struct mu_buf text;
         MU_AUTO(buf) struct mu_buf json;
         mu_buf_init(&text, 4096);

@@ -51,8 +51,7 @@ static const struct raw_case raw_cases[] = {
      MUTUAL_E_HELLO_MALFORMED, "the hello of the client is malformed: length mismatch"},
     {"no hello", RAW("\x16\x03\x01\x00\x04\x0e\x00\x00\x00"), false, MUTUAL_E_HELLO_MALFORMED,
      "the hello of the client is malformed: unexpected message"},
-    {"silence", "", 0, true, MUTUAL_E_PEER_CLOSED,
-     "the client closed the connection without a word"},
+    {"silence", "", 0, true, MUTUAL_E_PEER_SILENT, "the client left without a word"},
 };
 
 static void first_bytes_are_named(void **state)
