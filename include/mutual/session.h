@@ -48,6 +48,7 @@ struct mutual_session_info {
     const char *cipher;         /* "TLS_AES_256_GCM_SHA384"                              */
     const char *group;          /* "X25519"                                              */
     const char *sni;            /* the host name asked for, or NULL                      */
+    const char *service;        /* by whose rules it is judged: the host's that was asked for */
     const char *alpn;           /* the protocol chosen, or NULL                          */
     const char *peer_signature; /* the scheme the peer proved its key with, or NULL */
     bool mutual;                /* both ends presented a certificate                     */
@@ -77,6 +78,13 @@ MUTUAL_API size_t mutual_cache_count(const struct mutual_cache *cache);
 
 struct mutual_context;
 
+/* A host name with settings of its own: rules, certificates, protocols, all that a context is. */
+struct mutual_host {
+    const char *const *names; /* NULL-terminated: "api.example.org", or "*.example.org" for one
+                                 more label; in any case, a final dot is allowed                 */
+    struct mutual_context *context; /* a server's, without hosts; a reference is taken            */
+};
+
 struct mutual_context_options {
     const struct mutual_rules *rules; /* borrowed; must outlive the context                */
     struct mutual_identity *const *identities; /* server: at least one, the leaf's key type and the
@@ -86,7 +94,15 @@ struct mutual_context_options {
     const char *const *alpn;    /* NULL-terminated, in order of preference, or NULL  */
     const char *server_name;    /* client: the name sent as SNI, or NULL             */
     bool send_ca_names;         /* server: name the authorities, within the budget   */
-    bool strict_sni;            /* server: a name that no identity has is refused    */
+    bool strict_sni;            /* server: a name that nobody here has is refused    */
+    /* server: names that are answered by another context, chosen when the hello is read and before
+     * a session to resume is looked for: nothing of this one counts then. An exact name goes before
+     * a wildcard, and both before the names of `identities`. A client that asks for a name which
+     * nobody has, or for none, gets this context only if it has identities (with hosts it need not)
+     * and asks at least as much of its clients as every host does; else it is refused: leaving
+     * the name away never leads to a weaker check. */
+    const struct mutual_host *hosts;
+    size_t host_count;
     struct mutual_cache *cache; /* where sessions to resume are kept; NULL: none are. A reference
                                    is taken                                                   */
     int64_t (*clock_s)(void *context); /* seconds since 1970; NULL: the machine's clock       */

@@ -46,7 +46,11 @@ static bool options_check(const struct mutual_context_options *options, bool bli
         return mu_fail(err, MUTUAL_E_CONFIG_INVALID,
                        "\"%s\" is to verify its peers, but has no trust bundle", service);
     }
-    if (server && options->identity_count == 0) {
+    if (!server && options->host_count > 0) {
+        return mu_fail(err, MUTUAL_E_CONFIG_INVALID, "\"%s\" is a client and has host names",
+                       service);
+    }
+    if (server && options->identity_count == 0 && options->host_count == 0) {
         return mu_fail(err, MUTUAL_E_CONFIG_INVALID, "\"%s\" has no certificate to present",
                        service);
     }
@@ -184,6 +188,9 @@ static bool show_identities(struct mutual_context *context, struct mutual_error 
     for (size_t i = 0; i < context->identity_count; i++) {
         context->remote_keys = context->remote_keys || is_remote(context->identities[i]);
     }
+    for (size_t i = 0; i < context->tenants.count; i++) {
+        context->remote_keys = context->remote_keys || context->tenants.contexts[i]->remote_keys;
+    }
     const struct mu_host *first = context->hosts.items;
     for (size_t i = 0; first != NULL && i < first->count; i++) {
         if (!use_identity(use_in_context, context->ssl, first->identities[i])) {
@@ -286,7 +293,7 @@ static void set_callbacks(struct mutual_context *context)
     if (server) {
         SSL_CTX_set_client_hello_cb(ssl, mu_select_host, NULL);
     }
-    if (server && context->alpn_len > 0) {
+    if (server) {
         SSL_CTX_set_alpn_select_cb(ssl, mu_select_alpn, NULL);
     }
 }
@@ -371,13 +378,15 @@ bool mu_context_new(const struct mutual_context_options *options,
     context->refs = 1;
     context->rules = options->rules;
     context->strict_sni = options->strict_sni;
+    context->tls13_only = extras->tls13_only;
     context->blind = extras->insecure_blind && options->rules->side == MUTUAL_SIDE_CLIENT;
     context->clock_s = options->clock_s;
     context->clock_context = options->clock_context;
     context->cache = options->cache != NULL ? mutual_cache_ref(options->cache) : NULL;
     if (!copy_alpn(context, options->alpn, err) ||
         !copy_server_name(context, options->server_name, err) ||
-        !copy_identities(context, options, err) || !make_ssl(context, options, extras, err)) {
+        !copy_identities(context, options, err) ||
+        !mu_tenants_build(&context->tenants, options, err) || !make_ssl(context, options, extras, err)) {
         mu_ossl_clear();
         return false;
     }
@@ -409,6 +418,7 @@ void mutual_context_unref(struct mutual_context *context)
     }
     mu_free(context->identities);
     mu_hosts_done(&context->hosts);
+    mu_tenants_done(&context->tenants);
     for (size_t i = 0; context->alpn_texts != NULL && context->alpn_texts[i] != NULL; i++) {
         mu_free(context->alpn_texts[i]);
     }

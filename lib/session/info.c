@@ -67,6 +67,7 @@ void mutual_session_info(const struct mutual_session *session, struct mutual_ses
     cipher = cipher != NULL ? cipher : SSL_get_pending_cipher(ssl);
     struct mutual_session_info info = {
         .sni = session->server ? session->sni : session->context->server_name,
+        .service = session->context->rules->service,
         .mutual = session->mutual,
         .resumed = session->evidence.resumed,
         .cert_requested = session->cert_requested,

@@ -125,8 +125,8 @@ static int keep_ticket(SSL *ssl, SSL_SESSION *kept)
 {
     struct mutual_session *session = SSL_get_app_data(ssl);
     struct mutual_error ignored = {0};
-    if (SSL_version(ssl) == TLS1_3_VERSION && mu_session_settle(session, &ignored) &&
-        life_s(session) > 0) {
+    if (session->context->cache != NULL && SSL_version(ssl) == TLS1_3_VERSION &&
+        mu_session_settle(session, &ignored) && life_s(session) > 0) {
         keep(session, kept);
     }
     return 0;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The choice a server makes when it has read the hello: which host is asked for, which identities
- * it shows, which application protocol is spoken. Nothing here makes a check weaker: all hosts of
- * a context share its rules.
+ * The choice a server makes when it has read the hello: which host is asked for and by whose rules
+ * it is judged, which identities are shown, which application protocol is spoken.
  */
 #include "session/session_internal.h"
 
@@ -126,34 +125,10 @@ void mu_hosts_done(struct mu_hosts *hosts)
     *hosts = (struct mu_hosts){.items = NULL};
 }
 
-static const struct mu_host *hosts_get(const struct mu_hosts *hosts, struct mu_slice key)
-{
-    uintptr_t place = (uintptr_t)mu_map_get(hosts->by_name, key);
-    return place == 0 ? NULL : &hosts->items[place - 1];
-}
-
 const struct mu_host *mu_hosts_find(const struct mu_hosts *hosts, struct mu_slice name)
 {
-    char text[DNS_NAME_MAX + 1];
-    if (name.len > 0 && name.data[name.len - 1] == '.') {
-        name.len--;
-    }
-    if (name.len == 0 || name.len > DNS_NAME_MAX || name.data[0] == '*') {
-        return NULL;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        char c = (char)name.data[i];
-        text[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-    }
-    const struct mu_host *host = hosts_get(hosts, mu_slice_of(text, name.len));
-    const char *dot = host == NULL ? memchr(text, '.', name.len) : NULL;
-    if (dot != NULL && dot > text) {
-        /* RFC 9525 section 6.3: "*" stands for exactly one left-most label. */
-        size_t label = (size_t)(dot - text);
-        text[label - 1] = '*';
-        host = hosts_get(hosts, mu_slice_of(text + label - 1, name.len - label + 1));
-    }
-    return host;
+    size_t place = hosts->by_name == NULL ? 0 : mu_sni_find(hosts->by_name, name);
+    return place == 0 ? NULL : &hosts->items[place - 1];
 }
 
 /* ---- what the hello says ------------------------------------------------------------------------
@@ -240,9 +215,17 @@ static struct mu_offers hello_offers(SSL *ssl, const struct mu_host *host)
 static bool refuse_name(struct mutual_session *session)
 {
     struct mutual_error cause = {0};
-    (void)mu_fail(&cause, MUTUAL_E_SNI_UNKNOWN,
-                  "the client asked for \"%s\", which no certificate of \"%s\" names", session->sni,
-                  session->context->rules->service);
+    const char *service = session->entry->rules->service;
+    if (session->sni == NULL) {
+        (void)mu_fail(&cause, MUTUAL_E_SNI_UNKNOWN,
+                      "the client asked for no host name, which \"%s\" needs to know its host",
+                      service);
+    } else {
+        (void)mu_fail(&cause, MUTUAL_E_SNI_UNKNOWN,
+                      "the client asked for \"%s\", which no %s of \"%s\" names", session->sni,
+                      session->entry->tenants.count > 0 ? "host or certificate" : "certificate",
+                      service);
+    }
     mu_session_refuse(session, &cause);
     return false;
 }
@@ -273,12 +256,56 @@ static bool keep_name(struct mutual_session *session, struct mu_slice name)
     return session->sni != NULL;
 }
 
+/* Everything that the host's context says is set here, before a session to resume is looked for:
+ * SSL_set_SSL_CTX brings certificates and authorities, and none of the rest. */
+static bool enter_context(struct mutual_session *session, struct mutual_context *chosen)
+{
+    SSL *ssl = session->ssl;
+    int least = chosen->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION;
+    if (chosen == session->context) {
+        return true;
+    }
+    SSL_set_verify(ssl, SSL_CTX_get_verify_mode(chosen->ssl), NULL);
+    if (SSL_set_SSL_CTX(ssl, chosen->ssl) != chosen->ssl ||
+        SSL_set_session_id_context(ssl, chosen->binding, sizeof chosen->binding) != 1 ||
+        SSL_set_min_proto_version(ssl, least) != 1 ||
+        SSL_set_num_tickets(ssl, SSL_CTX_get_num_tickets(chosen->ssl)) != 1) {
+        return false;
+    }
+    session->context = chosen;
+    return true;
+}
+
+/* Whose name is it? NULL: nobody's, and nobody answers for it. */
+static struct mutual_context *context_for(struct mutual_context *entry, struct mu_slice name)
+{
+    struct mutual_context *tenant = mu_tenants_find(&entry->tenants, name);
+    if (tenant != NULL) {
+        return tenant;
+    }
+    bool own = name.len > 0 && mu_hosts_find(&entry->hosts, name) != NULL;
+    bool rest = entry->tenants.rest && (name.len == 0 || !entry->strict_sni);
+    return own || rest ? entry : NULL;
+}
+
+/* RFC 8446 section 4.1.2 wants the second hello to be the first but for what was asked for. The
+ * rules may not change between the two. */
+static bool same_context(struct mutual_session *session, const struct mutual_context *chosen)
+{
+    struct mutual_error cause = {0};
+    if (chosen == session->context) {
+        return true;
+    }
+    (void)mu_fail(&cause, MUTUAL_E_PROTOCOL_VIOLATION,
+                  "the client asked for another host in its second hello");
+    mu_session_refuse(session, &cause);
+    return false;
+}
+
 int mu_select_host(SSL *ssl, int *alert, void *context)
 {
     (void)context;
     struct mutual_session *session = SSL_get_app_data(ssl);
-    const struct mu_hosts *hosts = &session->context->hosts;
-    const struct mu_host *host = &hosts->items[0];
     struct mu_slice name = hello_name(ssl);
     bool again = session->hello_seen; /* after a HelloRetryRequest */
     session->hello_seen = true;
@@ -286,17 +313,24 @@ int mu_select_host(SSL *ssl, int *alert, void *context)
     if (!keep_name(session, name)) {
         return SSL_CLIENT_HELLO_ERROR;
     }
-    if (name.len > 0) {
-        host = mu_hosts_find(hosts, name);
-        if (host == NULL && session->context->strict_sni) {
-            *alert = SSL_AD_UNRECOGNIZED_NAME;
-            (void)refuse_name(session);
-            return SSL_CLIENT_HELLO_ERROR;
-        }
-        host = host != NULL ? host : &hosts->items[0];
+    struct mutual_context *chosen = context_for(session->entry, name);
+    if (chosen == NULL) {
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
+        (void)refuse_name(session);
+        return SSL_CLIENT_HELLO_ERROR;
     }
+    if (again && !same_context(session, chosen)) {
+        *alert = SSL_AD_ILLEGAL_PARAMETER;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (!enter_context(session, chosen)) {
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    const struct mu_host *first = &chosen->hosts.items[0];
+    const struct mu_host *host = mu_hosts_find(&chosen->hosts, name);
+    host = host != NULL ? host : first;
     session->offers = hello_offers(ssl, host);
-    if ((again || host != &hosts->items[0]) && !show_identities(ssl, host)) {
+    if ((again || host != first) && !show_identities(ssl, host)) {
         return SSL_CLIENT_HELLO_ERROR;
     }
     return SSL_CLIENT_HELLO_SUCCESS;
@@ -324,6 +358,9 @@ int mu_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     struct mutual_session *session = SSL_get_app_data(ssl);
     const unsigned char *ours = session->context->alpn;
     size_t ours_len = session->context->alpn_len;
+    if (ours_len == 0) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
     for (size_t i = 0; i < ours_len; i += 1u + ours[i]) {
         for (unsigned j = 0; j < in_len && j + in[j] < in_len; j += 1u + in[j]) {
             if (ours[i] == in[j] && memcmp(ours + i + 1, in + j + 1, in[j]) == 0) {

@@ -52,7 +52,8 @@ struct mutual_session *mutual_session_new(struct mutual_context *context, struct
         return NULL;
     }
     mu_ossl_clear();
-    session->context = mutual_context_ref(context);
+    session->entry = mutual_context_ref(context);
+    session->context = context;
     session->server = context->rules->side == MUTUAL_SIDE_SERVER;
     session->alert_in = -1;
     session->alert_out = -1;
@@ -97,7 +98,7 @@ void mutual_session_free(struct mutual_session *session)
     mu_free(session->failure);
     mu_buf_done(&session->peer_cert);
     mu_free(session->sni);
-    mutual_context_unref(session->context);
+    mutual_context_unref(session->entry);
     mu_free(session);
 }
 
@@ -311,6 +312,11 @@ const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
 const struct mutual_verdict *mutual_session_admit(struct mutual_session *session, int64_t now_s)
 {
     return mu_session_admit_by(session, session->context->rules, now_s);
+}
+
+const struct mutual_rules *mu_session_rules(const struct mutual_session *session)
+{
+    return session->context->rules;
 }
 
 /* No byte of the application passes without this. */

@@ -42,6 +42,10 @@ struct mu_ca_names {
 };
 struct mu_ca_names mu_context_ca_names(const struct mutual_context *context);
 
+/* The rules that the session is judged by: those of its context, or of the host that was asked for
+ * once the hello is read. Lives as long as they do. */
+const struct mutual_rules *mu_session_rules(const struct mutual_session *session);
+
 /* ---- after admission ------------------------------------------------------------------------- */
 
 /* As mutual_session_admit, but by other rules than those of the context: for connections that are

@@ -32,9 +32,28 @@ struct mu_hosts {
 bool mu_hosts_build(struct mu_hosts *hosts, struct mutual_identity *const *identities, size_t count,
                     struct mutual_error *err);
 void mu_hosts_done(struct mu_hosts *hosts);
-/* The host for a name as it came from the wire, in any case, with or without final dot; NULL: none
- * has it. */
+/* The host for a name as it came from the wire; NULL: none has it. */
 const struct mu_host *mu_hosts_find(const struct mu_hosts *hosts, struct mu_slice name);
+
+/* ---- tenants: host names with a context of their own ------------------------------------------
+ */
+
+struct mu_tenants {
+    struct mutual_context **contexts; /* references */
+    size_t count;
+    struct mu_map *by_name; /* as in mu_hosts, to a place in `contexts` from 1 */
+    bool rest; /* who asks for a name that nobody has, or for none, may have the context itself */
+};
+/* Fails with CONFIG_INVALID for a name that is none, or that two hosts have, and for a context that
+ * cannot be a host's. */
+bool mu_tenants_build(struct mu_tenants *tenants, const struct mutual_context_options *options,
+                      struct mutual_error *err);
+void mu_tenants_done(struct mu_tenants *tenants);
+/* NULL: none has it. */
+struct mutual_context *mu_tenants_find(const struct mu_tenants *tenants, struct mu_slice name);
+/* Looks a name from the wire up in a map of exact names and wildcards: the place it leads to, 0 for
+ * none. The one function that says which spellings are one name (mutual_name_parse does). */
+size_t mu_sni_find(const struct mu_map *by_name, struct mu_slice name);
 
 /* ---- context ------------------------------------------------------------------------------------
  */
@@ -47,11 +66,13 @@ struct mutual_context {
     struct mutual_identity **identities; /* references */
     size_t identity_count;
     struct mu_hosts hosts;
+    struct mu_tenants tenants;
     unsigned char *alpn; /* RFC 7301 protocol name list */
     size_t alpn_len;
     char **alpn_texts; /* the same as texts, NULL-terminated */
     char *server_name; /* client: as SNI; NULL: none is sent */
     bool strict_sni;
+    bool tls13_only;
     bool blind;       /* client: the server is not judged, and so never admitted */
     bool remote_keys; /* some key signs behind a provider that may pause */
     struct mutual_cache *cache;
@@ -95,7 +116,8 @@ enum mu_stage {
 #define MU_SPILL_BYTES 32u
 
 struct mutual_session {
-    struct mutual_context *context; /* reference */
+    struct mutual_context *entry;   /* reference: what it was made from */
+    struct mutual_context *context; /* what counts: the same, or that of the host asked for */
     SSL *ssl;
     struct mutual_wire *wire; /* only while a call lasts */
     enum mu_stage stage;
@@ -119,7 +141,7 @@ struct mutual_session {
     int16_t alert_in, alert_out; /* fatal alerts, or -1 */
     bool server;
     bool hello_oversized;
-    bool hello_seen;     /* a whole hello of the peer arrived                     */
+    bool hello_seen;     /* a whole hello of the peer arrived, and chose `context` */
     bool cert_seen;      /* the peer's Certificate message was not empty          */
     bool proof_seen;     /* the peer signed with the key of its certificate       */
     bool cert_requested; /* by the server                                         */
