@@ -91,10 +91,10 @@ struct mutual_context_options {
                                                SNI choose; client: none or one. References are
                                                taken.                                            */
     size_t identity_count;
-    const char *const *alpn;    /* NULL-terminated, in order of preference, or NULL  */
-    const char *server_name;    /* client: the name sent as SNI, or NULL             */
-    bool send_ca_names;         /* server: name the authorities, within the budget   */
-    bool strict_sni;            /* server: a name that nobody here has is refused    */
+    const char *const *alpn; /* NULL-terminated, in order of preference, or NULL  */
+    const char *server_name; /* client: the name sent as SNI, or NULL             */
+    bool send_ca_names;      /* server: name the authorities, within the budget   */
+    bool strict_sni;         /* server: a name that nobody here has is refused    */
     /* server: names that are answered by another context, chosen when the hello is read and before
      * a session to resume is looked for: nothing of this one counts then. An exact name goes before
      * a wildcard, and both before the names of `identities`. A client that asks for a name which

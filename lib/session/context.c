@@ -386,7 +386,8 @@ bool mu_context_new(const struct mutual_context_options *options,
     if (!copy_alpn(context, options->alpn, err) ||
         !copy_server_name(context, options->server_name, err) ||
         !copy_identities(context, options, err) ||
-        !mu_tenants_build(&context->tenants, options, err) || !make_ssl(context, options, extras, err)) {
+        !mu_tenants_build(&context->tenants, options, err) ||
+        !make_ssl(context, options, extras, err)) {
         mu_ossl_clear();
         return false;
     }

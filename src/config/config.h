@@ -221,6 +221,7 @@ struct config_tls {
 };
 
 enum config_mode { CONFIG_MODE_REQUIRE, CONFIG_MODE_REQUEST, CONFIG_MODE_NONE };
+const char *config_mode_word(enum config_mode mode); /* "require" */
 struct config_clients {
     struct config_mark mark;
     enum config_mode mode;
@@ -234,9 +235,16 @@ enum config_proxy_protocol {
     CONFIG_PROXY_V2_CERT, /* "v2-cert": with the client's whole certificate */
 };
 
+/* An inbound listener; or one of its hosts, which is a listener's settings under host names of
+ * their own: what the host does not say is the listener's. */
 struct config_inbound {
     struct config_mark mark;
-    const char *name;
+    const char *name;    /* of a host: its part of the service's name                */
+    const char *service; /* what grants are given to and logs tell: "api", or "api/partners" */
+    const struct config_inbound *listener; /* of a host: whose it is; else NULL       */
+    struct config_texts names; /* of a host: "api.example.org", "*.example.org", as written */
+    struct config_inbound *hosts;
+    size_t host_count;
     struct config_address *listen;
     size_t listen_count;
     struct config_address forward;
@@ -333,6 +341,8 @@ struct config {
     size_t trust_count;
     struct config_inbound *inbounds;
     size_t inbound_count;
+    const struct config_inbound **served; /* every inbound, each followed by its hosts */
+    size_t served_count;
     struct config_outbound *outbounds;
     size_t outbound_count;
     struct config_grant *grants;
@@ -354,6 +364,7 @@ void mu_config_auto(struct config **config);
 /* Frees what only places need, which is most of the memory; marks keep their file and line. */
 void config_trim(struct config *config);
 const struct config_trust *config_trust_find(const struct config *config, const char *name);
+/* The listener or host of that service's name. */
 const struct config_inbound *config_inbound_find(const struct config *config, const char *name);
 
 /* Reads the main file, what it includes, and every file they refer to except private keys, into a

@@ -58,6 +58,7 @@ enum setting_type {
     SETTING_WORD,     /* int: the index into `words`                 */
     SETTING_TEXT,     /* const char *, one line                      */
     SETTING_NAME,     /* const char *, a name for something          */
+    SETTING_SERVICE,  /* const char *, a name or two: "api/partners" */
     SETTING_PATH,     /* const char *, resolved                      */
     SETTING_SECRET,   /* struct config_secret                        */
     SETTING_LISTEN,   /* struct config_address                       */

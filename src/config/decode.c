@@ -417,6 +417,29 @@ static void parse_includes(struct decode *d, struct merge *merge)
     }
 }
 
+/* Every inbound, each followed by its hosts, now that none of them moves any more. */
+static void list_served(struct decode *d)
+{
+    struct config *config = &d->whole->config;
+    size_t count = config->inbound_count;
+    for (size_t i = 0; i < config->inbound_count; i++) {
+        count += config->inbounds[i].host_count;
+    }
+    config->served = mu_arena_alloc(d->whole->arena, (count + 1) * sizeof *config->served);
+    if (config->served == NULL) {
+        d->no_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < config->inbound_count; i++) {
+        struct config_inbound *in = &config->inbounds[i];
+        config->served[config->served_count++] = in;
+        for (size_t h = 0; h < in->host_count; h++) {
+            in->hosts[h].listener = in;
+            config->served[config->served_count++] = &in->hosts[h];
+        }
+    }
+}
+
 struct config_whole *config_decode(const struct config_snapshot *snapshot, const char *main_name,
                                    struct config_findings *findings, bool *ret_broken)
 {
@@ -442,6 +465,7 @@ struct config_whole *config_decode(const struct config_snapshot *snapshot, const
         parse_includes(&d, &merge);
         decode_block(&d, &schema_root, merge.root, &whole->config);
     }
+    list_served(&d);
     if (d.no_memory) {
         config_free(&whole->config);
         return NULL;

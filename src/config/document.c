@@ -105,6 +105,7 @@ static void schema_string(struct mu_json *json, const struct setting *s)
         [SETTING_DURATION] = "^([0-9]+(ms|s|m|h|d)|none)$",
         [SETTING_TIME] = "^([0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{8}Z)?|always|never)$",
         [SETTING_NAME] = "^([A-Za-z0-9][A-Za-z0-9._-]*|\\*)$",
+        [SETTING_SERVICE] = "^([A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?|\\*)$",
         [SETTING_SECRET] = "^(file|env|credential):.+$",
         [SETTING_LISTEN] = "^(unix:/.+|systemd:.+|fd:[0-9]+|.*:[0-9]+)$",
         [SETTING_TARGET] = "^(unix:/.+|.+:[0-9]+)$",
@@ -144,6 +145,7 @@ static void schema_type(struct mu_json *json, const struct setting *s)
     case SETTING_TIME:
     case SETTING_TEXT:
     case SETTING_NAME:
+    case SETTING_SERVICE:
     case SETTING_PATH:
     case SETTING_SECRET:
     case SETTING_LISTEN:

@@ -56,7 +56,10 @@ static void judge_names(struct judge *j)
     }
     for (size_t i = 0; ready && i < config->inbound_count; i++) {
         struct config_inbound *in = &config->inbounds[i];
-        judge_name(j, services, "service", "name", in->name, &in->mark);
+        judge_name(j, services, "service", "name", in->service, &in->mark);
+        for (size_t h = 0; h < in->host_count; h++) {
+            judge_name(j, services, "service", "name", in->hosts[h].service, &in->hosts[h].mark);
+        }
     }
     for (size_t i = 0; ready && i < config->outbound_count; i++) {
         struct config_outbound *out = &config->outbounds[i];
@@ -120,17 +123,18 @@ static void judge_grant_target(struct judge *j, const struct config_grant *grant
     }
     struct config_place place = config_place_at(&grant->mark, "to", index);
     COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_GRANT_UNREACHABLE, &place, hint,
-             "the grant \"%s\" can never apply: there is no inbound listener \"%s\"",
-             grant->name != NULL ? grant->name : "", to);
+             "the grant \"%s\" can never apply: there is no inbound %s \"%s\"",
+             grant->name != NULL ? grant->name : "", strchr(to, '/') != NULL ? "host" : "listener",
+             to);
 }
 
 static void judge_grants(struct judge *j)
 {
     const char *names[SUGGEST_AMONG + 1] = {NULL};
     size_t count = 0;
-    for (size_t i = 0; i < j->config->inbound_count && count < SUGGEST_AMONG; i++) {
-        if (j->config->inbounds[i].name != NULL) {
-            names[count++] = j->config->inbounds[i].name;
+    for (size_t i = 0; i < j->config->served_count && count < SUGGEST_AMONG; i++) {
+        if (j->config->served[i]->service != NULL) {
+            names[count++] = j->config->served[i]->service;
         }
     }
     for (size_t i = 0; i < j->config->grant_count; i++) {
@@ -251,7 +255,7 @@ static void judge_clients(struct judge *j, const struct config_inbound *in)
     bool written = clients->mark.node != NULL;
     struct config_place place =
         written ? config_place_of(&clients->mark, "mode") : config_place_of(&in->mark, NULL);
-    const char *name = in->name != NULL ? in->name : "";
+    const char *name = in->service != NULL ? in->service : "";
     bool trust_written = clients->trust != NULL || config_is_set(&clients->mark, "trust");
     if (clients->mode != CONFIG_MODE_NONE && !trust_written) {
         COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place,
@@ -269,10 +273,21 @@ static void judge_clients(struct judge *j, const struct config_inbound *in)
     judge_trust(j, &clients->mark, clients->trust);
 }
 
+/* What a host has from its listener is judged there. */
 static void judge_inbound(struct judge *j, const struct config_inbound *in)
 {
-    judge_clients(j, in);
-    bool known = in->forward.kind != CONFIG_ADDRESS_NONE;
+    bool host = in->listener != NULL;
+    if (!host || config_is_set(&in->mark, "clients")) {
+        judge_clients(j, in);
+    }
+    if (host && in->certificate_count == 0 && !config_is_set(&in->mark, "certificate")) {
+        struct config_place place = config_place_of(&in->mark, NULL);
+        COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place, "certificate: what is presented",
+                 "neither the host \"%s\" nor its listener has a certificate",
+                 in->service != NULL ? in->service : "");
+    }
+    bool known =
+        in->forward.kind != CONFIG_ADDRESS_NONE && (!host || config_is_set(&in->mark, "forward"));
     if (known && !config_address_is_local(&in->forward) && !in->unsafe_forward) {
         struct config_place place = config_place_of(&in->mark, "forward");
         COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_UNSAFE, &place,
@@ -322,13 +337,14 @@ static void judge_reachable(struct judge *j)
         }
     }
     j->no_memory = j->no_memory || granted == NULL;
-    for (size_t i = 0; granted != NULL && !all && i < config->inbound_count; i++) {
-        const struct config_inbound *in = &config->inbounds[i];
-        if (in->name != NULL && in->clients.mode != CONFIG_MODE_NONE &&
-            !value_marked(granted, in->name)) {
+    for (size_t i = 0; granted != NULL && !all && i < config->served_count; i++) {
+        const struct config_inbound *in = config->served[i];
+        bool present = in->certificate_count > 0; /* a listener without one has only hosts */
+        if (in->service != NULL && present && in->clients.mode != CONFIG_MODE_NONE &&
+            !value_marked(granted, in->service)) {
             struct config_place place = config_place_of(&in->mark, "name");
             COMPLAIN(j, CONFIG_WARNING, MUTUAL_E_POLICY_DENIED, &place, "add a grant to the policy",
-                     "no grant leads to \"%s\": everybody will be refused", in->name);
+                     "no grant leads to \"%s\": everybody will be refused", in->service);
         }
     }
     mu_map_free(granted);
@@ -340,8 +356,8 @@ void config_judge(struct config_whole *whole, const struct config_snapshot *snap
     const struct config *config = &whole->config;
     struct judge j = {config, whole, snapshot, findings, false};
     judge_names(&j);
-    for (size_t i = 0; i < config->inbound_count; i++) {
-        judge_inbound(&j, &config->inbounds[i]);
+    for (size_t i = 0; i < config->served_count; i++) {
+        judge_inbound(&j, config->served[i]);
     }
     for (size_t i = 0; i < config->outbound_count; i++) {
         judge_outbound(&j, &config->outbounds[i]);

@@ -133,9 +133,11 @@ static void read_references(struct load *load, const struct config *config)
         read_texts(load, &trust->revocation.mark, "crl", &trust->revocation.crl,
                    MU_LIMIT_CRL_BYTES);
     }
-    for (size_t i = 0; i < config->inbound_count; i++) {
-        read_certificates(load, config->inbounds[i].certificates,
-                          config->inbounds[i].certificate_count);
+    for (size_t i = 0; i < config->served_count; i++) {
+        const struct config_inbound *in = config->served[i];
+        if (in->listener == NULL || in->certificates != in->listener->certificates) {
+            read_certificates(load, in->certificates, in->certificate_count);
+        }
     }
     for (size_t i = 0; i < config->outbound_count; i++) {
         read_certificates(load, config->outbounds[i].certificates,

@@ -29,6 +29,11 @@ void mu_config_auto(struct config **config)
     config_free(*config);
 }
 
+static bool map_inbound(struct mu_map *inbounds, struct config_inbound *in)
+{
+    return in->service == NULL || mu_map_put(inbounds, mu_slice_text(in->service), in);
+}
+
 static bool build_maps(struct config_whole *whole)
 {
     struct config *config = &whole->config;
@@ -40,9 +45,10 @@ static bool build_maps(struct config_whole *whole)
         built = name == NULL || mu_map_put(whole->trusts, mu_slice_text(name), &config->trusts[i]);
     }
     for (size_t i = 0; built && i < config->inbound_count; i++) {
-        const char *name = config->inbounds[i].name;
-        built =
-            name == NULL || mu_map_put(whole->inbounds, mu_slice_text(name), &config->inbounds[i]);
+        built = map_inbound(whole->inbounds, &config->inbounds[i]);
+        for (size_t h = 0; built && h < config->inbounds[i].host_count; h++) {
+            built = map_inbound(whole->inbounds, &config->inbounds[i].hosts[h]);
+        }
     }
     return built;
 }
@@ -87,6 +93,13 @@ static void trim_certificates(struct config_certificate *certificates, size_t co
     }
 }
 
+static void trim_inbound(struct config_inbound *in)
+{
+    in->mark.node = in->clients.mark.node = in->timeouts.mark.node = NULL;
+    in->connections.mark.node = in->tls.mark.node = NULL;
+    trim_certificates(in->certificates, in->certificate_count);
+}
+
 void config_trim(struct config *config)
 {
     struct config_whole *whole = whole_of(config);
@@ -101,9 +114,10 @@ void config_trim(struct config *config)
     }
     for (size_t i = 0; i < config->inbound_count; i++) {
         struct config_inbound *in = &config->inbounds[i];
-        in->mark.node = in->clients.mark.node = in->timeouts.mark.node = NULL;
-        in->connections.mark.node = in->tls.mark.node = NULL;
-        trim_certificates(in->certificates, in->certificate_count);
+        trim_inbound(in);
+        for (size_t h = 0; h < in->host_count; h++) {
+            trim_inbound(&in->hosts[h]);
+        }
     }
     for (size_t i = 0; i < config->outbound_count; i++) {
         struct config_outbound *out = &config->outbounds[i];

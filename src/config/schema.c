@@ -189,6 +189,11 @@ static const struct block tls_block = {
 
 #define THIS config_clients
 static const char *const mode_words[] = {"require", "request", "none", NULL};
+const char *config_mode_word(enum config_mode mode)
+{
+    return mode_words[mode];
+}
+
 static const struct setting clients_settings[] = {
     {"mode", SETTING_WORD, .reload = RELOAD_NEW, AT(mode), .dflt = "require", .words = mode_words,
      .since = "0.1",
@@ -208,8 +213,114 @@ static const struct block clients_block = {
     .settings = clients_settings,
 };
 
+static const char *join_service(struct decode *decode, const char *listener, const char *host)
+{
+    return join(decode, listener, host); /* a service's name is written like a path */
+}
+
+/* What a host is called when it does not say: its first host name, without the asterisk. */
+static const char *host_label(struct decode *decode, const struct config_inbound *host)
+{
+    const char *first = host->names.count > 0 ? host->names.items[0] : NULL;
+    if (host->name != NULL || first == NULL) {
+        return host->name;
+    }
+    size_t skip = strncmp(first, "*.", 2) == 0 ? 2 : 0;
+    size_t len = strlen(first + skip);
+    len -= len > 0 && first[skip + len - 1] == '.' ? 1 : 0;
+    char *label = mu_arena_strndup(decode->whole->arena, first + skip, len);
+    decode->no_memory = decode->no_memory || label == NULL;
+    for (char *c = label; c != NULL && *c != '\0'; c++) {
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    }
+    return label;
+}
+
+static void inherit(struct config_inbound *host, const struct config_inbound *listener)
+{
+    if (!config_is_set(&host->mark, "clients")) {
+        host->clients = listener->clients;
+    } else if (!config_is_set(&host->clients.mark, "trust") &&
+               host->clients.mode != CONFIG_MODE_NONE) {
+        host->clients.trust = listener->clients.trust;
+    }
+    if (!config_is_set(&host->mark, "forward")) {
+        host->forward = listener->forward;
+        host->unsafe_forward = listener->unsafe_forward;
+    }
+    if (!config_is_set(&host->mark, "certificate")) {
+        host->certificates = listener->certificates;
+        host->certificate_count = listener->certificate_count;
+    }
+    if (!config_is_set(&host->mark, "alpn")) {
+        host->alpn = listener->alpn;
+    }
+    if (!config_is_set(&host->mark, "proxy-protocol")) {
+        host->proxy_protocol = listener->proxy_protocol;
+    }
+    host->timeouts = listener->timeouts;
+    host->connections = listener->connections;
+    host->tls = listener->tls;
+}
+
+static void finish_inbound(struct decode *decode, const struct config_node *node, void *base)
+{
+    struct config_inbound *in = base;
+    in->service = in->name;
+    if (in->certificate_count == 0 && node_find(node, "certificate") == NULL &&
+        node_find(node, "hosts") == NULL && node->kind == NODE_MAP && !decode->broken) {
+        struct config_place place = node_place(node);
+        decode_complain(decode, &place, "certificate: what is presented",
+                        "required setting \"certificate\" is missing from this inbound listener");
+    }
+    for (size_t i = 0; i < in->host_count; i++) {
+        struct config_inbound *host = &in->hosts[i];
+        host->name = host_label(decode, host);
+        inherit(host, in);
+        if (in->name != NULL && host->name != NULL) {
+            host->service = join_service(decode, in->name, host->name);
+        }
+    }
+}
+
 #define THIS config_inbound
 static const char *const proxy_words[] = {"none", "v2", "v2-cert", NULL};
+static const struct setting host_settings[] = {
+    {"names", SETTING_TEXT, SETTING_ONE_OR_MANY, true, RELOAD_NEW, TEXTS_AT(names), .max = 253,
+     .since = "0.1",
+     .help = "host names that clients ask for (SNI): \"api.example.org\", or \"*.example.org\" for "
+             "exactly one more label"},
+    {"name", SETTING_NAME, AT(name), .since = "0.1",
+     .help = "grants are given to, and logs tell, LISTENER/NAME; the first of names (without "
+             "\"*.\") when left out"},
+    {"certificate", SETTING_BLOCK, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW,
+     LIST_AT(certificates, certificate_count), .block = &certificate_block, .since = "0.1",
+     .help = "what is presented under these names; the listener's when left out"},
+    {"clients", SETTING_BLOCK, AT(clients), .block = &clients_block, .since = "0.1",
+     .help = "what is asked of clients; as the listener does when left out. Without trust of its "
+             "own it is the listener's"},
+    {"forward", SETTING_TARGET, .reload = RELOAD_NEW, AT(forward), .since = "0.1",
+     .help = "the service behind these names; the listener's when left out"},
+    {"unsafe-forward", SETTING_BOOL, AT(unsafe_forward), .dflt = "false", .since = "0.1",
+     .help = "let it be on another machine, where others can read along"},
+    {"alpn", SETTING_TEXT, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW, TEXTS_AT(alpn), .max = 255,
+     .since = "0.1", .help = "application protocols; the listener's when left out"},
+    {"proxy-protocol", SETTING_WORD, .reload = RELOAD_NEW, AT(proxy_protocol), .dflt = "none",
+     .words = proxy_words, .since = "0.1",
+     .help = "tell the service behind who connects; as the listener does when left out"},
+    {.name = NULL},
+};
+static const struct block host_block = {
+    .name = "host",
+    .help = "Host names with settings of their own: a service LISTENER/NAME to grants, logs and "
+            "status. Chosen by what the client asks for (SNI), before anything else is decided; no "
+            "session is resumed under another host. A client that asks for a name nobody has, or "
+            "for none, gets the listener's own settings only if it has a certificate of its own "
+            "and asks at least as much of clients as each of its hosts; else it is refused.",
+    .size = sizeof(struct config_inbound),
+    .settings = host_settings,
+};
+
 static const struct setting inbound_settings[] = {
     {"name", SETTING_NAME, .required = true, AT(name), .since = "0.1",
      .help = "the service's name: grants are given to it, logs tell it"},
@@ -219,11 +330,14 @@ static const struct setting inbound_settings[] = {
      .help = "the service behind, reached in the clear"},
     {"unsafe-forward", SETTING_BOOL, AT(unsafe_forward), .dflt = "false", .since = "0.1",
      .help = "let the service behind be on another machine, where others can read along"},
-    {"certificate", SETTING_BLOCK, SETTING_ONE_OR_MANY, true, RELOAD_NEW,
+    {"certificate", SETTING_BLOCK, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW,
      LIST_AT(certificates, certificate_count), .block = &certificate_block, .since = "0.1",
-     .help = "what is presented; several for several key types or host names"},
+     .help = "what is presented; several for several key types or host names. Required unless "
+             "there are hosts: then who asks for no host of theirs is refused without it"},
     {"clients", SETTING_BLOCK, AT(clients), .block = &clients_block, .since = "0.1",
      .help = "what is asked of clients"},
+    {"hosts", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(hosts, host_count),
+     .block = &host_block, .since = "0.1", .help = "host names with settings of their own"},
     {"alpn", SETTING_TEXT, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW, TEXTS_AT(alpn), .max = 255,
      .since = "0.1", .help = "application protocols, in order of preference"},
     {"proxy-protocol", SETTING_WORD, .reload = RELOAD_NEW, AT(proxy_protocol), .dflt = "none",
@@ -243,6 +357,7 @@ static const struct block inbound_block = {
     .help = "TLS or mutual TLS in front of a service that knows neither.",
     .size = sizeof(struct config_inbound),
     .settings = inbound_settings,
+    .finish = finish_inbound,
 };
 
 /* ---- outbound
@@ -310,8 +425,10 @@ static const char *const any_word[] = {"*", NULL};
 static const struct setting grant_settings[] = {
     {"grant", SETTING_NAME, .required = true, AT(name), .since = "0.1",
      .help = "the grant's name, told with every decision"},
-    {"to", SETTING_NAME, SETTING_ONE_OR_MANY, true, RELOAD_LIVE, TEXTS_AT(to), .words = any_word,
-     .since = "0.1", .help = "names of inbound listeners, or \"*\" for all"},
+    {"to", SETTING_SERVICE, SETTING_ONE_OR_MANY, true, RELOAD_LIVE, TEXTS_AT(to), .words = any_word,
+     .since = "0.1",
+     .help = "inbound listeners, hosts as LISTENER/HOST, or \"*\" for all; a grant to a listener "
+             "is none to its hosts"},
     {"from", SETTING_PATTERN, SETTING_ONE_OR_MANY, .reload = RELOAD_LIVE, LIST_AT(from, from_count),
      .since = "0.1", .help = "who may: any of these"},
     {"anonymous", SETTING_BOOL, AT(anonymous), .dflt = "false", .since = "0.1",

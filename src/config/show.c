@@ -84,6 +84,7 @@ static bool is_there(const struct setting *s, const void *slot)
     switch (s->type) {
     case SETTING_TEXT:
     case SETTING_NAME:
+    case SETTING_SERVICE:
     case SETTING_PATH:
         return *(const char *const *)slot != NULL;
     case SETTING_SECRET:
@@ -136,6 +137,7 @@ static void show_value(struct mu_buf *out, const struct setting *s, const void *
         break;
     case SETTING_TEXT:
     case SETTING_NAME:
+    case SETTING_SERVICE:
     case SETTING_PATH:
         show_text(out, *(const char *const *)slot);
         break;
@@ -265,7 +267,8 @@ static void json_value(struct mu_json *json, const char *key, const struct setti
     }
     MU_AUTO(buf) struct mu_buf text;
     mu_buf_init(&text, 64u << 10);
-    if (s->type == SETTING_TEXT || s->type == SETTING_NAME || s->type == SETTING_PATH) {
+    if (s->type == SETTING_TEXT || s->type == SETTING_NAME || s->type == SETTING_SERVICE ||
+        s->type == SETTING_PATH) {
         mu_buf_text(&text, *(const char *const *)slot);
     } else if (s->type == SETTING_LISTEN || s->type == SETTING_TARGET) {
         mu_buf_text(&text, ((const struct config_address *)slot)->text);

@@ -317,6 +317,25 @@ static bool is_name(const char *text)
     return text[0] != '\0' && strlen(text) <= NAME_MAX_LEN;
 }
 
+static void value_service(struct decode *d, const struct setting *s, const struct config_node *node,
+                          void *slot)
+{
+    bool any = s->words != NULL && strcmp(node->text, s->words[0]) == 0;
+    const char *slash = strchr(node->text, '/');
+    char listener[NAME_MAX_LEN + 1] = "";
+    if (slash != NULL && (size_t)(slash - node->text) <= NAME_MAX_LEN) {
+        memcpy(listener, node->text, (size_t)(slash - node->text));
+    }
+    bool whole = slash == NULL ? is_name(node->text) : is_name(listener) && is_name(slash + 1);
+    if (!any && !whole) {
+        struct config_place place = node_place(node);
+        decode_complain(d, &place, "LISTENER, or LISTENER/HOST", "\"%s\" is not a service's name",
+                        node->text);
+        return;
+    }
+    *(const char **)slot = keep(d, node->text, strlen(node->text));
+}
+
 static void value_name(struct decode *d, const struct setting *s, const struct config_node *node,
                        void *slot)
 {
@@ -466,6 +485,7 @@ static const struct {
     [SETTING_WORD] = {"a word", sizeof(int), value_word},
     [SETTING_TEXT] = {"text", sizeof(char *), value_text},
     [SETTING_NAME] = {"a name", sizeof(char *), value_name},
+    [SETTING_SERVICE] = {"a listener's name, or LISTENER/HOST", sizeof(char *), value_service},
     [SETTING_PATH] = {"a path", sizeof(char *), value_path},
     [SETTING_SECRET] = {"file:PATH, env:NAME or credential:NAME", sizeof(struct config_secret),
                         value_secret},

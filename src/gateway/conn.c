@@ -316,7 +316,7 @@ static struct conn_next stage_accepted(struct conn *conn)
 static void count_end(struct conn *conn)
 {
     uint64_t *figures = conn->service->meter->figures;
-    figures[METER_open]--;
+    conn->service->door->meter->figures[METER_open]--;
     figures[METER_bytes_in] += conn->bytes_in;
     figures[METER_bytes_out] += conn->bytes_out;
 }

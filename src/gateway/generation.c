@@ -76,10 +76,56 @@ static bool copy_alpn(const struct config_texts *alpn, const char **list, size_t
     return true;
 }
 
+/* The hosts of a listener, whose contexts are made before its own. */
+struct hosts {
+    struct mutual_host *items;
+    const char **names; /* of all of them, each list ended by NULL */
+    size_t count;
+};
+
+static void mu_hosts_auto(struct hosts *hosts)
+{
+    mu_free(hosts->items);
+    mu_free(hosts->names);
+}
+
+static bool find_hosts(const struct service *service, struct hosts *hosts, struct mutual_error *err)
+{
+    const struct generation *generation = service->generation;
+    size_t names = 0;
+    for (size_t i = 0; i < generation->world->service_count; i++) {
+        const struct world_service *facts = &generation->world->services[i];
+        if (facts->listener == service->facts) {
+            hosts->count++;
+            names += facts->host_count + 1;
+        }
+    }
+    hosts->items = mu_alloc(hosts->count + 1, sizeof *hosts->items);
+    hosts->names = mu_alloc(names + 1, sizeof *hosts->names);
+    if (hosts->items == NULL || hosts->names == NULL) {
+        return mu_fail_memory(err);
+    }
+    const char **name = hosts->names;
+    struct mutual_host *host = hosts->items;
+    for (size_t i = 0; i < generation->world->service_count; i++) {
+        const struct world_service *facts = &generation->world->services[i];
+        if (facts->listener != service->facts) {
+            continue;
+        }
+        *host++ = (struct mutual_host){name, generation->services[i].context};
+        for (size_t n = 0; n < facts->host_count; n++) {
+            *name++ = mutual_pattern_text(facts->hosts[n]);
+        }
+        *name++ = NULL;
+    }
+    return true;
+}
+
 static bool make_context(struct worker *worker, struct service *service, struct mutual_error *err)
 {
     enum { ALPN_MAX = 33 };
     const char *alpn[ALPN_MAX];
+    __attribute__((cleanup(mu_hosts_auto))) struct hosts hosts = {.items = NULL};
     const struct world_service *facts = service->facts;
     const struct config_inbound *inbound = facts->inbound;
     const struct config_outbound *outbound = facts->outbound;
@@ -87,7 +133,8 @@ static bool make_context(struct worker *worker, struct service *service, struct 
     const struct config_texts *protocols = inbound != NULL ? &inbound->alpn : &outbound->alpn;
     __attribute__((cleanup(mu_identities_auto))) struct identities identities = {.count = 0};
     if (!make_identities(worker, facts, &identities, err) ||
-        !copy_alpn(protocols, alpn, ALPN_MAX, err)) {
+        !copy_alpn(protocols, alpn, ALPN_MAX, err) ||
+        (facts->listener == NULL && !find_hosts(service, &hosts, err))) {
         return false;
     }
     struct mutual_context_options options = {
@@ -98,6 +145,8 @@ static bool make_context(struct worker *worker, struct service *service, struct 
         .server_name = server_name(outbound),
         .send_ca_names = inbound != NULL && inbound->clients.send_ca_names,
         .strict_sni = inbound != NULL && tls->strict_sni,
+        .hosts = hosts.items,
+        .host_count = hosts.count,
         .cache = tls->resumption ? worker->cache : NULL,
     };
     struct mu_context_extras extras = {
@@ -116,6 +165,9 @@ static bool make_service(struct worker *worker, struct generation *generation, s
         facts->inbound != NULL ? &facts->inbound->connections : &facts->outbound->connections;
     service->generation = generation;
     service->facts = facts;
+    service->door = facts->listener == NULL
+                        ? service
+                        : &generation->services[facts->listener - generation->world->services];
     service->timeouts =
         facts->inbound != NULL ? &facts->inbound->timeouts : &facts->outbound->timeouts;
     service->meter = meters_get(&worker->meters, facts->name);
@@ -158,9 +210,9 @@ bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
             mu_alloc(generation->world->service_count + 1, sizeof *generation->services);
         built = generation->services != NULL || mu_fail_memory(err);
     }
-    for (size_t i = 0; built && i < generation->world->service_count; i++) {
-        built = make_service(worker, generation, i, err);
-        generation->count = i + 1;
+    generation->count = built ? generation->world->service_count : 0;
+    for (size_t i = generation->count; built && i-- > 0;) {
+        built = make_service(worker, generation, i, err); /* hosts before their listener */
     }
     if (!built) {
         generation_unref(generation);

@@ -86,6 +86,23 @@ static void put_figures(const struct meters *figures, const char *name, struct m
     }
 }
 
+/* Of an inbound: what it asks of clients; of a host: whose it is, and its names. */
+static void put_clients(const struct world_service *service, struct mu_json *json)
+{
+    if (service->inbound == NULL) {
+        return;
+    }
+    mu_json_string(json, "mode", config_mode_word(service->inbound->clients.mode));
+    if (service->listener != NULL) {
+        mu_json_string(json, "listener", service->listener->name);
+        mu_json_open(json, "names", '[');
+        for (size_t i = 0; i < service->host_count; i++) {
+            mu_json_string(json, NULL, mutual_pattern_text(service->hosts[i]));
+        }
+        mu_json_close(json, ']');
+    }
+}
+
 static void put_service(const struct parent *parent, uint32_t index, const struct meters *figures,
                         struct mu_json *json)
 {
@@ -94,6 +111,7 @@ static void put_service(const struct parent *parent, uint32_t index, const struc
     mu_json_open(json, NULL, '{');
     mu_json_string(json, "name", service->name);
     mu_json_string(json, "kind", service->inbound != NULL ? "inbound" : "outbound");
+    put_clients(service, json);
     mu_json_open(json, "listen", '[');
     for (size_t i = 0; i < setup->listener_count; i++) {
         char text[ADDRESS_TEXT];

@@ -34,13 +34,27 @@ static void say_why_no_key(struct conn *conn, struct mutual_error *err)
     }
 }
 
+/* Once the hello was read the connection belongs to the host that it asks for. */
+static void follow_host(struct conn *conn, const struct side *side)
+{
+    const struct mutual_rules *rules = mu_session_rules(side->session);
+    struct service *host = rules == &conn->born->facts->rules
+                               ? NULL
+                               : generation_find(conn->born->generation, rules->service);
+    if (host != NULL) {
+        conn->born = conn->service = host; /* of the same generation: its references stay */
+    }
+}
+
 static struct conn_next handshake(struct conn *conn, struct side *side, struct conn_next done)
 {
     struct mutual_error err = {0};
     if (side->session == NULL && !start_session(conn, side, &err)) {
         return conn_fail(conn, &err);
     }
-    switch (wire_handshake(side, &err)) {
+    enum mutual_io io = wire_handshake(side, &err);
+    follow_host(conn, side);
+    switch (io) {
     case MUTUAL_IO_DONE:
         return done;
     case MUTUAL_IO_WANT_READ:
@@ -150,8 +164,8 @@ static bool use_newest(struct conn *conn, struct mutual_error *err)
         return mu_fail(err, MUTUAL_E_RULES_CHANGED, "\"%s\" is no longer in the configuration",
                        conn->service->facts->name);
     }
-    conn->service->meter->figures[METER_open]--;
-    newest->meter->figures[METER_open]++;
+    conn->service->door->meter->figures[METER_open]--;
+    newest->door->meter->figures[METER_open]++;
     struct generation *old = conn->service->generation;
     conn->service = newest;
     (void)generation_ref(current);

@@ -29,6 +29,7 @@ struct targets {
 struct service {
     struct generation *generation;
     const struct world_service *facts;
+    struct service *door; /* where its connections come in: a host's listener, else itself */
     const struct config_timeouts *timeouts;
     struct mutual_context *context;
     struct meter *meter;

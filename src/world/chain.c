@@ -106,3 +106,16 @@ void build_chains(struct build *build, const struct config_certificate *certific
         build_chain(build, &certificates[i], server, &service->chains[service->chain_count++]);
     }
 }
+
+void build_same_chains(struct build *build, const struct world_service *listener,
+                       struct world_service *service)
+{
+    service->chains = build_alloc(build, listener->chain_count + 1, sizeof *service->chains);
+    for (size_t i = 0; service->chains != NULL && i < listener->chain_count; i++) {
+        struct world_chain *chain = &service->chains[service->chain_count++];
+        *chain = listener->chains[i];
+        for (size_t k = 0; k < chain->count; k++) {
+            (void)mu_cert_ref(chain->certs[k]);
+        }
+    }
+}

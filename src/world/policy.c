@@ -30,8 +30,8 @@ static bool any_listener(const struct config *config, const struct config_grant 
             }
             continue;
         }
-        for (size_t i = 0; i < config->inbound_count; i++) {
-            if (wanted(&config->inbounds[i])) {
+        for (size_t i = 0; i < config->served_count; i++) {
+            if (wanted(config->served[i])) {
                 return true;
             }
         }

@@ -137,13 +137,93 @@ static void build_inbound(struct build *build, const struct config_inbound *conf
         [CONFIG_MODE_REQUEST] = MUTUAL_MODE_REQUEST,
         [CONFIG_MODE_NONE] = MUTUAL_MODE_NONE,
     };
-    service->name = config->name;
+    service->name = config->service;
     service->inbound = config;
     bool asks = config->clients.mode != CONFIG_MODE_NONE;
     service->trust = asks ? trust_of(&build->whole->world, config->clients.trust) : NULL;
-    build_chains(build, config->certificates, config->certificate_count, true, service);
+    const struct world_service *listener = service->listener;
+    if (listener != NULL && config->certificates == listener->inbound->certificates) {
+        build_same_chains(build, listener, service);
+    } else {
+        build_chains(build, config->certificates, config->certificate_count, true, service);
+    }
     service->rules.side = MUTUAL_SIDE_SERVER;
     service->rules.mode = modes[config->clients.mode];
+}
+
+/* Does a certificate of the host have the name? A wildcard only the same wildcard covers. */
+static bool is_covered(const struct world_service *service, const struct mutual_pattern *pattern)
+{
+    const char *text = mutual_pattern_text(pattern);
+    for (size_t i = 0; i < service->chain_count; i++) {
+        MU_AUTO(names) struct mu_names *names = NULL;
+        size_t count = 0;
+        if (service->chains[i].count == 0 ||
+            !mu_names_from_cert(service->chains[i].certs[0], &names, NULL)) {
+            return true; /* told elsewhere */
+        }
+        const struct mutual_name *list = mu_names_list(names, &count);
+        if (mutual_pattern_is_exact(pattern) && mu_names_match_host(list, count, text)) {
+            return true;
+        }
+        for (size_t n = 0; n < count; n++) {
+            if (list[n].type == MUTUAL_NAME_DNS && strcmp(list[n].text, text) == 0) {
+                return true;
+            }
+        }
+    }
+    return service->chain_count == 0;
+}
+
+/* The names of a host. One that two hosts of a listener have is an error: which would be meant? */
+static void build_hosts(struct build *build, struct mu_map *taken, struct world_service *service)
+{
+    const struct config_inbound *config = service->inbound;
+    service->hosts = build_alloc(build, config->names.count + 1, sizeof(void *));
+    for (size_t i = 0; service->hosts != NULL && i < config->names.count; i++) {
+        struct config_place place = config_place_at(&config->mark, "names", i);
+        struct mutual_pattern *pattern = NULL;
+        struct mutual_error err = {0};
+        if (config->names.items[i] == NULL) {
+            continue;
+        }
+        if (!mutual_pattern_parse(MUTUAL_NAME_DNS, config->names.items[i], &pattern, &err)) {
+            build_add_error(build, CONFIG_ERROR, &place, &err);
+            continue;
+        }
+        service->hosts[service->host_count++] = pattern;
+        if (!is_covered(service, pattern)) {
+            build_add(build, CONFIG_WARNING, MUTUAL_E_NAME_MISMATCH, &place,
+                      "present a certificate with this name",
+                      "clients will refuse \"%s\": no certificate of \"%s\" is for that name",
+                      mutual_pattern_text(pattern), service->name != NULL ? service->name : "");
+        }
+        struct mu_slice text = mu_slice_text(mutual_pattern_text(pattern));
+        const struct world_service *other = mu_map_get(taken, text);
+        if (other != NULL) {
+            build_add(build, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place, NULL,
+                      "the host name \"%s\" is that of \"%s\" already",
+                      mutual_pattern_text(pattern), other->name != NULL ? other->name : "");
+        } else if (!mu_map_put(taken, text, service)) {
+            build->no_memory = true;
+        }
+    }
+}
+
+static void build_listener(struct build *build, const struct config_inbound *config)
+{
+    struct world *world = &build->whole->world;
+    struct world_service *listener = &world->services[world->service_count++];
+    struct mu_map *taken = mu_map_new();
+    build->no_memory = build->no_memory || taken == NULL;
+    build_inbound(build, config, listener);
+    for (size_t i = 0; taken != NULL && i < config->host_count; i++) {
+        struct world_service *host = &world->services[world->service_count++];
+        host->listener = listener;
+        build_inbound(build, &config->hosts[i], host);
+        build_hosts(build, taken, host);
+    }
+    mu_map_free(taken);
 }
 
 static void build_outbound(struct build *build, const struct config_outbound *config,
@@ -181,13 +261,13 @@ static void build_services(struct build *build)
 {
     struct world *world = &build->whole->world;
     const struct config *config = world->config;
-    size_t count = config->inbound_count + config->outbound_count;
+    size_t count = config->served_count + config->outbound_count;
     world->services = build_alloc(build, count + 1, sizeof *world->services);
     if (world->services == NULL) {
         return;
     }
     for (size_t i = 0; i < config->inbound_count; i++) {
-        build_inbound(build, &config->inbounds[i], &world->services[world->service_count++]);
+        build_listener(build, &config->inbounds[i]);
     }
     for (size_t i = 0; i < config->outbound_count; i++) {
         build_outbound(build, &config->outbounds[i], &world->services[world->service_count++]);
@@ -206,6 +286,9 @@ static void free_services(struct world *world)
         struct world_service *service = &world->services[i];
         for (size_t e = 0; e < service->expect_count; e++) {
             mutual_pattern_free(service->expect[e]);
+        }
+        for (size_t h = 0; h < service->host_count; h++) {
+            mutual_pattern_free(service->hosts[h]);
         }
         for (size_t c = 0; c < service->chain_count; c++) {
             for (size_t k = 0; k < service->chains[c].count; k++) {

@@ -33,9 +33,12 @@ struct world_trust {
     uint64_t revocation_generation; /* of the lists and how they are used */
 };
 
-/* An inbound listener or an outbound target. */
+/* An inbound listener, one of its hosts, or an outbound target. */
 struct world_service {
     const char *name;
+    const struct world_service *listener; /* of a host: whose it is; else NULL */
+    struct mutual_pattern **hosts;        /* of a host: its host names, normalised */
+    size_t host_count;
     const struct config_inbound *inbound; /* one of the two is NULL */
     const struct config_outbound *outbound;
     struct world_trust *trust; /* NULL: nobody's certificate is asked for */
@@ -52,7 +55,8 @@ struct world {
     uint64_t policy_generation;
     struct world_trust *trusts; /* config->trust_count of them, in the same order */
     size_t trust_count;
-    struct world_service *services; /* every inbound in order, then every outbound */
+    struct world_service *services; /* every inbound in order, each followed by its hosts; then
+                                       every outbound */
     size_t service_count;
 };
 

@@ -40,6 +40,9 @@ void *build_alloc(struct build *build, size_t count, size_t size);
 void build_trust(struct build *build, const struct config_trust *config, struct world_trust *trust);
 void build_chains(struct build *build, const struct config_certificate *certificates, size_t count,
                   bool server, struct world_service *service);
+/* The certificates of a host that presents its listener's; judged there. */
+void build_same_chains(struct build *build, const struct world_service *listener,
+                       struct world_service *service);
 void build_policy(struct build *build);
 /* The patterns of a setting; what could not be parsed is left out. */
 size_t build_patterns(struct build *build, const struct config_mark *mark, const char *setting,

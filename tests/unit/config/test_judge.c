@@ -103,6 +103,64 @@ static void test_outbound_presents_one(void **state)
                    MUTUAL_E_CONFIG_INVALID, 4, 80, "presents one certificate");
 }
 
-UNIT_MAIN(UNIT_CASE(test_names), UNIT_CASE(test_references),
-          UNIT_CASE(test_plaintext_beyond_this_machine), UNIT_CASE(test_collisions),
-          UNIT_CASE(test_modes), UNIT_CASE(test_outbound_presents_one))
+#define HOSTS(hosts_)                          \
+    TRUST "inbound:\n" IN(                     \
+        "api", "listen: ':1', hosts: [" hosts_ \
+               "]") "policy:\n  - {grant: g, to: '*', from: {dns: a}, owner: o, why: w}\n"
+
+/* A host is a service LISTENER/NAME; what it does not say is its listener's. */
+static void test_hosts(void **state)
+{
+    (void)state;
+    struct built b =
+        build_text(HOSTS("{names: ['*.P.example.org', b.example.org]}, {names: c.example.org, "
+                         "name: c, forward: 'unix:/y', clients: {mode: request}, alpn: h2}"));
+    assert_non_null(b.config);
+    assert_int_equal(b.config->served_count, 3);
+    const struct config_inbound *listener = config_inbound_find(b.config, "api");
+    const struct config_inbound *first = config_inbound_find(b.config, "api/p.example.org");
+    const struct config_inbound *second = config_inbound_find(b.config, "api/c");
+    assert_non_null(listener);
+    assert_ptr_equal(b.config->served[1], first);
+    assert_ptr_equal(b.config->served[2], second);
+    assert_ptr_equal(first->listener, listener);
+    assert_string_equal(first->forward.path, "/x");
+    assert_ptr_equal(first->certificates, listener->certificates);
+    assert_int_equal(first->clients.mode, CONFIG_MODE_REQUIRE);
+    assert_string_equal(second->forward.path, "/y");
+    assert_int_equal(second->clients.mode, CONFIG_MODE_REQUEST);
+    assert_string_equal(second->clients.trust, "corp"); /* the listener's, for it says none */
+    assert_string_equal(second->alpn.items[0], "h2");
+    assert_int_equal(second->listen_count, 0);
+    built_done(&b);
+}
+
+static void test_hosts_that_cannot_be(void **state)
+{
+    (void)state;
+    enum mutual_code code = MUTUAL_E_CONFIG_INVALID;
+    assert_finding(HOSTS("{name: a, names: a.example.org}, {name: a, names: b.example.org}"), code,
+                   4, 140, "the service \"api/a\" is named already");
+    assert_finding(HOSTS("{name: a}"), code, 4, 100, "required setting \"names\" is missing");
+    assert_finding(TRUST
+                   "inbound:\n  - {name: a, listen: ':1', forward: 'unix:/x', clients: {trust: "
+                   "corp}}\n",
+                   code, 4, 5, "required setting \"certificate\" is missing");
+    assert_finding(TRUST
+                   "inbound:\n  - {name: a, listen: ':1', forward: 'unix:/x', clients: {trust: "
+                   "corp}, hosts: [{names: x.example.org}]}\n",
+                   code, 4, 81, "neither the host \"a/x.example.org\" nor its listener has a");
+    assert_finding(
+        TRUST "inbound:\n" IN(
+            "api", "listen: ':1', hosts: [{names: a.b}]") "policy:\n  - {grant: g, to: api/b, "
+                                                          "from: {dns: a}, owner: o, why: w}\n",
+        MUTUAL_E_GRANT_UNREACHABLE, 6, 20, "there is no inbound host \"api/b\"");
+    assert_finding(TRUST
+                   "inbound:\n" IN("api", "listen: ':1'") "policy:\n  - {grant: g, to: api/a/b, "
+                                                          "from: {dns: a}, owner: o, why: w}\n",
+                   code, 6, 20, "\"api/a/b\" is not a service's name");
+}
+
+UNIT_MAIN(UNIT_CASE(test_hosts), UNIT_CASE(test_hosts_that_cannot_be), UNIT_CASE(test_names),
+          UNIT_CASE(test_references), UNIT_CASE(test_plaintext_beyond_this_machine),
+          UNIT_CASE(test_collisions), UNIT_CASE(test_modes), UNIT_CASE(test_outbound_presents_one))

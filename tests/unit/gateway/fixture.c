@@ -114,6 +114,7 @@ static void fill_service(struct generation *generation, struct service *service,
         .rules = &facts->rules, .identities = &identity, .identity_count = 1};
     *service = (struct service){.generation = generation,
                                 .facts = facts,
+                                .door = service,
                                 .timeouts = &home.inbound.timeouts,
                                 .meter = meters_get(&home.worker.meters, "db"),
                                 .targets = {.count = 1},
@@ -265,6 +266,7 @@ struct service *fixture_new_generation(struct mutual_policy *policy)
     service = home.service;
     service.generation = &next;
     service.facts = &facts;
+    service.door = &service;
     home.worker.current = &next;
     return &service;
 }

@@ -170,7 +170,69 @@ static void test_no_memory(void **state)
     scene_done(&s);
 }
 
-UNIT_MAIN(UNIT_CASE(test_services), UNIT_CASE(test_life),
+#define HOST_CONFIG(hosts_)                                                                 \
+    TRUST "inbound:\n  - {name: api, listen: ':1', certificate: tls, forward: 'unix:/x', "  \
+          "clients: {trust: corp}, hosts: [" hosts_                                         \
+          "]}\npolicy:\n" GRANT("g", "to: api/web.example.org, from: {dns: x.example.org}") \
+              GRANT("h", "to: api, from: {dns: y.example.org}")
+
+/* A host is a service of its own: a grant to its listener is none to it. */
+static void test_hosts_are_services(void **state)
+{
+    (void)state;
+    struct scene s = scene_of(HOST_CONFIG("{names: [WEB.example.org., 'web.example.org.']}"));
+    scene_build(&s);
+    assert_found(&s, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, "is that of \"api/web.example.org\"");
+    scene_done(&s);
+    s = scene_of(HOST_CONFIG("{names: WEB.example.org., clients: {mode: request}}"));
+    scene_build(&s);
+    if (s.world == NULL || s.findings.warnings > 0) {
+        scene_show(&s);
+        return;
+    }
+    assert_int_equal(s.world->service_count, 2);
+    const struct world_service *host = world_service_find(s.world, "api/web.example.org");
+    assert_ptr_equal(host->listener, world_service_find(s.world, "api"));
+    assert_null(host->listener->listener);
+    assert_int_equal(host->host_count, 1);
+    assert_string_equal(mutual_pattern_text(host->hosts[0]), "web.example.org");
+    assert_string_equal(host->rules.service, "api/web.example.org");
+    assert_int_equal(host->rules.mode, MUTUAL_MODE_REQUEST);
+    assert_int_equal(host->chain_count, 1);
+    static const struct {
+        const char *name;
+        const char *service;
+        bool allowed;
+    } rows[] = {{"x.example.org", "api/web.example.org", true},
+                {"x.example.org", "api", false},
+                {"y.example.org", "api/web.example.org", false},
+                {"y.example.org", "api", true}};
+    for (size_t i = 0; i < MU_COUNT(rows); i++) {
+        struct mutual_name name = {MUTUAL_NAME_DNS, rows[i].name, strlen(rows[i].name)};
+        struct mu_question question = {.names = &name, .name_count = 1};
+        const struct world_service *service = world_service_find(s.world, rows[i].service);
+        assert_int_equal(mu_admit_ask(&question, &service->rules, PKI_NOW_S).allowed,
+                         rows[i].allowed);
+    }
+    scene_done(&s);
+}
+
+static void test_host_names_are_judged(void **state)
+{
+    (void)state;
+    struct scene s = scene_of(HOST_CONFIG("{names: [web.example.org, 'a_b', '*.*.org']}"));
+    scene_build(&s);
+    assert_found(&s, CONFIG_ERROR, MUTUAL_E_NAME_MALFORMED, "a_b");
+    scene_done(&s);
+    s = scene_of(HOST_CONFIG("{names: [web.example.org, other.example.org]}"));
+    scene_build(&s);
+    assert_found(&s, CONFIG_WARNING, MUTUAL_E_NAME_MISMATCH,
+                 "clients will refuse \"other.example.org\"");
+    scene_done(&s);
+}
+
+UNIT_MAIN(UNIT_CASE(test_hosts_are_services), UNIT_CASE(test_host_names_are_judged),
+          UNIT_CASE(test_services), UNIT_CASE(test_life),
           UNIT_CASE(test_admits_whom_the_grant_names), UNIT_CASE(test_generations),
           UNIT_CASE(test_all_errors_at_once), UNIT_CASE(test_expectation_that_is_none),
           UNIT_CASE(test_no_memory))
