@@ -38,6 +38,18 @@
 #define MU_LIMIT_QUIET_MESSAGES  32u    /* key updates and tickets of a session, and one more ... */
 #define MU_LIMIT_QUIET_PER_BYTES 16384u /* ... for so much data: each costs 20 us for 27 bytes */
 
+/* HTTP/1.1 messages. */
+#define MU_LIMIT_HTTP_LINE             8192u /* RFC 9112 section 3 recommends 8000             */
+#define MU_LIMIT_HTTP_HEAD             32768u
+#define MU_LIMIT_HTTP_FIELDS           100u
+#define MU_LIMIT_HTTP_METHOD           32u
+#define MU_LIMIT_HTTP_URL              2048u /* as in certificates                             */
+#define MU_LIMIT_HTTP_VALIDATOR        256u  /* an ETag or a date that we give back            */
+#define MU_LIMIT_HTTP_CHUNK_EXTENSIONS 1024u /* of a whole body; nobody uses them              */
+#define MU_LIMIT_HTTP_REQUESTS         1000u /* of one connection                              */
+#define MU_LIMIT_HTTP_RESPONSE         (64u << 20) /* a list with a million entries fits       */
+#define MU_LIMIT_HTTP_FRESH_S          (30u * 86400u)
+
 /* Between processes. */
 #define MU_LIMIT_MESSAGE_BYTES (128u << 10) /* TLS 1.2 client authentication signs a transcript */
 #define MU_LIMIT_MESSAGE_FDS   64u
