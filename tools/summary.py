@@ -1,12 +1,22 @@
 #!/usr/bin/env python3
-"""Adds up JUnit reports and prints the closing line: N passed, N failed, N skipped."""
+"""Adds up JUnit reports and prints the closing line: N passed, N failed, N skipped. The attacks that
+were tried are told by name, under the mistake that each of them tries for."""
 import pathlib
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
 
+def tell_attacks(attacks):
+    for lesson, names in attacks.items():
+        print(f"refused: {lesson}")
+        for name in names:
+            print(f"  {name}")
+
+
 def main(paths):
     passed = failed = skipped = 0
+    attacks = {}
     for path in paths:
         if not pathlib.Path(path).exists():
             continue
@@ -18,6 +28,10 @@ def main(paths):
                 skipped += 1
             else:
                 passed += 1
+                attack = re.fullmatch(r"test_refused\[(.+?): (.+)\]", case.get("name"))
+                if attack:
+                    attacks.setdefault(attack[1], []).append(attack[2])
+    tell_attacks(attacks)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or not passed else 0
 

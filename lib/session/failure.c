@@ -326,7 +326,7 @@ static bool name_by_reason(struct mutual_session *session, struct mutual_error *
     if (row != NULL) {
         return name_by_row(session, row, err);
     }
-    if (is_certificate_state(session)) {
+    if (is_certificate_state(session) && session->alert_out != SSL_AD_UNEXPECTED_MESSAGE) {
         return name_certificate_error(session, entry, err);
     }
     bool ours = session->alert_out == SSL_AD_INTERNAL_ERROR;

@@ -87,9 +87,9 @@ class Authority:
         openssl("ca", "-config", self.config, "-cert", self.cert, "-keyfile", self.pair.key,
                 "-revoke", pair.cert, "-crl_reason", reason)
 
-    def crl(self, path, days=7):
+    def crl(self, path, seconds=7 * 86400):
         openssl("ca", "-config", self.config, "-cert", self.cert, "-keyfile", self.pair.key,
-                "-gencrl", "-crldays", days, "-out", path)
+                "-gencrl", "-crlsec", seconds, "-out", path)
         return path
 
 
