@@ -119,12 +119,12 @@ static bool load(struct ca *ca, struct mutual_error *err)
 
 static bool open_store(struct ca *ca, enum ca_access access, struct mutual_error *err)
 {
-    MU_AUTO(free) char *path = ca_text("%s/" CA_PART "/" CA_PART_STORE, ca->dir);
-    if (path == NULL) {
-        return mu_fail_memory(err);
+    MU_AUTO(free) char *where = NULL;
+    if (!ca_store_where(ca->dir, &where, err)) {
+        return false;
     }
     struct mutual_error why = {0};
-    if (inventory_open(path, access == CA_LOOK ? STORE_READ : STORE_WRITE, STORE_WAIT_MS,
+    if (inventory_open(where, access == CA_LOOK ? STORE_READ : STORE_WRITE, STORE_WAIT_MS,
                        &ca->inventory, &why)) {
         return true;
     }
@@ -136,6 +136,25 @@ static bool open_store(struct ca *ca, enum ca_access access, struct mutual_error
         *err = why;
     }
     return false;
+}
+
+/* Who waited for the lock of a store that was moved meanwhile holds the lock of a memory. */
+static bool lock_store(struct ca *ca, struct mutual_error *err)
+{
+    MU_AUTO(free) char *before = NULL;
+    MU_AUTO(free) char *after = NULL;
+    if (!ca_store_where(ca->dir, &before, err) ||
+        !store_lock(inventory_store(ca->inventory), err) || !ca_store_where(ca->dir, &after, err)) {
+        return false;
+    }
+    return strcmp(before, after) == 0 ||
+           mu_fail(err, MUTUAL_E_STORE_BUSY, "the store of \"%s\" was moved while we waited for it",
+                   ca->dir);
+}
+
+const char *ca_store_name(const struct ca *ca)
+{
+    return store_name(inventory_store(ca->inventory));
 }
 
 bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t now_s,
@@ -155,7 +174,7 @@ bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t no
         return false;
     }
     /* The lock first: what the rows say must still be true when we act on it. */
-    if (access == CA_CHANGE && !store_lock(inventory_store(ca->inventory), err)) {
+    if (access == CA_CHANGE && !lock_store(ca, err)) {
         return false;
     }
     if (!load(ca, err)) {

@@ -4,7 +4,8 @@
  *
  * An authority is a directory:
  *
- *   DIR/authority/ca.db          the store (0600), with its log, index and lock beside it
+ *   DIR/authority/ca.db          the store (0600), with its log, index and lock beside it; or
+ *   DIR/authority/store          the address of a store in PostgreSQL
  *   DIR/authority/ca.crt         the root certificate, to be given to everybody
  *   DIR/authority/issuer.crl     the issuer's current revocation list
  *   DIR/authority/issuer/        issuer.crt, issuer.key
@@ -63,6 +64,7 @@ struct ca_init_options {
     enum mu_key_spec root_key, issuer_key;
     int64_t root_life_s, issuer_life_s;
     const char *passphrase; /* of the root's key; NULL: one is generated */
+    const char *store;      /* address of an empty store elsewhere; NULL: ca.db */
     bool constrain_subject; /* also permit only directory names under O=NAME; sound,
                                but Go's verifier refuses the whole chain */
     const char *owner, *place;
@@ -170,6 +172,23 @@ void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf
  * "@", an IP address, else DNS. `storage` holds the text. */
 bool ca_name_guess(const char *text, char *storage, size_t storage_size,
                    struct mutual_name *ret_name, struct mutual_error *err);
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+/* Where the store is, without a password. Owned by the authority. */
+const char *ca_store_name(const struct ca *ca);
+/* Takes an authority that was opened to be changed to an empty store on a database server and lets
+ * its directory point there; the old file stays as ca.db.moved. A kill leaves it where it was, or
+ * moved. `ca` is to be closed afterwards. OPTION_VALUE, ALREADY_EXISTS. */
+bool ca_store_move(struct ca *ca, const char *where, struct inventory_copied *ret_copied,
+                   struct mutual_error *err);
+/* Copies the store into a new file, which is a store by itself. FILE_EXISTS. */
+bool ca_store_backup(struct ca *ca, const char *path, struct inventory_copied *ret_copied,
+                     struct mutual_error *err);
+/* Fills the store of the authority in `dir`, which must be empty or missing (ALREADY_EXISTS), from
+ * such a file. Keys and certificates of the directory are not in it. */
+bool ca_store_restore(const char *dir, const char *path, struct inventory_copied *ret_copied,
+                      struct mutual_error *err);
 
 /* ---- finding, revoking ----------------------------------------------------------------------- */
 

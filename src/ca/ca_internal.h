@@ -76,6 +76,15 @@ bool ca_deliver(struct ca *ca, const struct mu_cert *cert, const char *aside, co
 /* Finishes or undoes what is RESERVED or SIGNED; the lock must be held. */
 bool ca_recover(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err);
 
+/* ---- where the store is (store.c) ------------------------------------------------------------ */
+
+/* Yields the address of the store of the authority in that directory; the caller's. */
+bool ca_store_where(const char *dir, char **ret_where, struct mutual_error *err);
+/* Lets the directory DIR/authority point to a store elsewhere. */
+bool ca_store_point(const char *part_dir, const char *where, struct mutual_error *err);
+/* This machine's name, by which interrupted deliveries are told apart. Constant. */
+const char *ca_machine(void);
+
 /* ---- making (starter.c) ---------------------------------------------------------------------- */
 
 /* The commented configuration to begin with. */
@@ -85,6 +94,7 @@ bool ca_starter_config(const char *dir, const char *domain, const char *owner, s
 /* Where things are, below DIR. */
 #define CA_PART           "authority"
 #define CA_PART_STORE     "ca.db"
+#define CA_PART_WHERE     "store"
 #define CA_PART_ROOT_CERT "ca.crt"
 #define CA_PART_CRL       "issuer.crl"
 #define CA_PART_ROOT      "root"

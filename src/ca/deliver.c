@@ -186,7 +186,8 @@ static bool recover_one(struct ca *ca, const struct inventory_record *record, in
 bool ca_recover(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err)
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
-    const struct inventory_filter filter = {.interrupted = true, .limit = INTERRUPTED_MAX};
+    const struct inventory_filter filter = {
+        .interrupted = true, .machine = ca_machine(), .limit = INTERRUPTED_MAX};
     if (!inventory_records_get(ca->inventory, &filter, INTERRUPTED_MAX, &records, err)) {
         return false;
     }

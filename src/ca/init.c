@@ -514,16 +514,33 @@ static bool first_list(struct making *making, struct inventory *inventory, int64
                                    template.next_update_s, err);
 }
 
+/* A store elsewhere may be somebody's authority. */
+static bool check_unused(struct inventory *inventory, struct mutual_error *err)
+{
+    MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
+    if (!inventory_issuers_get(inventory, &issuers, err)) {
+        return false;
+    }
+    return issuers.count == 0 ||
+           mu_fail(err, MUTUAL_E_ALREADY_EXISTS, "store \"%s\" holds an authority already",
+                   store_name(inventory_store(inventory))) ||
+           mu_error_hint(err, "Use it from here by a copy of its directory, or take an empty "
+                              "database or schema.");
+}
+
 static bool make_store(struct making *making, struct mutual_error *err)
 {
     MU_AUTO(inventory) struct inventory *inventory = NULL;
     MU_AUTO(free) char *path = ca_text("%s/" CA_PART_STORE, making->aside);
+    const char *elsewhere = making->options->store;
     int64_t issuer_id = 0;
     if (path == NULL) {
         return mu_fail_memory(err);
     }
-    return inventory_open(path, STORE_CREATE, STORE_WAIT_MS, &inventory, err) &&
-           fill_store(making, inventory, &issuer_id, err) &&
+    return (elsewhere == NULL || ca_store_point(making->aside, elsewhere, err)) &&
+           inventory_open(elsewhere == NULL ? path : elsewhere, STORE_CREATE, STORE_WAIT_MS,
+                          &inventory, err) &&
+           check_unused(inventory, err) && fill_store(making, inventory, &issuer_id, err) &&
            first_list(making, inventory, issuer_id, err);
 }
 

@@ -244,6 +244,7 @@ static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mu
         .purpose = request->purpose != NULL ? request->purpose : request->profile->text,
         .path = plan->path,
         .aside = plan->aside,
+        .machine = ca_machine(),
         .names = plan->names.items,
         .name_count = plan->names.count,
         .key_text = mu_key_info(plan->key)->text,

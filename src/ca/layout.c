@@ -40,6 +40,15 @@ char *ca_text(const char *format, ...)
     return len < 0 || (size_t)len >= sizeof text ? NULL : mu_strdup(text);
 }
 
+const char *ca_machine(void)
+{
+    static char name[128];
+    if (name[0] == '\0' && (gethostname(name, sizeof name - 1) == -1 || name[0] == '\0')) {
+        (void)snprintf(name, sizeof name, "localhost");
+    }
+    return name;
+}
+
 bool ca_make_directory(const char *path, mode_t mode, struct mutual_error *err)
 {
     if (mkdir(path, mode) == -1 || chmod(path, mode) == -1) {

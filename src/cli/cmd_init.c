@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 struct init_options {
-    const char *dir, *config_file, *passphrase_file, *owner, *place;
+    const char *dir, *config_file, *passphrase_file, *owner, *place, *store;
     struct cli_texts dns, ip, email;
     int root_key, issuer_key;
     int64_t root_life_ns, issuer_life_ns;
@@ -28,6 +28,12 @@ static const struct cli_option init_table[] = {
      .value = "FILE",
      .help = "where the starter configuration goes; else DIRECTORY/mutual.yaml with --dir, and "
              "where every verb looks for it without"},
+    {.name = "store",
+     .kind = CLI_TEXT,
+     .offset = O(store),
+     .value = "ADDRESS",
+     .help = "keep the store in this empty PostgreSQL database, postgres://USER@HOST/DATABASE; "
+             "else in a file of the directory"},
     {.name = "dns",
      .kind = CLI_TEXTS,
      .offset = O(dns),
@@ -191,7 +197,8 @@ static void print_result(const struct cli *cli, const struct telling *telling,
     print_authority(cli, "issuer", result->issuer, "signs what you issue; no further authorities");
     print_subtrees(cli, "only", issuer->permitted, issuer->permitted_count);
     print_subtrees(cli, "never", issuer->excluded, issuer->excluded_count);
-    cli_print(cli, "wrote  %s/authority/{ca.db,ca.crt,issuer.crl,root/,issuer/}\n", telling->dir);
+    cli_print(cli, "wrote  %s/authority/{%s,ca.crt,issuer.crl,root/,issuer/}\n", telling->dir,
+              telling->options->store == NULL ? "ca.db" : "store");
     cli_print(cli, "%s  %s\n", result->config_kept ? "kept " : "wrote", result->config_path);
     cli_print(cli, "facts  owner %s, place %s\n", telling->options->owner, telling->options->place);
     cli_print(cli, "root fingerprint  SHA256:%s\n", mu_buf_str(&hex));
@@ -239,6 +246,7 @@ static bool run_init_with(const struct cli *cli, const struct init_options *give
         .root_life_s = given->root_life_ns / MU_NS_PER_S,
         .issuer_life_s = given->issuer_life_ns / MU_NS_PER_S,
         .passphrase = passphrase,
+        .store = given->store,
         .constrain_subject = given->constrain_subject,
         .owner = given->owner != NULL ? given->owner : authority_owner(),
         .place = given->place != NULL ? given->place : authority_place(),

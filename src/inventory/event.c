@@ -32,10 +32,10 @@ bool inventory_events(struct inventory *inventory,
                       void *context, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
-    if (!store_prepare(inventory->store,
-                       "SELECT id, at_s, certificate_id, who, action, detail FROM event"
-                       " ORDER BY id",
-                       &read, err)) {
+    if (!store_scan(inventory->store,
+                    "SELECT id, at_s, certificate_id, who, action, detail FROM event"
+                    " ORDER BY id",
+                    &read, err)) {
         return false;
     }
     for (bool row = true;;) {

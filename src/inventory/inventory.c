@@ -70,8 +70,13 @@ static const char first_step[] =
     " detail TEXT NOT NULL"
     ") {strict};";
 
+/* Several machines may share a store; only the one that began to deliver can finish it. */
+static const char machine_step[] =
+    "ALTER TABLE certificate ADD COLUMN machine TEXT NOT NULL DEFAULT ''";
+
 static const struct store_migration steps[] = {
     {1, "issuers, certificates, names, events", first_step},
+    {2, "which machine delivers", machine_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

@@ -90,8 +90,9 @@ struct inventory_record {
     const char *profile;
     const char *name; /* what people call it; not unique */
     const char *owner, *place, *purpose;
-    const char *path;  /* the directory it was written to, absolute */
-    const char *aside; /* where that directory is being built      */
+    const char *path;    /* the directory it was written to, absolute */
+    const char *aside;   /* where that directory is being built      */
+    const char *machine; /* whose directory that is; "" or NULL: this one's */
     const struct mutual_name *names;
     size_t name_count;
     const char *key_text;     /* "EC P-256" */
@@ -127,12 +128,13 @@ struct inventory_filter {
     struct mu_slice serial_begin; /* its first bytes; empty: any */
     struct mu_slice fingerprint;
     const char *owner, *place, *purpose, *profile, *issuer; /* exact; NULL: any */
-    int64_t expires_before_s;                               /* 0: any; the expired are included */
-    int64_t valid_at_s; /* 0: any; else valid at that time, not revoked, delivered */
-    bool revoked;       /* only those */
-    bool interrupted;   /* only RESERVED and SIGNED; otherwise RESERVED and ABANDONED are
-                           never shown */
-    int64_t limit;      /* 0: none */
+    const char *machine;      /* that machine's, and those that say none; NULL: any */
+    int64_t expires_before_s; /* 0: any; the expired are included */
+    int64_t valid_at_s;       /* 0: any; else valid at that time, not revoked, delivered */
+    bool revoked;             /* only those */
+    bool interrupted;         /* only RESERVED and SIGNED; otherwise RESERVED and ABANDONED are
+                                 never shown */
+    int64_t limit;            /* 0: none */
 };
 struct inventory_cursor;
 /* Walks them. A cursor must be freed before the store is written to. */
@@ -167,6 +169,19 @@ struct inventory_counts {
 };
 bool inventory_count(struct inventory *inventory, int64_t now_s,
                      struct inventory_counts *ret_counts, struct mutual_error *err);
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+struct inventory_copied {
+    int64_t issuers, certificates, names, events;
+};
+/* How many rows there are. */
+bool inventory_rows(struct inventory *inventory, struct inventory_copied *ret_rows,
+                    struct mutual_error *err);
+/* Copies everything into an inventory that is empty (ALREADY_EXISTS), in one transaction, and
+ * counts there what arrived. The caller keeps writers away from `from`. */
+bool inventory_copy(struct inventory *from, struct inventory *to,
+                    struct inventory_copied *ret_copied, struct mutual_error *err);
 
 /* ---- revocation lists ------------------------------------------------------------------------ */
 

@@ -156,12 +156,12 @@ static bool read_revoked(struct inventory *inventory, int64_t issuer_id, int64_t
                          struct inventory_revoked *revoked, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
-    if (!store_prepare(inventory->store,
-                       "SELECT c.serial, c.revoked_s, c.reason FROM certificate c"
-                       " JOIN issuer i ON i.id = c.issuer_id"
-                       " WHERE c.issuer_id = $1 AND c.revoked_s IS NOT NULL"
-                       " AND (c.not_after_s >= i.crl_this_update_s OR c.not_after_s >= $2)",
-                       &read, err)) {
+    if (!store_scan(inventory->store,
+                    "SELECT c.serial, c.revoked_s, c.reason FROM certificate c"
+                    " JOIN issuer i ON i.id = c.issuer_id"
+                    " WHERE c.issuer_id = $1 AND c.revoked_s IS NOT NULL"
+                    " AND (c.not_after_s >= i.crl_this_update_s OR c.not_after_s >= $2)",
+                    &read, err)) {
         return false;
     }
     store_bind_int(read, 1, issuer_id);

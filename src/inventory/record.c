@@ -41,6 +41,7 @@ static void bind_record(struct store_statement *add, const struct inventory_reco
     } else {
         store_bind_int(add, 16, record->replaces_id);
     }
+    store_bind_text(add, 17, record->machine == NULL ? "" : record->machine);
 }
 
 static bool add_certificate(struct inventory *inventory, const struct inventory_record *record,
@@ -50,9 +51,9 @@ static bool add_certificate(struct inventory *inventory, const struct inventory_
     if (!store_prepare(inventory->store,
                        "INSERT INTO certificate (issuer_id, serial, state, form, profile, name,"
                        " owner, place, purpose, path, aside, key_text, key_hash, requested_s,"
-                       " not_before_s, not_after_s, replaces_id)"
+                       " not_before_s, not_after_s, replaces_id, machine)"
                        " VALUES ($1, $2, 'reserved', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
-                       " $13, $14, $15, $16) ON CONFLICT (serial) DO NOTHING RETURNING id",
+                       " $13, $14, $15, $16, $17) ON CONFLICT (serial) DO NOTHING RETURNING id",
                        &add, err)) {
         return false;
     }

@@ -18,7 +18,7 @@ struct inventory_cursor {
     "SELECT c.id, c.issuer_id, i.name, c.state, c.form, c.serial, c.profile, c.name," \
     " c.owner, c.place, c.purpose, c.path, c.aside, c.key_text, c.key_hash,"          \
     " c.requested_s, c.not_before_s, c.not_after_s, c.der, c.fingerprint,"            \
-    " c.replaces_id, c.revoked_s, c.reason,"                                          \
+    " c.replaces_id, c.revoked_s, c.reason, c.machine,"                               \
     " (SELECT max(s.id) FROM certificate s WHERE s.replaces_id = c.id"                \
     "  AND s.state IN ('signed', 'delivered'))"                                       \
     " FROM certificate c JOIN issuer i ON i.id = c.issuer_id WHERE "
@@ -69,6 +69,7 @@ static size_t list_conditions(const struct inventory_filter *f,
         {f->purpose != NULL, "c.purpose = $%d", .text = f->purpose},
         {f->profile != NULL, "c.profile = $%d", .text = f->profile},
         {f->issuer != NULL, "i.name = $%d", .text = f->issuer},
+        {f->machine != NULL, "c.machine IN ('', $%d)", .text = f->machine},
         {f->expires_before_s != 0, "c.not_after_s < $%d", .number = f->expires_before_s},
         {f->valid_at_s != 0,
          "(c.state = 'delivered' AND c.revoked_s IS NULL AND c.not_before_s <= $%1$d"
@@ -133,7 +134,7 @@ static bool prepare_rows(struct inventory *inventory, const struct inventory_fil
     if (sql.failed) {
         return mu_fail_memory(err);
     }
-    if (!store_prepare(inventory->store, mu_buf_str(&sql), ret_rows, err)) {
+    if (!store_scan(inventory->store, mu_buf_str(&sql), ret_rows, err)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -221,7 +222,8 @@ static void read_row(struct store_statement *rows, struct inventory_record *reco
         .revoked = !store_is_null(rows, 21),
         .revoked_s = store_int(rows, 21),
         .reason = (enum mu_reason)store_int(rows, 22),
-        .replaced_by_id = store_int(rows, 23),
+        .machine = store_text(rows, 23),
+        .replaced_by_id = store_int(rows, 24),
     };
 }
 
@@ -295,9 +297,9 @@ void mu_inventory_records_auto(struct inventory_records *records)
 
 static bool copy_texts(struct mu_arena *arena, struct inventory_record *copy)
 {
-    const char **const texts[] = {&copy->issuer_name, &copy->profile, &copy->name,
-                                  &copy->owner,       &copy->place,   &copy->purpose,
-                                  &copy->path,        &copy->aside,   &copy->key_text};
+    const char **const texts[] = {&copy->issuer_name, &copy->profile, &copy->name, &copy->owner,
+                                  &copy->place,       &copy->purpose, &copy->path, &copy->aside,
+                                  &copy->key_text,    &copy->machine};
     for (size_t i = 0; i < MU_COUNT(texts); i++) {
         *texts[i] = mu_arena_strndup(arena, *texts[i], strlen(*texts[i]));
         if (*texts[i] == NULL) {

@@ -7,9 +7,7 @@
 
 #include <string.h>
 
-#define STEPS_TABLE "schema_step"
-
-static const char make_table[] = "CREATE TABLE IF NOT EXISTS " STEPS_TABLE " ("
+static const char make_table[] = "CREATE TABLE IF NOT EXISTS " STORE_STEPS_TABLE " ("
                                  " number {int} NOT NULL PRIMARY KEY,"
                                  " name TEXT NOT NULL,"
                                  " checksum TEXT NOT NULL,"
@@ -59,13 +57,13 @@ static bool check_applied(struct store *store, const struct store_migration *ste
                           size_t *ret_done, struct mutual_error *err)
 {
     bool exists = false;
-    if (!store->backend->table_exists(store, STEPS_TABLE, &exists, err)) {
+    if (!store->backend->table_exists(store, STORE_STEPS_TABLE, &exists, err)) {
         return false;
     }
     size_t done = 0;
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     if (exists && !store_prepare(store,
-                                 "SELECT number, name, checksum, applied_by FROM " STEPS_TABLE
+                                 "SELECT number, name, checksum, applied_by FROM " STORE_STEPS_TABLE
                                  " ORDER BY number",
                                  &read, err)) {
         return false;
@@ -103,7 +101,8 @@ static bool record(struct store *store, const struct store_migration *step,
 {
     MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(store,
-                       "INSERT INTO " STEPS_TABLE " (number, name, checksum, applied_s, applied_by)"
+                       "INSERT INTO " STORE_STEPS_TABLE
+                       " (number, name, checksum, applied_s, applied_by)"
                        " VALUES ($1, $2, $3, $4, $5)",
                        &add, err)) {
         return false;

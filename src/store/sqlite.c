@@ -316,9 +316,18 @@ static int64_t sqlite_changes(const struct store *store)
     return sqlite3_changes64(impl_of(store)->db);
 }
 
-static bool sqlite_prepare(struct store *store, const char *sql, void **ret_impl,
+static bool sqlite_ids_follow(struct store *store, const char *table, struct mutual_error *err)
+{
+    (void)store;
+    (void)table;
+    (void)err;
+    return true; /* INTEGER PRIMARY KEY always does */
+}
+
+static bool sqlite_prepare(struct store *store, const char *sql, bool scan, void **ret_impl,
                            struct mutual_error *err)
 {
+    (void)scan; /* rows come one at a time anyway */
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(impl_of(store)->db, sql, -1, &statement, NULL);
     if (rc != SQLITE_OK) {
@@ -439,6 +448,7 @@ const struct store_backend store_sqlite = {
     .open_transaction = sqlite_open_transaction,
     .table_exists = sqlite_table_exists,
     .changes = sqlite_changes,
+    .ids_follow = sqlite_ids_follow,
     .prepare = sqlite_prepare,
     .finish = sqlite_finish,
     .bind_int = sqlite_bind_int,

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-static const struct store_backend *const backends[] = {&store_sqlite};
+static const struct store_backend *const backends[] = {&store_sqlite, &store_postgres,
+                                                       &store_postgresql};
 
 /* "sqlite:PATH" names its backend; anything without a known scheme is a path for the first. */
 static const struct store_backend *backend_of(const char *where, const char **ret_rest)
@@ -80,7 +81,11 @@ void store_unlock(struct store *store)
 bool store_begin(struct store *store, struct mutual_error *err)
 {
     mu_assert(!store->backend->open_transaction(store));
-    return store->backend->exec(store, store->backend->begin, err);
+    bool begun = store->backend->exec(store, store->backend->begin, err);
+    if (!begun) {
+        store_rollback(store); /* a transaction that opened and may not write */
+    }
+    return begun;
 }
 
 bool store_commit(struct store *store, struct mutual_error *err)
@@ -112,21 +117,38 @@ int64_t store_changes(const struct store *store)
     return store->backend->changes(store);
 }
 
+bool store_ids_follow(struct store *store, const char *table, struct mutual_error *err)
+{
+    return store->backend->ids_follow(store, table, err);
+}
+
 /* ---- statements ------------------------------------------------------------------------------ */
 
-bool store_prepare(struct store *store, const char *sql, struct store_statement **ret_statement,
-                   struct mutual_error *err)
+static bool prepare(struct store *store, const char *sql, bool scan,
+                    struct store_statement **ret_statement, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *statement = mu_alloc(1, sizeof *statement);
     if (statement == NULL) {
         return mu_fail_memory(err);
     }
     statement->store = store;
-    if (!store->backend->prepare(store, sql, &statement->impl, err)) {
+    if (!store->backend->prepare(store, sql, scan, &statement->impl, err)) {
         return false;
     }
     *ret_statement = MU_TAKE(statement);
     return true;
+}
+
+bool store_prepare(struct store *store, const char *sql, struct store_statement **ret_statement,
+                   struct mutual_error *err)
+{
+    return prepare(store, sql, false, ret_statement, err);
+}
+
+bool store_scan(struct store *store, const char *sql, struct store_statement **ret_statement,
+                struct mutual_error *err)
+{
+    return prepare(store, sql, true, ret_statement, err);
 }
 
 void store_finish(struct store_statement *statement)

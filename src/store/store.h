@@ -4,12 +4,14 @@
  *
  * Backend-neutral: SQL is written once, with parameters $1, $2 …, in the words that SQLite and
  * PostgreSQL share (INSERT … ON CONFLICT, RETURNING); what differs in a table's definition is
- * written {int}, {bytes}, {id}, {strict} and put in by the backend. Only sqlite.c knows SQLite.
+ * written {int}, {bytes}, {id}, {strict} and put in by the backend. Only sqlite.c knows SQLite, and
+ * only postgres.c PostgreSQL.
  *
  * A store handle belongs to one thread. What store_commit has confirmed survives a crash and a
  * power cut. Errors: STORE_BUSY (another process holds it), DISK_FULL, STORE_CORRUPT,
- * STORE_VERSION, and STORE_FAILED with the backend's own words for the rest; after any of them the
- * handle stays usable and an open transaction is rolled back by store_rollback.
+ * STORE_VERSION, STORE_UNREACHABLE (the database server), and STORE_FAILED with the backend's own
+ * words for the rest; after any of them the handle stays usable and an open transaction is rolled
+ * back by store_rollback. A commit that ended in STORE_UNREACHABLE may have been done or not.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -36,12 +38,15 @@ struct store_migration {
     const char *sql; /* one or more statements */
 };
 
-/* Opens "sqlite:PATH" or a plain PATH. wait_ms bounds every wait for another process. */
+/* Opens "sqlite:PATH" or a plain PATH; or "postgres://…" in the form of libpq's addresses (manual,
+ * section 34.1.1.2), where the server is proved by its certificate (sslmode=verify-full) unless the
+ * address says otherwise, and a store takes a schema for itself. wait_ms bounds every wait for
+ * another process. */
 bool store_open(const char *where, enum store_access access, int wait_ms, struct store **ret_store,
                 struct mutual_error *err);
 void store_close(struct store *store);
 void mu_store_auto(struct store **store);
-/* Where it lives, as given. Owned by the store. */
+/* Where it lives, as given, but without a password. Owned by the store. */
 const char *store_name(const struct store *store);
 
 /* Brings the schema up to the last of the steps, each in a transaction of its own. Fails with
@@ -66,8 +71,13 @@ bool store_in_transaction(const struct store *store);
 /* Runs SQL without parameters and results, one or more statements. */
 bool store_exec(struct store *store, const char *sql, struct mutual_error *err);
 
+/* What is wrong with the SQL is told here or at the first step. */
 bool store_prepare(struct store *store, const char *sql, struct store_statement **ret_statement,
                    struct mutual_error *err);
+/* The same for a SELECT that may yield very many rows: they come in pieces. Nothing may be written
+ * before it is reset or finished. */
+bool store_scan(struct store *store, const char *sql, struct store_statement **ret_statement,
+                struct mutual_error *err);
 void store_finish(struct store_statement *statement);
 void mu_store_statement_auto(struct store_statement **statement);
 /* Parameters count from 1; bytes and text are copied. A failed bind (memory) shows in the next
@@ -91,5 +101,8 @@ bool store_is_null(struct store_statement *statement, int column);
 /* Rows that the last INSERT, UPDATE or DELETE touched: how a uniqueness rule answers after
  * ON CONFLICT DO NOTHING. */
 int64_t store_changes(const struct store *store);
+/* The numbers that {id} gives go on behind the greatest that is in the table: after rows were put
+ * in with numbers of their own. */
+bool store_ids_follow(struct store *store, const char *table, struct mutual_error *err);
 
 #endif

@@ -13,7 +13,8 @@ struct store_word {
     const char *meaning;
 };
 
-/* All functions follow the contracts of store.h; `impl` is the backend's own. */
+/* All functions follow the contracts of store.h; `impl` is the backend's own. `open` may put
+ * another text into store->name, where the address is not fit to be shown. */
 struct store_backend {
     const char *scheme; /* "sqlite" */
     const char *begin;  /* starts a transaction that may write */
@@ -27,8 +28,9 @@ struct store_backend {
     bool (*table_exists)(struct store *store, const char *table, bool *ret_exists,
                          struct mutual_error *err);
     int64_t (*changes)(const struct store *store);
+    bool (*ids_follow)(struct store *store, const char *table, struct mutual_error *err);
 
-    bool (*prepare)(struct store *store, const char *sql, void **ret_impl,
+    bool (*prepare)(struct store *store, const char *sql, bool scan, void **ret_impl,
                     struct mutual_error *err);
     void (*finish)(void *impl);
     bool (*bind_int)(void *impl, int parameter, int64_t value);
@@ -57,5 +59,10 @@ struct store_statement {
 };
 
 extern const struct store_backend store_sqlite;
+extern const struct store_backend store_postgres;
+extern const struct store_backend store_postgresql; /* the same by its other name */
+
+/* Where the applied steps of the schema are written down; its being there makes a store ours. */
+#define STORE_STEPS_TABLE "schema_step"
 
 #endif

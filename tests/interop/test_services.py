@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services of other makers behind our inbound: nginx and HAProxy, which are told by the PROXY
 protocol who connects, and PostgreSQL, which psql reaches through an outbound and an inbound."""
-import contextlib
 import os
 import pathlib
-import pwd
 import re
 import shutil
 import socket
@@ -16,6 +14,7 @@ import pytest
 from gateway import Gateway
 from net import Backend, TlsClient, client_context, free_port
 from peers import ENV, House, haproxy, listens, need, nginx, run, running
+from postgres import Postgres
 
 REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
@@ -287,52 +286,11 @@ def test_the_header_of_plain_tls_claims_no_certificate(serve, house):
 # -- PostgreSQL -----------------------------------------------------------------------------------
 
 
-def postgres_tool(name):
-    """initdb and postgres are kept apart from the other programs, by version."""
-    found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}")) or \
-        [path for path in [shutil.which(name)] if path]
-    if not found:
-        pytest.skip(f"not installed: {name}")
-    return str(found[-1])
-
-
-def other_user():
-    """PostgreSQL does not run as root: who it runs as then."""
-    if os.geteuid() != 0:
-        return {}
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            found = pwd.getpwnam(name)
-            return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-    return pytest.skip("PostgreSQL does not run as root, and there is no other user")
-
-
-class Postgres:
-    def __init__(self, directory, port):
-        self.directory = directory
-        self.port = port
-
-
 @pytest.fixture(scope="module")
 def postgres():
-    """A server of its own, on TCP and on a UNIX socket."""
     need("psql", "pg_dump")
-    initdb, server, user = postgres_tool("initdb"), postgres_tool("postgres"), other_user()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="mutual-pg-"))
-    try:
-        directory.chmod(0o755)
-        if user:
-            os.chown(directory, user["user"], user["group"])
-        data, port = directory / "data", free_port()
-        run(initdb, "-D", data, "-A", "trust", "-U", "henry", "--no-sync", "--no-locale", "-E",
-            "UTF8", cwd="/", **user)
-        log = directory.with_suffix(".log")
-        with running([server, "-D", data, "-F", "-k", directory, "-h", "127.0.0.1", "-p", port],
-                     listens(port), log=log, cwd="/", **user):
-            yield Postgres(directory, port)
-    finally:
-        shutil.rmtree(directory)
-        directory.with_suffix(".log").unlink(missing_ok=True)
+    with Postgres() as server:
+        yield server
 
 
 def database(port, host="127.0.0.1"):

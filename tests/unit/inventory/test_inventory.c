@@ -10,7 +10,7 @@ static void it_opens_again_with_what_was_in_it(void **state)
     struct mutual_error err = {0};
     struct inventory *again = NULL;
     MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
-    assert_ok(inventory_open(place.path, STORE_READ, 50, &again, &err), &err);
+    assert_ok(inventory_open(place.where, STORE_READ, 50, &again, &err), &err);
     assert_ok(inventory_issuers_get(again, &issuers, &err), &err);
     assert_int_equal(issuers.count, 1);
     inventory_close(again);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A directory of its own for each store test, and a small schema.
+ * A place of its own for each store test, and a small schema. The place is a file in a directory,
+ * or the database that the environment names, emptied.
  */
 #ifndef STORE_SUPPORT_H
 #define STORE_SUPPORT_H
@@ -25,6 +26,7 @@ static const struct store_migration steps[] = {
 struct place {
     char directory[64];
     char path[96];
+    const char *where; /* what store_open is given */
 };
 
 static inline void place_make(struct place *place)
@@ -32,6 +34,16 @@ static inline void place_make(struct place *place)
     (void)snprintf(place->directory, sizeof place->directory, "/tmp/mutual-store-XXXXXX");
     assert_non_null(mkdtemp(place->directory));
     (void)snprintf(place->path, sizeof place->path, "%s/ca.db", place->directory);
+    place->where = getenv("MUTUAL_TEST_STORE");
+    if (place->where == NULL) {
+        place->where = place->path;
+        return;
+    }
+    struct mutual_error err = {0};
+    struct store *store = NULL;
+    assert_ok(store_open(place->where, STORE_CREATE, 50, &store, &err), &err);
+    assert_ok(store_exec(store, "DROP SCHEMA public CASCADE; CREATE SCHEMA public", &err), &err);
+    store_close(store);
 }
 
 static inline void place_remove(const struct place *place)
@@ -49,7 +61,7 @@ static inline struct store *place_open(const struct place *place, enum store_acc
 {
     struct mutual_error err = {0};
     struct store *store = NULL;
-    assert_ok(store_open(place->path, access, 50, &store, &err), &err);
+    assert_ok(store_open(place->where, access, 50, &store, &err), &err);
     return store;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SQLite's part: files and their modes, damage, two processes at once, a full disk.
+ * SQLite's part: files and their modes, damage, a full disk.
  */
 #include "support.h"
 
@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 static void the_files_are_for_their_owner_only(void **state)
 {
@@ -73,79 +72,6 @@ static void somebody_elses_database_is_refused(void **state)
     store_close(MU_TAKE(store));
     assert_fails(store_open(place.path, STORE_WRITE, 50, &store, &err), &err,
                  MUTUAL_E_STORE_CORRUPT);
-    place_remove(&place);
-}
-
-static void one_writer_holds_the_lock_at_a_time(void **state)
-{
-    (void)state;
-    struct mutual_error err = {0};
-    struct place place;
-    place_make(&place);
-    MU_AUTO(store) struct store *first = place_open(&place, STORE_CREATE);
-    MU_AUTO(store) struct store *second = place_open(&place, STORE_CREATE);
-    assert_ok(store_lock(first, &err), &err);
-    assert_fails(store_lock(second, &err), &err, MUTUAL_E_STORE_BUSY);
-    store_unlock(first);
-    assert_ok(store_lock(second, &err), &err);
-    store_close(MU_TAKE(second)); /* closing lets go */
-    assert_ok(store_lock(first, &err), &err);
-    store_close(MU_TAKE(first));
-    place_remove(&place);
-}
-
-static void a_writer_waits_and_a_reader_does_not(void **state)
-{
-    (void)state;
-    struct mutual_error err = {0};
-    struct place place;
-    place_make(&place);
-    MU_AUTO(store) struct store *first = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(first, steps, MU_COUNT(steps), &err), &err);
-    MU_AUTO(store) struct store *second = place_open(&place, STORE_WRITE);
-    MU_AUTO(store) struct store *reader = place_open(&place, STORE_READ);
-    assert_ok(store_begin(first, &err), &err);
-    assert_ok(store_exec(first, "INSERT INTO thing (name) VALUES ('a')", &err), &err);
-    assert_fails(store_begin(second, &err), &err, MUTUAL_E_STORE_BUSY);
-    assert_int_equal(count_things(reader), 0);
-    assert_ok(store_commit(first, &err), &err);
-    assert_int_equal(count_things(reader), 1);
-    assert_ok(store_begin(second, &err), &err);
-    store_rollback(second);
-    assert_fails(store_exec(reader, "DELETE FROM thing", &err), &err, MUTUAL_E_STORE_FAILED);
-    store_close(MU_TAKE(first));
-    store_close(MU_TAKE(second));
-    store_close(MU_TAKE(reader));
-    place_remove(&place);
-}
-
-/* A writer killed in the middle of its transaction leaves what was committed, and no lock. */
-static void a_killed_writer_leaves_what_was_committed(void **state)
-{
-    (void)state;
-    struct mutual_error err = {0};
-    struct place place;
-    place_make(&place);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        struct store *store = NULL;
-        bool ready = store_open(place.path, STORE_CREATE, 50, &store, NULL) &&
-                     store_migrate(store, steps, MU_COUNT(steps), NULL) &&
-                     store_lock(store, NULL) &&
-                     store_exec(store, "INSERT INTO thing (name) VALUES ('kept')", NULL) &&
-                     store_begin(store, NULL) &&
-                     store_exec(store, "INSERT INTO thing (name) VALUES ('lost')", NULL);
-        (void)kill(getpid(), ready ? SIGKILL : SIGUSR1);
-        _exit(1);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_WRITE);
-    assert_ok(store_lock(store, &err), &err);
-    assert_int_equal(count_things(store), 1);
-    store_close(MU_TAKE(store));
     place_remove(&place);
 }
 
@@ -218,9 +144,6 @@ static void a_damaged_page_is_named_damage(void **state)
 
 UNIT_MAIN(UNIT_CASE(the_files_are_for_their_owner_only), UNIT_CASE(what_is_not_a_store_is_refused),
           UNIT_CASE(somebody_elses_database_is_refused),
-          UNIT_CASE(one_writer_holds_the_lock_at_a_time),
-          UNIT_CASE(a_writer_waits_and_a_reader_does_not),
-          UNIT_CASE(a_killed_writer_leaves_what_was_committed),
           UNIT_CASE(a_full_disk_is_told_and_survived),
           UNIT_CASE(a_write_that_the_disk_refuses_is_told_and_survived),
           UNIT_CASE(a_damaged_page_is_named_damage))
