@@ -67,7 +67,7 @@ struct parent {
     bool stopping;
     uint32_t workers;
     uint32_t next_id;
-    uint32_t done[LISTEN_WORKERS_MAX]; /* which setup each worker uses */
+    uint32_t done[LISTEN_WORKERS_MAX]; /* the setup that each worker answered about last; 0: none */
     uint64_t deaths;
     struct reload reload;
     int64_t started_s;

@@ -19,15 +19,26 @@ static void forget_coming(struct parent *parent)
     reactor_cancel(parent->reactor, &parent->patience);
 }
 
-/* Workers that use the setup that is not to be go back; it cannot fail, it has served before. */
-static void roll_back(struct parent *parent, uint32_t refused)
+/* Whose last answer was about other rules than those in force is sent these; while workers are told
+ * new ones, these are on their way to it already. tests/models/reload.pml tries what may cross
+ * what. */
+static void bring_back(struct parent *parent, const struct supervised *worker)
 {
     struct mutual_error lost = {0};
+    uint32_t answered = parent->done[worker->index];
+    if (parent->current != NULL && parent->phase != PHASE_WORKERS && worker->ready &&
+        answered != 0 && answered != parent->current->id &&
+        !setup_send(parent, parent->current, worker, &lost)) {
+        supervisor_kill(parent->supervisor, worker, &lost);
+    }
+}
+
+static void roll_back(struct parent *parent)
+{
     for (uint32_t i = 0; i < parent->workers; i++) {
         const struct supervised *worker = supervisor_find(parent->supervisor, IPC_WORKER, i);
-        if (parent->done[i] == refused && worker != NULL && worker->ready &&
-            !setup_send(parent, parent->current, worker, &lost)) {
-            supervisor_kill(parent->supervisor, worker, &lost);
+        if (worker != NULL) {
+            bring_back(parent, worker);
         }
     }
 }
@@ -56,7 +67,6 @@ static void tell_refused(struct parent *parent, const struct mutual_error *why)
 
 void reload_refuse(struct parent *parent, const struct mutual_error *why)
 {
-    uint32_t refused = parent->coming == NULL ? 0 : parent->coming->id;
     if (parent->coming != NULL) {
         keys_loader_abandon(parent->loader, parent->supervisor);
         forget_coming(parent);
@@ -71,7 +81,7 @@ void reload_refuse(struct parent *parent, const struct mutual_error *why)
     parent->reload = (struct reload){
         .count = parent->reload.count + 1, .at_s = mu_clock_wall_s(), .ok = false, .why = *why};
     tell_refused(parent, why);
-    roll_back(parent, refused);
+    roll_back(parent);
     systemd_notify_ready(parent->notify);
     next_reload(parent);
 }
@@ -190,9 +200,10 @@ bool reload_worker_done(struct parent *parent, const struct supervised *worker,
         return false;
     }
     bool is_coming = parent->coming != NULL && parent->coming->id == id;
+    parent->done[worker->index] = ok || is_coming ? id : 0;
     if (ok) {
-        parent->done[worker->index] = id;
         reload_step(parent);
+        bring_back(parent, worker); /* its answer may come after the refusal */
     } else if (is_coming) {
         reload_refuse(parent, &why);
     } else {

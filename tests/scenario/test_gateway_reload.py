@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reload: whole or not at all; what changed reaches connections that are open."""
+import os
+import resource
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -202,3 +206,39 @@ def test_timed_reload_notices_a_change(gateway, mutual, pki, backend, tmp_path):
     config["policy"][0]["why"] = "another reason"
     g.write(config)
     g.event("reloaded")
+
+
+def limit_memory(pid, size):
+    """Lets a process have so much memory; as its own user, for only he may."""
+    user = subprocess.run(["ps", "-o", "uid=,gid=", "-p", str(pid)], capture_output=True, text=True,
+                          check=True).stdout.split()
+    change = ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups"] \
+        if os.getuid() == 0 else []
+    subprocess.run([*change, "prlimit", "--pid", str(pid), f"--as={size}:"], check=True)
+
+
+def test_who_answers_late_does_not_keep_refused_rules(gateway, pki, backend):
+    """One worker hangs while another cannot take the new rules: they are refused, and the first, when
+    it goes on and takes them, is sent the old ones again (tests/models/reload.pml found this)."""
+    config = {**inbound(pki, backend, grants=[{"spiffe": "spiffe://example.org/somebody-else"}]),
+              "workers": 2}
+    g = gateway(config)
+    context = client_context(pki, pki.client())
+    hanging, poor = g.pids("worker")
+    os.kill(hanging, signal.SIGSTOP)
+    with open(f"/proc/{poor}/statm", encoding="ascii") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    limit_memory(poor, used + (2 << 20))
+    many = {**config["policy"][0], "from": [{"spiffe": "spiffe://example.org/**"}]}
+    g.write({**config, "policy": [{**many, "grant": f"g{n}"} for n in range(20000)]})
+    assert not g.reload(), "the poor one took them"
+    assert "allocate memory" in g.events("reload_refused")[-1]["detail"]
+    limit_memory(poor, "unlimited")
+    os.kill(hanging, signal.SIGCONT)
+    for _ in range(2):
+        assert g.status()["ok"]  # each worker answers in its turn: after the rules that it was sent
+    for _ in range(16):
+        refused(g.address(), context)
+    until(lambda: len(g.ends()) == 16)
+    assert {line["reason"] for line in g.ends()} == {"policy_denied"}
+    assert len({line["worker"] for line in g.ends()}) == 2, "one of them was not asked"
