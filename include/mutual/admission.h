@@ -30,11 +30,17 @@ enum mutual_side {
  *
  * Peers without a certificate: under REQUIRE there is no admission. Under REQUEST a grant must say
  * `anonymous` to let them in. Under NONE the listener itself is the grant: whoever reaches it is
- * admitted, and the pass tells nobody's name. */
+ * admitted, and the pass tells nobody's name.
+ *
+ * OBSERVE is the way from NONE to REQUIRE. It admits exactly whom NONE admits, asks for a
+ * certificate all the same, judges as REQUIRE would and says so in the verdict's shadow. Whoever
+ * REQUIRE would not believe is nobody: a certificate that was not validated is no identity. A proof
+ * of the key that is wrong is never borne. */
 enum mutual_mode {
     MUTUAL_MODE_REQUIRE, /* mutual TLS                                                           */
     MUTUAL_MODE_REQUEST, /* asked for; a peer without one is judged as anonymous                 */
     MUTUAL_MODE_NONE,    /* plain TLS: not asked for                                             */
+    MUTUAL_MODE_OBSERVE, /* asked for and judged, but everybody is let in                        */
 };
 
 /* The rules that hold for one listener or one target: an immutable snapshot, built aside and
@@ -42,9 +48,11 @@ enum mutual_mode {
 struct mutual_rules {
     enum mutual_side side;
     enum mutual_mode mode;
-    const char *service;                  /* the name that grants are given to                    */
-    const struct mutual_trust *trust;     /* NULL only with MUTUAL_MODE_NONE                      */
-    const struct mutual_policy *policy;   /* server side with certificates: required              */
+    const char *service;                /* the name that grants are given to                    */
+    const struct mutual_trust *trust;   /* NULL only with MUTUAL_MODE_NONE                      */
+    const struct mutual_policy *policy; /* server side with certificates: required              */
+    const struct mutual_policy *shadow_policy; /* that of tomorrow, judged besides; it lets nobody
+                                                  in. NULL: none                                  */
     struct mutual_pattern *const *expect; /* client side: any of them; at least one               */
     size_t expect_count;
     uint64_t trust_generation; /* what changes when the anchors do                     */
@@ -55,9 +63,11 @@ struct mutual_rules {
 /* The facts of one connection. */
 struct mutual_evidence {
     enum mutual_side side;
-    const struct mutual_chain *chain; /* NULL: the peer presented no certificate                  */
-    bool proved;                      /* the peer proved that it holds the leaf's key: in this
-                                         handshake, or in the one that a resumed session follows  */
+    const struct mutual_chain *chain; /* NULL: the peer presented no certificate, or ...          */
+    const struct mutual_error *disbelieved; /* ... under OBSERVE one that was not validated, and
+                                               why; NULL: none such                               */
+    bool proved;                            /* the peer proved that it holds the leaf's key: in this
+                                               handshake, or in the one that a resumed session follows  */
     bool resumed;
     int64_t proved_at_s;       /* when                                                     */
     uint64_t trust_generation; /* under which the chain was validated                      */
@@ -67,8 +77,20 @@ struct mutual_evidence {
 /* The key to the relay. Opaque; only mutual_admit makes one. */
 struct mutual_pass;
 
+/* What the rules of tomorrow say: those with REQUIRE in place of OBSERVE, and the shadow policy in
+ * place of the policy. */
+enum mutual_shadow {
+    MUTUAL_SHADOW_NONE, /* there are no others than today's */
+    MUTUAL_SHADOW_ALLOWED,
+    MUTUAL_SHADOW_REFUSED,
+};
+
 struct mutual_verdict {
     bool allowed;
+    bool nobody; /* allowed without having proved to be anybody, whatever was presented           */
+    enum mutual_shadow shadow;               /* decides nothing */
+    const struct mutual_error *shadow_why;   /* allowed, and refused tomorrow: why; the pass's    */
+    const struct mutual_grant *shadow_grant; /* that decides tomorrow; the shadow policy's        */
     struct mutual_error why;          /* not allowed: the check that decided, in words            */
     const struct mutual_grant *grant; /* the grant that decided, if one did; the policy's         */
     const struct mutual_name *name;   /* the name that it matched; the chain's                    */

@@ -23,6 +23,7 @@ struct mu_question {
         *chain;                      /* validated by the rules' own bundle just now; or NULL, and */
     const struct mutual_name *names; /* the names that a certificate is supposed to hold          */
     size_t name_count;               /* neither: a peer without a certificate                     */
+    const struct mutual_error *disbelieved; /* of a certificate that was not validated: why       */
 };
 /* A verdict as far as a question can get: it holds no pass, because nothing was proved. */
 struct mu_answer {
@@ -31,6 +32,9 @@ struct mu_answer {
     const struct mutual_grant *grant; /* that decided or would at another time; the policy's      */
     const struct mutual_name *name;   /* that matched; the question's                             */
     int64_t until_s;                  /* allowed: the earliest moment at which it stops           */
+    enum mutual_shadow shadow;        /* what tomorrow's rules answer ...                         */
+    struct mutual_error shadow_why;   /* ... when it is no                                        */
+    const struct mutual_grant *shadow_grant;
 };
 /* Answers by the very checks of mutual_admit but the proof of the key, so that "would it work?"
  * and "does it work?" cannot differ. A question is another type than evidence and an answer another

@@ -19,6 +19,7 @@ struct mutual_pass {
     uint32_t magic;
     atomic_bool withdrawn;
     int64_t until_s;
+    struct mutual_error *shadow_why; /* or NULL */
 };
 
 /* One judgement under way. */
@@ -69,7 +70,7 @@ static bool check_question(const struct judge *judge)
     } else if (!is_server(judge) && rules->expect_count == 0) {
         wrong = "the rules expect no name of the server";
     } else if (is_server(judge) && rules->mode != MUTUAL_MODE_REQUIRE &&
-               rules->mode != MUTUAL_MODE_REQUEST) {
+               rules->mode != MUTUAL_MODE_REQUEST && rules->mode != MUTUAL_MODE_OBSERVE) {
         wrong = "the rules' mode is none that there is";
     }
     return wrong == NULL ||
@@ -223,13 +224,16 @@ static struct mutual_pass *make_pass(int64_t until_s)
 
 /* The order is the order of the seven steps, and of what can be told to whom: nothing about grants
  * is said before the peer is proved. Nobody who only asks has a proof to show; every other check
- * holds for a question, too. */
+ * holds for a question, too. Where the rules only observe, they let in whoever reaches them, as
+ * where nobody is asked; what they would say else is their shadow. */
 static const struct check {
     bool (*passes)(const struct judge *judge);
     bool of_proof;
+    bool of_peer; /* who it is and what they may: not asked today where the rules observe */
 } checks[] = {
-    {check_question, false},   {check_service, false}, {check_presence, false}, {check_proof, true},
-    {check_generation, false}, {check_chain, false},   {check_access, false},
+    {check_question, false, false}, {check_service, false, false},   {check_presence, false, false},
+    {check_proof, true, false},     {check_generation, false, true}, {check_chain, false, true},
+    {check_access, false, true},
 };
 
 /* Validation of the peer's certificate is another step on each side; the error table cannot know.
@@ -242,15 +246,94 @@ static void place_error(struct mutual_verdict *verdict, enum mutual_side side)
     }
 }
 
-static bool go_through(const struct judge *judge, bool proof_wanted)
+static bool only_observes(const struct mutual_rules *rules)
 {
+    return rules->side == MUTUAL_SIDE_SERVER && rules->mode == MUTUAL_MODE_OBSERVE;
+}
+
+/* The first check that says no, or NULL. */
+static const struct check *go_through(const struct judge *judge, bool proof_wanted)
+{
+    bool observes = only_observes(judge->rules);
     for (size_t i = 0; i < MU_COUNT(checks); i++) {
-        if ((proof_wanted || !checks[i].of_proof) && !checks[i].passes(judge)) {
+        bool asked = (proof_wanted || !checks[i].of_proof) && !(observes && checks[i].of_peer);
+        if (asked && !checks[i].passes(judge)) {
             place_error(judge->verdict, judge->rules->side);
-            return false;
+            return &checks[i];
         }
     }
-    return true;
+    return NULL;
+}
+
+/* ---- the shadow ------------------------------------------------------------------------------ */
+
+/* What the rules of tomorrow say of the same peer. */
+struct shadow {
+    enum mutual_shadow said;
+    struct mutual_error why;
+    const struct mutual_grant *grant;
+    bool believed; /* the certificate was good, whatever the policy says */
+    int64_t until_s;
+};
+
+static struct shadow cast_shadow(const struct judge *today, bool proof_wanted)
+{
+    struct shadow shadow = {.said = MUTUAL_SHADOW_NONE, .until_s = MU_TIME_NEVER_S};
+    struct mutual_rules rules = *today->rules;
+    struct mutual_verdict verdict = {.until_s = MU_TIME_NEVER_S};
+    struct judge judge = *today;
+    bool observes = only_observes(&rules);
+    if (rules.side != MUTUAL_SIDE_SERVER || (!observes && rules.shadow_policy == NULL)) {
+        return shadow;
+    }
+    rules.mode = observes ? MUTUAL_MODE_REQUIRE : rules.mode;
+    rules.policy = rules.shadow_policy != NULL ? rules.shadow_policy : rules.policy;
+    judge.rules = &rules;
+    judge.verdict = &verdict;
+    const struct mutual_error *disbelieved = today->evidence->disbelieved;
+    const struct check *failed = go_through(&judge, proof_wanted);
+    bool doubted = observes && disbelieved != NULL;
+    shadow.said = failed == NULL && !doubted ? MUTUAL_SHADOW_ALLOWED : MUTUAL_SHADOW_REFUSED;
+    shadow.why = doubted ? *disbelieved : verdict.why;
+    shadow.grant = verdict.grant;
+    shadow.believed =
+        judge.present && !doubted && (failed == NULL || failed->passes == check_access);
+    shadow.until_s = verdict.until_s;
+    return shadow;
+}
+
+static struct mutual_error *keep_error(const struct mutual_error *error)
+{
+    struct mutual_error *kept = mu_alloc(1, sizeof *kept);
+    if (kept != NULL) {
+        *kept = *error;
+    }
+    return kept;
+}
+
+/* Tells the shadow beside the verdict, and lets a peer that is let in without being believed be
+ * nobody. It can make no yes of a no. False: no memory. */
+static bool tell_shadow(const struct judge *judge, bool allowed)
+{
+    struct mutual_verdict *verdict = judge->verdict;
+    struct shadow shadow = cast_shadow(judge, true);
+    bool refused = shadow.said == MUTUAL_SHADOW_REFUSED;
+    verdict->shadow = shadow.said;
+    verdict->shadow_grant = shadow.grant;
+    verdict->nobody = allowed && !judge->present;
+    if (allowed && only_observes(judge->rules)) {
+        verdict->nobody = !shadow.believed;
+        hold_until(judge, shadow.believed ? shadow.until_s : MU_TIME_NEVER_S);
+    }
+    if (!allowed) {
+        return true;
+    }
+    verdict->pass = make_pass(verdict->until_s);
+    if (verdict->pass != NULL && refused) {
+        verdict->pass->shadow_why = keep_error(&shadow.why);
+        verdict->shadow_why = verdict->pass->shadow_why;
+    }
+    return verdict->pass != NULL && (!refused || verdict->shadow_why != NULL);
 }
 
 static struct mu_peer peer_of(const struct mutual_chain *chain)
@@ -279,10 +362,11 @@ struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
                                 .verdict = &verdict,
                                 .present = evidence->chain != NULL,
                                 .peer = peer_of(evidence->chain)};
-    bool good = go_through(&judge, true);
-    if (good) {
-        verdict.pass = make_pass(verdict.until_s);
-        good = verdict.pass != NULL || mu_fail_memory(&verdict.why);
+    bool good = go_through(&judge, true) == NULL;
+    if (!tell_shadow(&judge, good)) {
+        mutual_pass_free(MU_TAKE(verdict.pass));
+        verdict.shadow_why = NULL;
+        good = mu_fail_memory(&verdict.why);
     }
     verdict.allowed = good;
     if (!good) {
@@ -300,6 +384,7 @@ struct mu_answer mu_admit_ask(const struct mu_question *question, const struct m
     struct mutual_verdict verdict = {.until_s = MU_TIME_NEVER_S};
     const struct mutual_evidence supposed = {.side = rules->side,
                                              .chain = shown ? question->chain : NULL,
+                                             .disbelieved = question->disbelieved,
                                              .proved = false,
                                              .trust_generation = rules->trust_generation,
                                              .service = rules->service};
@@ -314,12 +399,19 @@ struct mu_answer mu_admit_ask(const struct mu_question *question, const struct m
         judge.peer.name_count = question->name_count;
         judge.peer.subject = "";
     }
-    bool allowed = go_through(&judge, false);
+    bool allowed = go_through(&judge, false) == NULL;
+    struct shadow shadow = cast_shadow(&judge, false);
+    if (allowed && only_observes(rules)) {
+        hold_until(&judge, shadow.believed ? shadow.until_s : MU_TIME_NEVER_S);
+    }
     return (struct mu_answer){.allowed = allowed,
                               .why = verdict.why,
                               .grant = verdict.grant,
                               .name = verdict.name,
-                              .until_s = allowed ? verdict.until_s : now_s};
+                              .until_s = allowed ? verdict.until_s : now_s,
+                              .shadow = shadow.said,
+                              .shadow_why = shadow.why,
+                              .shadow_grant = shadow.grant};
 }
 
 void mutual_pass_free(struct mutual_pass *pass)
@@ -327,6 +419,7 @@ void mutual_pass_free(struct mutual_pass *pass)
     if (pass != NULL) {
         mu_assert(pass->magic == PASS_MAGIC);
         pass->magic = 0;
+        mu_free(pass->shadow_why);
         mu_free(pass);
     }
 }

@@ -11,9 +11,10 @@
 
 /* A record must fit into one write to a pipe (PIPE_BUF, 4096), or peers with long names could tear
  * it apart or keep themselves out of the log. What is cut here still has its fingerprint. */
-#define ID_BYTES   1400u /* of a SPIFFE ID, which needs no escaping */
-#define NAME_BYTES 600u  /* of any other name, half of which may    */
-#define SNI_BYTES  280u
+#define ID_BYTES    1400u /* of a SPIFFE ID, which needs no escaping */
+#define NAME_BYTES  600u  /* of any other name, half of which may    */
+#define SNI_BYTES   280u
+#define CLAIM_BYTES 160u /* of what a certificate says that nobody believes */
 
 static struct mu_slice cut(struct mu_slice text, size_t max)
 {
@@ -43,6 +44,38 @@ static const char *decision_of(const struct mutual_story *story)
         return mu_story_error(story) == NULL ? NULL : "refused";
     }
     return story->verdict->allowed ? "allowed" : "refused";
+}
+
+/* What tomorrow's rules say, in a word: "allowed", or why not; NULL where there are none. */
+static const char *shadow_of(const struct mutual_story *story, char word[MU_REASON_TEXT])
+{
+    const struct mutual_verdict *verdict = story->verdict;
+    if (verdict == NULL || verdict->shadow == MUTUAL_SHADOW_NONE) {
+        return NULL;
+    }
+    if (verdict->shadow == MUTUAL_SHADOW_ALLOWED) {
+        return "allowed";
+    }
+    return verdict->shadow_why == NULL ? "refused"
+                                       : mu_explain_reason_word(verdict->shadow_why->code, word);
+}
+
+static void say_shadow(struct mu_buf *out, const struct mutual_story *story, const char *claimed)
+{
+    char word[MU_REASON_TEXT];
+    const char *shadow = shadow_of(story, word);
+    if (shadow == NULL) {
+        return;
+    }
+    mu_buf_printf(out, ", shadow=%s", shadow);
+    if (story->verdict->shadow_grant != NULL) {
+        mu_buf_printf(out, " by grant \"%s\"", story->verdict->shadow_grant->name);
+    }
+    if (claimed != NULL) {
+        mu_buf_text(out, " claimed=\"");
+        mu_escape(out, cut(mu_slice_text(claimed), CLAIM_BYTES));
+        mu_buf_byte(out, '"');
+    }
 }
 
 /* The remote text in a line: escaped, "-" when there is none. */
@@ -90,6 +123,7 @@ void mu_story_log_text(const struct mutual_story *story, const struct mu_story_c
         mu_buf_printf(out, " by grant \"%s\"", story->verdict->grant->name);
     }
     say_tls(out, story->info, admitted);
+    say_shadow(out, story, counts->claimed);
     if (admitted) {
         mu_buf_printf(out, ", %" PRIu64 " bytes in, %" PRIu64 " out", counts->bytes_in,
                       counts->bytes_out);
@@ -110,7 +144,7 @@ static void message(struct mu_buf *out, const struct mutual_story *story)
     }
 }
 
-static void write_peer(struct mu_json *json, const struct mutual_story *story)
+static void write_peer(struct mu_json *json, const struct mutual_story *story, const char *claimed)
 {
     MU_AUTO(buf) struct mu_buf serial;
     MU_AUTO(buf) struct mu_buf print;
@@ -129,6 +163,11 @@ static void write_peer(struct mu_json *json, const struct mutual_story *story)
         mu_json_null(json, "peer.id");
     } else {
         mu_json_slice(json, "peer.id", id_text(name));
+    }
+    if (claimed == NULL) {
+        mu_json_null(json, "peer.claimed");
+    } else {
+        mu_json_slice(json, "peer.claimed", cut(mu_slice_text(claimed), CLAIM_BYTES));
     }
     mu_json_string(json, "peer.serial", links > 0 ? mu_buf_str(&serial) : NULL);
     mu_json_string(json, "peer.fingerprint", links > 0 ? mu_buf_str(&print) : NULL);
@@ -161,6 +200,9 @@ static void write_decision(struct mu_json *json, const struct mutual_story *stor
     mu_json_string(json, "decision", decision_of(story));
     mu_json_string(json, "rule", grant == NULL ? NULL : grant->name);
     mu_json_string(json, "rule.at", mu_grant_place(grant, place)[0] == '\0' ? NULL : place);
+    const struct mutual_grant *later = story->verdict == NULL ? NULL : story->verdict->shadow_grant;
+    mu_json_string(json, "shadow", shadow_of(story, word));
+    mu_json_string(json, "shadow.rule", later == NULL ? NULL : later->name);
     mu_json_string(json, "step", mutual_step_name(mu_story_step(story)));
     mu_json_string(json, "reason",
                    error == NULL ? NULL : mu_explain_reason_word(error->code, word));
@@ -186,7 +228,7 @@ void mu_story_log_json(const struct mutual_story *story, const struct mu_story_c
     mu_json_string(&json, "listener", story->service);
     mu_json_int(&json, "worker", counts->worker);
     mu_json_int(&json, "conn", (int64_t)counts->connection);
-    write_peer(&json, story);
+    write_peer(&json, story, counts->claimed);
     write_tls(&json, story->info);
     write_decision(&json, story);
     mu_json_string(&json, "upstream", counts->upstream);

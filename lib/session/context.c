@@ -284,7 +284,7 @@ static void set_callbacks(struct mutual_context *context)
     bool server = context->rules->side == MUTUAL_SIDE_SERVER;
     int verify = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     if (server && context->rules->mode != MUTUAL_MODE_REQUIRE) {
-        verify = context->rules->mode == MUTUAL_MODE_REQUEST ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
+        verify = context->rules->mode == MUTUAL_MODE_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER;
     }
     (void)SSL_CTX_set_app_data(ssl, context);
     SSL_CTX_set_verify(ssl, verify, NULL);

@@ -52,7 +52,9 @@ static bool still_admitted(const struct mutual_session *session, const struct mu
     }
     struct mutual_verdict verdict = mutual_admit(&evidence, rules, now_s);
     mutual_pass_free(verdict.pass);
-    return verdict.allowed;
+    /* Rules that only observe admit whom they do not believe; what was proved once and is not
+     * believed any more has to be presented again, and is nobody's then. */
+    return verdict.allowed && verdict.nobody == (proof->chain == NULL);
 }
 
 static int64_t lesser(int64_t a, int64_t b)
@@ -111,7 +113,8 @@ static void keep(struct mutual_session *session, SSL_SESSION *kept)
                                           : mu_slice_of(binding, sizeof session->context->binding);
     bool single = session->server || SSL_version(session->ssl) != TLS1_3_VERSION;
     /* Whoever would be refused must not push those out who may come back. */
-    if (!is_small(session) || !still_admitted(session, &proof, session->evidence.service)) {
+    if (session->disbelief != NULL || !is_small(session) ||
+        !still_admitted(session, &proof, session->evidence.service)) {
         return;
     }
     (void)SSL_SESSION_set_timeout(kept, life_s(session));

@@ -96,6 +96,7 @@ void mutual_session_free(struct mutual_session *session)
     mu_proof_clear(&session->proof);
     mu_observer_free(session->observer);
     mu_free(session->failure);
+    mu_free(session->disbelief);
     mu_buf_done(&session->peer_cert);
     mu_free(session->sni);
     mutual_context_unref(session->entry);

@@ -57,6 +57,18 @@ const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
  * none, and for a resumed session. Owned by the session. For handing on to the service behind. */
 struct mu_slice mu_session_peer_cert(struct mutual_session *session);
 
+/* What a certificate says of itself that nobody believes: for people who look for the peer, never
+ * for a decision. Texts may be cut; unprintable bytes are escaped. */
+struct mu_claim {
+    char name[160];   /* its subject */
+    char issuer[160]; /* the issuer that it names */
+    char serial[48];  /* hexadecimal */
+    int64_t not_after_s;
+};
+/* Of a peer that rules which only observe let in without believing its certificate; else NULL.
+ * Owned by the session. */
+const struct mu_claim *mu_session_claim(const struct mutual_session *session);
+
 /* ---- what `mutual explain` wants to see ------------------------------------------------------ */
 
 /* One list of code points of RFC 8446 (versions, suites, groups, signature schemes). */

@@ -105,6 +105,12 @@ struct mu_offers {
     bool scheme; /* a signature scheme that one of our keys can make */
 };
 
+/* A certificate that was let pass without being believed, and what it says of itself. */
+struct mu_disbelief {
+    struct mutual_error why;
+    struct mu_claim claim;
+};
+
 enum mu_stage {
     MU_STAGE_HANDSHAKE,
     MU_STAGE_PROVED, /* evidence complete, nobody admitted */
@@ -126,10 +132,11 @@ struct mutual_session {
     struct mutual_chain *chain; /* reference; the evidence points here */
     struct mu_proof proof;      /* what a resumed session would follow */
     struct mutual_journey journey;
-    struct mutual_error *failure; /* the first thing that went wrong, or NULL */
-    struct mu_observer *observer; /* or NULL */
-    struct mu_buf peer_cert;      /* DER of the peer's leaf, once it was asked for */
-    char *sni;                    /* server: the name asked for, escaped; NULL: none */
+    struct mutual_error *failure;   /* the first thing that went wrong, or NULL */
+    struct mu_disbelief *disbelief; /* the rules only observe, and would not believe; or NULL */
+    struct mu_observer *observer;   /* or NULL */
+    struct mu_buf peer_cert;        /* DER of the peer's leaf, once it was asked for */
+    char *sni;                      /* server: the name asked for, escaped; NULL: none */
     struct mu_offers offers;
     size_t write_retry;            /* bytes that a write which blocked had offered */
     uint64_t bytes_in;             /* ciphertext taken from the wire */

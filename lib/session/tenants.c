@@ -37,8 +37,10 @@ static unsigned strictness(const struct mutual_rules *rules)
 {
     switch (rules->mode) {
     case MUTUAL_MODE_REQUIRE:
-        return 2;
+        return 3;
     case MUTUAL_MODE_REQUEST:
+        return 2;
+    case MUTUAL_MODE_OBSERVE:
         return 1;
     case MUTUAL_MODE_NONE:
         return 0;

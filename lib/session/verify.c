@@ -7,6 +7,7 @@
 
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
+#include <stdio.h>
 #include <string.h>
 
 /* OpenSSL chooses the alert from the verification error by a table of its own. These rows lead to
@@ -104,6 +105,51 @@ static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
     return true;
 }
 
+/* ---- rules that only observe ------------------------------------------------------------------
+ */
+
+static void read_claim(X509 *leaf, struct mu_claim *claim)
+{
+    struct mu_cert *cert = NULL;
+    if (!mu_cert_from_x509(leaf, &cert, NULL)) {
+        return; /* it says nothing that can be told */
+    }
+    const struct mu_cert_facts *facts = mu_cert_facts(cert);
+    MU_AUTO(buf) struct mu_buf serial;
+    mu_buf_init(&serial, sizeof claim->serial);
+    (void)mu_hex(&serial, facts->serial);
+    (void)snprintf(claim->name, sizeof claim->name, "%s", facts->subject_text);
+    (void)snprintf(claim->issuer, sizeof claim->issuer, "%s", facts->issuer_text);
+    (void)snprintf(claim->serial, sizeof claim->serial, "%s", mu_buf_str(&serial));
+    claim->not_after_s = facts->not_after_s;
+    mu_cert_unref(cert);
+}
+
+/* Remembers why the certificate would be refused, and lets the handshake go on as if there were
+ * none; the library still demands the proof of its key. False: no memory. */
+static bool let_pass(struct mutual_session *session, X509 *leaf, const struct mutual_error *why)
+{
+    struct mu_disbelief *disbelief = mu_alloc(1, sizeof *disbelief);
+    if (disbelief == NULL) {
+        return false;
+    }
+    disbelief->why = *why;
+    read_claim(leaf, &disbelief->claim);
+    mu_free(session->disbelief);
+    session->disbelief = disbelief;
+    return true;
+}
+
+static bool observes(const struct mutual_session *session)
+{
+    return session->server && session->context->rules->mode == MUTUAL_MODE_OBSERVE;
+}
+
+const struct mu_claim *mu_session_claim(const struct mutual_session *session)
+{
+    return session->disbelief == NULL ? NULL : &session->disbelief->claim;
+}
+
 int mu_verify_peer(X509_STORE_CTX *store, void *context)
 {
     (void)context;
@@ -122,6 +168,11 @@ int mu_verify_peer(X509_STORE_CTX *store, void *context)
                       mu_peer_word(session));
     }
     cause.step = mu_check_step(session);
+    if (observes(session) && sent != NULL && sk_X509_num(sent) > 0 &&
+        let_pass(session, sk_X509_value(sent, 0), &cause)) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+    }
     X509_STORE_CTX_set_error(store, verify_error_of(cause.code));
     mu_session_refuse(session, &cause);
     return 0;
@@ -158,7 +209,8 @@ static bool settle_resumed(struct mutual_session *session, struct mutual_error *
 static bool settle_full(struct mutual_session *session, struct mutual_error *err)
 {
     bool verified = session->chain != NULL && SSL_get_verify_result(session->ssl) == X509_V_OK;
-    if (session->chain != NULL && (!verified || !session->proof_seen)) {
+    bool unproved = session->disbelief != NULL && !session->proof_seen;
+    if (unproved || (session->chain != NULL && (!verified || !session->proof_seen))) {
         return mu_fail(err, MUTUAL_E_PROTOCOL_VIOLATION,
                        "the %s did not prove that it holds the key of its certificate",
                        mu_peer_word(session));
@@ -166,7 +218,7 @@ static bool settle_full(struct mutual_session *session, struct mutual_error *err
     session->evidence.proved = verified;
     session->evidence.proved_at_s = mu_context_now(session->context);
     session->evidence.trust_generation = session->context->rules->trust_generation;
-    session->mutual = session->cert_seen && session->cert_sent;
+    session->mutual = session->cert_seen && session->cert_sent && session->disbelief == NULL;
     return true;
 }
 
@@ -189,6 +241,7 @@ bool mu_session_settle(struct mutual_session *session, struct mutual_error *err)
     }
     session->evidence.side = session->server ? MUTUAL_SIDE_SERVER : MUTUAL_SIDE_CLIENT;
     session->evidence.chain = session->chain;
+    session->evidence.disbelieved = session->disbelief == NULL ? NULL : &session->disbelief->why;
     session->evidence.service = session->context->rules->service;
     session->settled = true;
     return true;

@@ -192,15 +192,18 @@ static void who_mode(struct report *report)
         [MUTUAL_MODE_REQUIRE] = "require",
         [MUTUAL_MODE_REQUEST] = "request",
         [MUTUAL_MODE_NONE] = "none",
+        [MUTUAL_MODE_OBSERVE] = "observe",
     };
     const struct cli *cli = report->cli;
     mu_json_string(&report->json, "clients", words[report->service->rules.mode]);
-    if (report->service->rules.mode == MUTUAL_MODE_NONE) {
+    if (question_admits_all(report->service)) {
+        bool observes = report->service->rules.mode == MUTUAL_MODE_OBSERVE;
         report->holds = 1;
-        cli_print(cli,
-                  "%sEVERYBODY%s: \"%s\" asks for no certificate (clients: {mode: none}); grants "
-                  "to it have no effect\n",
-                  cli_ink(cli, CLI_BAD), cli_ink(cli, CLI_PLAIN), report->service->name);
+        cli_print(cli, "%sEVERYBODY%s: \"%s\" %s; grants to it have no effect%s\n",
+                  cli_ink(cli, CLI_BAD), cli_ink(cli, CLI_PLAIN), report->service->name,
+                  observes ? "only observes (clients: {mode: observe})"
+                           : "asks for no certificate (clients: {mode: none})",
+                  observes ? " until its mode is require" : "");
     }
 }
 
@@ -259,7 +262,9 @@ static void what_service(struct report *report, const struct world *world,
         return;
     }
     cli_table_cell(report->table, CLI_PLAIN, "no end");
-    cli_table_cell(report->table, CLI_BAD, "EVERYBODY: no certificate is asked for");
+    cli_table_cell(report->table, CLI_BAD, "EVERYBODY: %s",
+                   service->rules.mode == MUTUAL_MODE_OBSERVE ? "the listener only observes"
+                                                              : "no certificate is asked for");
     for (int i = 0; i < 3; i++) {
         cli_table_cell(report->table, CLI_PLAIN, "-");
     }

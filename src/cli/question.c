@@ -175,11 +175,39 @@ static bool asks_nobody(const struct world_service *service)
     return service->rules.side == MUTUAL_SIDE_SERVER && service->rules.mode == MUTUAL_MODE_NONE;
 }
 
+bool question_admits_all(const struct world_service *service)
+{
+    return asks_nobody(service) || (service->rules.side == MUTUAL_SIDE_SERVER &&
+                                    service->rules.mode == MUTUAL_MODE_OBSERVE);
+}
+
+/* What the rules of tomorrow answer, where there are any. */
+static void put_shadow(const struct question_told *told, struct mu_buf *out)
+{
+    const struct mu_answer *answer = told->answer;
+    if (answer->shadow == MUTUAL_SHADOW_NONE) {
+        return;
+    }
+    mu_buf_printf(out, "  %-8s ", "tomorrow");
+    if (answer->shadow == MUTUAL_SHADOW_REFUSED) {
+        mu_buf_printf(out, "no: %s (%s)\n", answer->shadow_why.reason,
+                      mutual_code_name(answer->shadow_why.code));
+        return;
+    }
+    mu_buf_text(out, "yes, by ");
+    if (answer->shadow_grant != NULL) {
+        question_grant(answer->shadow_grant, out);
+    }
+    mu_buf_byte(out, '\n');
+}
+
 static void put_yes(const struct question_told *told, struct mu_buf *out)
 {
-    if (asks_nobody(told->service)) {
-        mu_buf_printf(out, "  EVERYBODY: \"%s\" asks for no certificate (clients: {mode: none})\n",
-                      told->service->name);
+    if (question_admits_all(told->service)) {
+        bool observes = told->service->rules.mode == MUTUAL_MODE_OBSERVE;
+        mu_buf_printf(out, "  EVERYBODY: \"%s\" %s\n", told->service->name,
+                      observes ? "only observes (clients: {mode: observe})"
+                               : "asks for no certificate (clients: {mode: none})");
     } else if (told->answer->grant != NULL) {
         put_grant(told, "grant", out);
     } else if (told->answer->name != NULL) {
@@ -242,6 +270,7 @@ void question_text(const struct question_told *told, const struct cli *cli, stru
     } else {
         put_no(told, out);
     }
+    put_shadow(told, out);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -292,6 +321,21 @@ static void json_grant(const struct question_told *told, struct mu_json *json)
     }
 }
 
+/* Only where there are rules of tomorrow. */
+static void json_shadow(const struct mu_answer *answer, struct mu_json *json)
+{
+    bool refused = answer->shadow == MUTUAL_SHADOW_REFUSED;
+    if (answer->shadow == MUTUAL_SHADOW_NONE) {
+        return;
+    }
+    mu_json_open(json, "shadow", '{');
+    mu_json_bool(json, "allowed", !refused);
+    mu_json_string(json, "code", refused ? mutual_code_name(answer->shadow_why.code) : NULL);
+    mu_json_string(json, "reason", refused ? answer->shadow_why.reason : NULL);
+    mu_json_string(json, "grant", answer->shadow_grant == NULL ? NULL : answer->shadow_grant->name);
+    mu_json_close(json, '}');
+}
+
 void question_json(const struct question_told *told, struct mu_json *json)
 {
     const struct mu_answer *answer = told->answer;
@@ -310,6 +354,7 @@ void question_json(const struct question_told *told, struct mu_json *json)
     mu_json_close(json, ']');
     mu_json_bool(json, "asks_for_certificate", !asks_nobody(told->service));
     json_grant(told, json);
+    json_shadow(answer, json);
     if (answer->allowed) {
         question_json_time(json, "until", answer->until_s);
         return;

@@ -48,6 +48,8 @@ struct question_told {
     int64_t now_s;
     const struct mu_answer *answer;
 };
+/* Does the service let everybody in, whoever they are: plain TLS, or only observing? */
+bool question_admits_all(const struct world_service *service);
 void question_text(const struct question_told *told, const struct cli *cli, struct mu_buf *out);
 /* The same as members of an open JSON object. */
 void question_json(const struct question_told *told, struct mu_json *json);

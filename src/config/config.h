@@ -220,7 +220,12 @@ struct config_tls {
     bool strict_sni; /* inbound only */
 };
 
-enum config_mode { CONFIG_MODE_REQUIRE, CONFIG_MODE_REQUEST, CONFIG_MODE_NONE };
+enum config_mode {
+    CONFIG_MODE_REQUIRE,
+    CONFIG_MODE_REQUEST,
+    CONFIG_MODE_NONE,
+    CONFIG_MODE_OBSERVE,
+};
 const char *config_mode_word(enum config_mode mode); /* "require" */
 struct config_clients {
     struct config_mark mark;
@@ -293,6 +298,12 @@ struct config_outbound {
     struct config_tls tls;
 };
 
+/* How a grant differs tomorrow. */
+enum config_shadow {
+    CONFIG_SHADOW_NONE,
+    CONFIG_SHADOW_ADD,    /* not in force yet: only of tomorrow's policy      */
+    CONFIG_SHADOW_REMOVE, /* in force, and not of tomorrow's policy any more  */
+};
 struct config_grant {
     struct config_mark mark;
     const char *name;
@@ -301,6 +312,7 @@ struct config_grant {
     size_t from_count;
     bool anonymous;
     bool anyone;
+    enum config_shadow shadow;
     int64_t since_s; /* 0: from ever */
     int64_t until_s; /* the first second without; MU_TIME_NEVER_S: none */
     const char *owner;

@@ -269,6 +269,10 @@ static void judge_clients(struct judge *j, const struct config_inbound *in)
     } else if (clients->mode == CONFIG_MODE_NONE) {
         COMPLAIN(j, CONFIG_WARNING, MUTUAL_E_CONFIG_UNSAFE, &place, NULL,
                  "\"%s\" is plain TLS: whoever reaches it is let in", name);
+    } else if (clients->mode == CONFIG_MODE_OBSERVE) {
+        COMPLAIN(j, CONFIG_WARNING, MUTUAL_E_CONFIG_UNSAFE, &place,
+                 "mode: require, once mutual access ready says that nobody would be refused",
+                 "\"%s\" only observes: whoever reaches it is let in, as by plain TLS", name);
     }
     judge_trust(j, &clients->mark, clients->trust);
 }

@@ -188,7 +188,7 @@ static const struct block tls_block = {
  * ------------------------------------------------------------------------------------- */
 
 #define THIS config_clients
-static const char *const mode_words[] = {"require", "request", "none", NULL};
+static const char *const mode_words[] = {"require", "request", "none", "observe", NULL};
 const char *config_mode_word(enum config_mode mode)
 {
     return mode_words[mode];
@@ -197,8 +197,12 @@ const char *config_mode_word(enum config_mode mode)
 static const struct setting clients_settings[] = {
     {"mode", SETTING_WORD, .reload = RELOAD_NEW, AT(mode), .dflt = "require", .words = mode_words,
      .since = "0.1",
-     .help = "require: mutual TLS. request: a client without certificate is anonymous. none: plain "
-             "TLS, nobody is asked and the policy is not"},
+     .help =
+         "require: mutual TLS. request: a client without certificate is anonymous. none: plain "
+         "TLS, nobody is asked and the policy is not. observe: for moving from none to require: "
+         "lets in whom none lets in, asks for a certificate all the same, and records what "
+         "require would say; whom require would not believe is nobody to the log and the "
+         "service"},
     {"trust", SETTING_NAME, AT(trust), .since = "0.1",
      .help = "the trust block that clients' certificates are judged by"},
     {"send-ca-names", SETTING_BOOL, .reload = RELOAD_NEW, AT(send_ca_names), .dflt = "true",
@@ -422,6 +426,7 @@ static void finish_grant(struct decode *decode, const struct config_node *node, 
 
 #define THIS config_grant
 static const char *const any_word[] = {"*", NULL};
+static const char *const shadow_words[] = {"none", "add", "remove", NULL};
 static const struct setting grant_settings[] = {
     {"grant", SETTING_NAME, .required = true, AT(name), .since = "0.1",
      .help = "the grant's name, told with every decision"},
@@ -435,6 +440,11 @@ static const struct setting grant_settings[] = {
      .help = "also clients without certificate, where the listener has mode request"},
     {"anyone", SETTING_BOOL, AT(anyone), .dflt = "false", .since = "0.1",
      .help = "whoever the listener's trust proves, whatever the name: the authority alone decides"},
+    {"shadow", SETTING_WORD, .reload = RELOAD_LIVE, AT(shadow), .dflt = "none",
+     .words = shadow_words, .since = "0.1",
+     .help = "try a change of the policy before it is made. add: the grant lets nobody in yet. "
+             "remove: it still does. What the policy would say with the change made is told in "
+             "the log and by mutual access ready"},
     {"since", SETTING_TIME, AT(since_s), .dflt = "always", .since = "0.1",
      .help = "when it begins"},
     {"until", SETTING_TIME, AT(until_s), .dflt = "never", .since = "0.1",

@@ -74,6 +74,15 @@ static void tell(struct conn *conn, struct mutual_story *story,
     }
 }
 
+/* Whom the peer proved to be. Nobody: it was let in without being believed, and then what it
+ * presented is no identity, whatever the handshake left of it. */
+static const struct mutual_chain *identity_of(struct conn *conn)
+{
+    const struct side *secure = conn_secure(conn);
+    bool nobody = conn->verdict != NULL && conn->verdict->nobody;
+    return secure == NULL || nobody ? NULL : mutual_session_evidence(secure->session)->chain;
+}
+
 void conn_record(struct conn *conn)
 {
     struct sockaddr_storage socket;
@@ -95,8 +104,9 @@ void conn_record(struct conn *conn)
         mutual_session_info(secure->session, &info);
         story.journey = mutual_session_journey(secure->session);
         story.info = &info;
-        story.chain = mutual_session_evidence(secure->session)->chain;
+        story.chain = identity_of(conn);
     }
+    const struct mu_claim *claim = secure == NULL ? NULL : mu_session_claim(secure->session);
     struct mu_story_counts counts = {
         .time_s = reactor_now_s(conn->worker->reactor),
         .worker = getpid(),
@@ -104,6 +114,7 @@ void conn_record(struct conn *conn)
         .duration_ns = reactor_now_ns(conn->worker->reactor) - conn->started_ns,
         .bytes_in = conn->bytes_in,
         .bytes_out = conn->bytes_out,
+        .claimed = claim == NULL ? NULL : claim->name,
         .upstream =
             facts->inbound != NULL ? facts->inbound->forward.text : facts->outbound->connect.text,
     };
@@ -186,7 +197,7 @@ bool record_proxy_header(struct conn *conn, struct mu_buf *out, struct mutual_er
 {
     const struct config_inbound *inbound = conn->service->facts->inbound;
     struct mutual_session *session = conn->front.session;
-    const struct mutual_chain *chain = mutual_session_evidence(session)->chain;
+    const struct mutual_chain *chain = identity_of(conn);
     struct mutual_session_info info = {0};
     struct sockaddr_storage from;
     struct sockaddr_storage to = {0};
@@ -215,10 +226,10 @@ bool record_proxy_header(struct conn *conn, struct mu_buf *out, struct mutual_er
         .cert_signature = signature,
         .cert_key = key,
         .group = info.group,
-        .scheme = info.peer_signature,
+        .scheme = chain == NULL ? NULL : info.peer_signature,
         .spiffe = first_name(chain, MUTUAL_NAME_SPIFFE),
     };
-    if (inbound->proxy_protocol == CONFIG_PROXY_V2_CERT) {
+    if (inbound->proxy_protocol == CONFIG_PROXY_V2_CERT && chain != NULL) {
         facts.client_cert = mu_session_peer_cert(session);
     }
     return proxy_header_write(&facts, out, err);

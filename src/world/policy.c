@@ -136,7 +136,8 @@ static void judge_shadow(struct build *build, struct mu_map *given,
 
 /* Adds the grant for one of the listeners it is to. With several, each is named "grant/listener",
  * which no grant of the configuration can be called. */
-static bool add_grant(struct build *build, const struct config_grant *grant, size_t index)
+static bool add_grant(struct build *build, struct mutual_policy *policy,
+                      const struct config_grant *grant, size_t index)
 {
     if (grant->name == NULL || grant->to.items[index] == NULL || grant->owner == NULL ||
         grant->why == NULL) {
@@ -177,7 +178,7 @@ static bool add_grant(struct build *build, const struct config_grant *grant, siz
         .line = (int)grant->mark.line,
     };
     struct mutual_error err = {0};
-    if (!mutual_policy_add(build->whole->world.policy, &made, &err)) {
+    if (!mutual_policy_add(policy, &made, &err)) {
         struct config_place place = config_place_of(&grant->mark, "grant");
         build_add_error(build, CONFIG_ERROR, &place, &err);
         return false;
@@ -189,8 +190,8 @@ static void digest_grant(struct digest *digest, const struct config_grant *grant
 {
     MU_AUTO(buf) struct mu_buf all;
     mu_buf_init(&all, 64u << 20);
-    mu_buf_printf(&all, "%s %lld %lld %d %d", text_of(grant->name), (long long)grant->since_s,
-                  (long long)grant->until_s, grant->anonymous, grant->anyone);
+    mu_buf_printf(&all, "%s %lld %lld %d %d %d", text_of(grant->name), (long long)grant->since_s,
+                  (long long)grant->until_s, grant->anonymous, grant->anyone, (int)grant->shadow);
     for (size_t i = 0; i < grant->to.count; i++) {
         mu_buf_printf(&all, " >%s", text_of(grant->to.items[i])); /* names hold no spaces */
     }
@@ -202,34 +203,61 @@ static void digest_grant(struct digest *digest, const struct config_grant *grant
     digest_add(digest, mu_buf_slice(&all));
 }
 
+/* The policy of today, or that of tomorrow, in which what is tried is done. Of the second no
+ * finding is told that was not told of the first. */
+static struct mutual_policy *build_one(struct build *build, bool tomorrow)
+{
+    const struct config *config = build->whole->world.config;
+    size_t errors = build->findings->errors;
+    struct mutual_policy *policy = mutual_policy_new();
+    enum config_shadow without = tomorrow ? CONFIG_SHADOW_REMOVE : CONFIG_SHADOW_ADD;
+    for (size_t i = 0; policy != NULL && i < config->grant_count; i++) {
+        const struct config_grant *grant = &config->grants[i];
+        bool added = grant->shadow != without;
+        for (size_t t = 0; added && t < grant->to.count; t++) {
+            added = add_grant(build, policy, grant, t);
+        }
+    }
+    struct mutual_error err = {0};
+    build->no_memory = build->no_memory || policy == NULL;
+    if (policy != NULL && build->findings->errors == errors &&
+        !mutual_policy_freeze(policy, &err)) {
+        build_add_error(build, CONFIG_ERROR, NULL, &err);
+    }
+    return policy;
+}
+
+static void judge_all(struct build *build, struct digest *digest)
+{
+    const struct config *config = build->whole->world.config;
+    struct mu_map *given = mu_map_new();
+    build->no_memory = build->no_memory || given == NULL;
+    for (size_t i = 0; given != NULL && i < config->grant_count; i++) {
+        const struct config_grant *grant = &config->grants[i];
+        digest_grant(digest, grant);
+        judge_grant(build, grant);
+        if (grant->shadow == CONFIG_SHADOW_NONE) {
+            judge_shadow(build, given, grant);
+        }
+    }
+    mu_map_free(given);
+}
+
 void build_policy(struct build *build)
 {
     struct world *world = &build->whole->world;
     const struct config *config = world->config;
     size_t errors = build->findings->errors;
     struct digest digest = {.failed = false};
-    struct mu_map *given = mu_map_new();
-    world->policy = mutual_policy_new();
-    if (world->policy == NULL || given == NULL) {
-        build->no_memory = true;
-        mu_map_free(given);
-        return;
-    }
+    bool tried = false;
     for (size_t i = 0; i < config->grant_count; i++) {
-        const struct config_grant *grant = &config->grants[i];
-        bool added = true;
-        for (size_t t = 0; added && t < grant->to.count; t++) {
-            added = add_grant(build, grant, t);
-        }
-        digest_grant(&digest, grant);
-        judge_grant(build, grant);
-        judge_shadow(build, given, grant);
+        tried = tried || config->grants[i].shadow != CONFIG_SHADOW_NONE;
     }
-    mu_map_free(given);
+    world->policy = build_one(build, false);
+    if (tried && build->findings->errors == errors) {
+        world->shadow = build_one(build, true);
+    }
+    judge_all(build, &digest);
     world->policy_generation = digest_value(&digest);
     build->no_memory = build->no_memory || digest.failed;
-    struct mutual_error err = {0};
-    if (build->findings->errors == errors && !mutual_policy_freeze(world->policy, &err)) {
-        build_add_error(build, CONFIG_ERROR, NULL, &err);
-    }
 }

@@ -138,13 +138,15 @@ static struct mu_answer ask(const struct inquiry *inquiry, const struct mutual_t
     struct mu_question question = {0};
     bool server = rules->side == MUTUAL_SIDE_SERVER;
     if (trust != NULL) {
-        if (!mutual_trust_validate(trust, inquiry->sent, inquiry->sent_count,
-                                   server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER, now_s,
-                                   ret_chain, &answer.why)) {
+        bool valid = mutual_trust_validate(trust, inquiry->sent, inquiry->sent_count,
+                                           server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER,
+                                           now_s, ret_chain, &answer.why);
+        if (!valid && !(server && rules->mode == MUTUAL_MODE_OBSERVE)) {
             return answer;
         }
         with.trust = trust;
         question.chain = *ret_chain;
+        question.disbelieved = valid ? NULL : &answer.why;
     }
     return mu_admit_ask(&question, &with, now_s);
 }

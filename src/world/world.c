@@ -136,6 +136,7 @@ static void build_inbound(struct build *build, const struct config_inbound *conf
         [CONFIG_MODE_REQUIRE] = MUTUAL_MODE_REQUIRE,
         [CONFIG_MODE_REQUEST] = MUTUAL_MODE_REQUEST,
         [CONFIG_MODE_NONE] = MUTUAL_MODE_NONE,
+        [CONFIG_MODE_OBSERVE] = MUTUAL_MODE_OBSERVE,
     };
     service->name = config->service;
     service->inbound = config;
@@ -249,6 +250,7 @@ static void finish_rules(const struct world *world, struct world_service *servic
     struct mutual_rules *rules = &service->rules;
     rules->service = service->name;
     rules->policy = world->policy;
+    rules->shadow_policy = service->inbound != NULL ? world->shadow : NULL;
     rules->policy_generation = world->policy_generation;
     if (service->trust != NULL) {
         rules->trust = service->trust->trust;
@@ -306,6 +308,7 @@ static void whole_free(struct world_whole *whole)
         mutual_trust_unref(world->trusts[i].trust);
     }
     mutual_policy_unref(world->policy);
+    mutual_policy_unref(world->shadow);
     config_free(whole->config);
     mu_arena_free(whole->arena);
     mu_free(whole);

@@ -52,6 +52,8 @@ struct world_service {
 struct world {
     const struct config *config;
     struct mutual_policy *policy; /* frozen */
+    struct mutual_policy
+        *shadow; /* the same with the changes that are tried made; NULL: none are */
     uint64_t policy_generation;
     struct world_trust *trusts; /* config->trust_count of them, in the same order */
     size_t trust_count;

@@ -35,7 +35,7 @@ static const struct {
     unsigned values;
 } dials[] = {
     {offsetof(struct combination, side), 2},    {offsetof(struct combination, evidence_side), 2},
-    {offsetof(struct combination, mode), 3},    {offsetof(struct combination, chain), 2},
+    {offsetof(struct combination, mode), 4},    {offsetof(struct combination, chain), 2},
     {offsetof(struct combination, proved), 2},  {offsetof(struct combination, resumed), 2},
     {offsetof(struct combination, service), 2}, {offsetof(struct combination, generation), 2},
     {offsetof(struct combination, fault), 3},   {offsetof(struct combination, names), 4},
@@ -76,13 +76,25 @@ static bool is_right(const struct combination *c)
         return about_the_same && by_grant;
     case MUTUAL_MODE_REQUEST:
         return about_the_same && (by_grant || as_guest);
+    case MUTUAL_MODE_OBSERVE:
+        return about_the_same && c->trust == 1 && c->policy != POLICY_ABSENT &&
+               (c->chain == 0 || c->proved == 1);
     default:
         return about_the_same && c->chain == 0;
     }
 }
 
+/* Is the certificate good, whatever the policy says? */
+static bool is_believed(const struct combination *c)
+{
+    return c->chain == 1 && c->generation == 0 && c->fault == 0;
+}
+
 static int64_t right_until(const struct combination *c)
 {
+    if (c->side == MUTUAL_SIDE_SERVER && c->mode == MUTUAL_MODE_OBSERVE) {
+        return !is_believed(c) ? INT64_MAX : c->names == NAMES_ALICE ? GRANT_UNTIL : CHAIN_UNTIL;
+    }
     if (c->chain == 0) {
         return c->mode == MUTUAL_MODE_NONE ? INT64_MAX : GRANT_UNTIL + 1;
     }
@@ -184,9 +196,119 @@ static void only_the_right_combination_yields_a_pass(void **state)
         passes += right;
         combinations++;
     } while (turn(&c));
-    assert_int_equal(combinations, 82944);
+    assert_int_equal(combinations, 110592);
     assert_true(passes > 100);
     bench_free(&bench);
+}
+
+/* What rules that observe say of tomorrow is what rules that require say; and whom these would not
+ * believe is nobody. Shadow or not, the verdict is the same. */
+static void the_shadow_is_what_require_would_say(void **state)
+{
+    (void)state;
+    struct bench bench = bench_new();
+    struct combination c = {0};
+    unsigned refused = 0;
+    unsigned allowed = 0;
+    do {
+        struct laid laid;
+        lay_out(&bench, &c, &laid);
+        struct mutual_verdict today = mutual_admit(&laid.evidence, &laid.rules, NOW);
+        bool observes = c.side == MUTUAL_SIDE_SERVER && c.mode == MUTUAL_MODE_OBSERVE;
+        assert_int_equal(today.shadow != MUTUAL_SHADOW_NONE, observes);
+        if (today.allowed) {
+            bool believed = observes ? is_believed(&c) : c.chain == 1;
+            assert_int_equal(today.nobody, !believed);
+        }
+        laid.rules.mode = observes ? MUTUAL_MODE_REQUIRE : laid.rules.mode;
+        struct mutual_verdict tomorrow = mutual_admit(&laid.evidence, &laid.rules, NOW);
+        if (observes && today.allowed) {
+            assert_int_equal(today.shadow == MUTUAL_SHADOW_ALLOWED, tomorrow.allowed);
+            assert_int_equal(today.shadow_why != NULL, !tomorrow.allowed);
+            if (!tomorrow.allowed) {
+                assert_string_equal(today.shadow_why->reason, tomorrow.why.reason);
+            }
+            assert_ptr_equal(today.shadow_grant, tomorrow.grant);
+            refused += !tomorrow.allowed;
+            allowed += tomorrow.allowed;
+        }
+        mutual_pass_free(today.pass);
+        mutual_pass_free(tomorrow.pass);
+    } while (turn(&c));
+    assert_true(refused > 100 && allowed >= 12);
+    bench_free(&bench);
+}
+
+/* A shadow policy never changes who is let in, in any combination, whatever it grants. */
+static void a_shadow_policy_lets_nobody_in(void **state)
+{
+    (void)state;
+    struct bench bench = bench_new();
+    struct combination c = {0};
+    unsigned others = 0;
+    do {
+        struct laid laid;
+        lay_out(&bench, &c, &laid);
+        struct mutual_verdict plain = mutual_admit(&laid.evidence, &laid.rules, NOW);
+        for (size_t p = 0; p < 2; p++) {
+            laid.rules.shadow_policy = bench.policies[p];
+            struct mutual_verdict verdict = mutual_admit(&laid.evidence, &laid.rules, NOW);
+            assert_int_equal(verdict.allowed, plain.allowed);
+            assert_int_equal(verdict.pass != NULL, plain.pass != NULL);
+            assert_int_equal(verdict.why.code, plain.why.code);
+            assert_ptr_equal(verdict.grant, plain.grant);
+            bool other = (verdict.shadow == MUTUAL_SHADOW_ALLOWED) != plain.allowed;
+            others += verdict.shadow != MUTUAL_SHADOW_NONE && other;
+            mutual_pass_free(verdict.pass);
+        }
+        mutual_pass_free(plain.pass);
+    } while (turn(&c));
+    assert_true(others > 10);
+    bench_free(&bench);
+}
+
+/* Somebody whose certificate was not validated passes rules that observe, as nobody. */
+static void the_disbelieved_are_nobody(void **state)
+{
+    (void)state;
+    struct mutual_policy *policy = policy_of(rows_open, MU_COUNT(rows_open));
+    struct mutual_error doubt = {.code = MUTUAL_OK};
+    (void)mu_fail(&doubt, MUTUAL_E_UNKNOWN_ISSUER, "certificate \"CN=x\" leads to nobody");
+    static const enum mutual_mode modes[] = {MUTUAL_MODE_OBSERVE, MUTUAL_MODE_REQUIRE};
+    for (size_t i = 0; i < MU_COUNT(modes); i++) {
+        struct mutual_rules judged_by = {.side = MUTUAL_SIDE_SERVER,
+                                         .mode = modes[i],
+                                         .service = "db",
+                                         .trust = &trust,
+                                         .policy = policy};
+        struct mutual_evidence evidence = {
+            .side = MUTUAL_SIDE_SERVER, .disbelieved = &doubt, .service = "db"};
+        struct mutual_verdict verdict = mutual_admit(&evidence, &judged_by, NOW);
+        assert_int_equal(verdict.allowed, modes[i] == MUTUAL_MODE_OBSERVE);
+        if (verdict.allowed) {
+            assert_true(verdict.nobody);
+            assert_int_equal(verdict.shadow_why->code, MUTUAL_E_UNKNOWN_ISSUER);
+            assert_null(verdict.name);
+        }
+        mutual_pass_free(verdict.pass);
+        const struct mu_question question = {.disbelieved = &doubt};
+        struct mu_answer answer = mu_admit_ask(&question, &judged_by, NOW);
+        assert_int_equal(answer.allowed, modes[i] == MUTUAL_MODE_OBSERVE);
+    }
+    mu_alloc_fail_after(2);
+    struct mutual_rules observing = {.side = MUTUAL_SIDE_SERVER,
+                                     .mode = MUTUAL_MODE_OBSERVE,
+                                     .service = "db",
+                                     .trust = &trust,
+                                     .policy = policy};
+    struct mutual_evidence evidence = {
+        .side = MUTUAL_SIDE_SERVER, .disbelieved = &doubt, .service = "db"};
+    struct mutual_verdict verdict = mutual_admit(&evidence, &observing, NOW);
+    mu_alloc_fail_after(0);
+    assert_false(verdict.allowed);
+    assert_null(verdict.pass);
+    assert_null(verdict.shadow_why);
+    mutual_policy_unref(policy);
 }
 
 /* Asking differs from being there in nothing but the proof. */
@@ -530,6 +652,8 @@ static void without_memory_there_is_no_pass(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(only_the_right_combination_yields_a_pass),
+          UNIT_CASE(the_shadow_is_what_require_would_say),
+          UNIT_CASE(a_shadow_policy_lets_nobody_in), UNIT_CASE(the_disbelieved_are_nobody),
           UNIT_CASE(a_question_is_answered_as_the_proof_would_be),
           UNIT_CASE(a_question_where_nobody_is_asked),
           UNIT_CASE(each_refusal_has_its_code_step_and_words),

@@ -16,7 +16,7 @@ static void test_schema_is_json(void **state)
     const char *text = mu_buf_str(&out);
     assert_non_null(strstr(text, "\"$defs\":{"));
     assert_non_null(strstr(text, "\"mode\":{\"description\":"));
-    assert_non_null(strstr(text, "\"enum\":[\"require\",\"request\",\"none\"]"));
+    assert_non_null(strstr(text, "\"enum\":[\"require\",\"request\",\"none\",\"observe\"]"));
     assert_non_null(strstr(text, "\"$ref\":\"#/$defs/inbound-listener\""));
     assert_non_null(strstr(text, "\"required\":[\"version\"]"));
     int depth = 0;

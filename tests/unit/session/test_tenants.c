@@ -287,6 +287,31 @@ static void no_session_without_certificate_crosses(void **state)
     }
 }
 
+/* A client that first names one host and, asked for another key share, another one. */
+static void the_second_hello_names_the_same_host(void **state)
+{
+    (void)state;
+    static char bytes[8192];
+    struct house house;
+    struct tls_raw raw;
+    house_init(&house);
+    tls_raw_init(&raw, false);
+    tls_raw_offer(&raw, "P-521:P-256", NULL);
+    raw.ssl = SSL_new(raw.ctx);
+    assert_int_equal(SSL_set_tlsext_host_name(raw.ssl, "db.example.org"), 1);
+    tls_raw_attach(&raw);
+    tls_pair_start(&house.pair);
+    (void)SSL_do_handshake(raw.ssl);
+    int n = BIO_read(raw.out, bytes, sizeof bytes);
+    tls_feed(&house.pair, &house.pair.server, bytes, (size_t)n, false);
+    assert_int_equal(SSL_set_tlsext_host_name(raw.ssl, "api.example.org"), 1);
+    tls_raw_shake(&raw, &house.pair, &house.pair.server);
+    assert_int_equal(house.pair.server.io, MUTUAL_IO_FAILED);
+    assert_int_equal(house.pair.server.err.code, MUTUAL_E_PROTOCOL_VIOLATION);
+    tls_raw_done(&raw);
+    house_done(&house);
+}
+
 static void what_cannot_be_a_host_is_refused(void **state)
 {
     (void)state;
@@ -323,4 +348,5 @@ static void what_cannot_be_a_host_is_refused(void **state)
 UNIT_MAIN(UNIT_CASE(every_name_has_its_own_rules), UNIT_CASE(the_strictest_stands_in),
           UNIT_CASE(no_session_crosses_to_another_host),
           UNIT_CASE(no_session_without_certificate_crosses),
+          UNIT_CASE(the_second_hello_names_the_same_host),
           UNIT_CASE(what_cannot_be_a_host_is_refused))
