@@ -98,6 +98,11 @@ static bool check_presence(const struct judge *judge)
         return mu_fail(why(judge), MUTUAL_E_NO_SERVER_CERT,
                        "the server of \"%s\" presented no certificate", rules->service);
     }
+    bool asks = rules->mode == MUTUAL_MODE_REQUIRE || rules->mode == MUTUAL_MODE_REQUEST;
+    if (!judge->present && asks && evidence->disbelieved != NULL) {
+        *why(judge) = *evidence->disbelieved; /* who shows a bad certificate is not anonymous */
+        return false;
+    }
     if (!judge->present && rules->mode == MUTUAL_MODE_REQUIRE) {
         if (evidence->resumed) {
             return mu_fail(why(judge), MUTUAL_E_RULES_CHANGED,
@@ -290,14 +295,11 @@ static struct shadow cast_shadow(const struct judge *today, bool proof_wanted)
     rules.policy = rules.shadow_policy != NULL ? rules.shadow_policy : rules.policy;
     judge.rules = &rules;
     judge.verdict = &verdict;
-    const struct mutual_error *disbelieved = today->evidence->disbelieved;
     const struct check *failed = go_through(&judge, proof_wanted);
-    bool doubted = observes && disbelieved != NULL;
-    shadow.said = failed == NULL && !doubted ? MUTUAL_SHADOW_ALLOWED : MUTUAL_SHADOW_REFUSED;
-    shadow.why = doubted ? *disbelieved : verdict.why;
+    shadow.said = failed == NULL ? MUTUAL_SHADOW_ALLOWED : MUTUAL_SHADOW_REFUSED;
+    shadow.why = verdict.why;
     shadow.grant = verdict.grant;
-    shadow.believed =
-        judge.present && !doubted && (failed == NULL || failed->passes == check_access);
+    shadow.believed = judge.present && (failed == NULL || failed->passes == check_access);
     shadow.until_s = verdict.until_s;
     return shadow;
 }

@@ -274,7 +274,8 @@ static void the_disbelieved_are_nobody(void **state)
     struct mutual_policy *policy = policy_of(rows_open, MU_COUNT(rows_open));
     struct mutual_error doubt = {.code = MUTUAL_OK};
     (void)mu_fail(&doubt, MUTUAL_E_UNKNOWN_ISSUER, "certificate \"CN=x\" leads to nobody");
-    static const enum mutual_mode modes[] = {MUTUAL_MODE_OBSERVE, MUTUAL_MODE_REQUIRE};
+    static const enum mutual_mode modes[] = {MUTUAL_MODE_OBSERVE, MUTUAL_MODE_REQUIRE,
+                                             MUTUAL_MODE_REQUEST};
     for (size_t i = 0; i < MU_COUNT(modes); i++) {
         struct mutual_rules judged_by = {.side = MUTUAL_SIDE_SERVER,
                                          .mode = modes[i],
@@ -289,6 +290,8 @@ static void the_disbelieved_are_nobody(void **state)
             assert_true(verdict.nobody);
             assert_int_equal(verdict.shadow_why->code, MUTUAL_E_UNKNOWN_ISSUER);
             assert_null(verdict.name);
+        } else {
+            assert_int_equal(verdict.why.code, MUTUAL_E_UNKNOWN_ISSUER);
         }
         mutual_pass_free(verdict.pass);
         const struct mu_question question = {.disbelieved = &doubt};

@@ -74,5 +74,27 @@ static void test_bad_patterns_are_told_once(void **state)
     scene_done(&s);
 }
 
-UNIT_MAIN(UNIT_CASE(test_never), UNIT_CASE(test_not_shadowed), UNIT_CASE(test_several_listeners),
-          UNIT_CASE(test_bad_patterns_are_told_once))
+/* The policy of tomorrow is there only when something is tried, and is no part of today's. */
+static void test_what_is_tried(void **state)
+{
+    (void)state;
+    struct scene s = scene_of(TRUST INBOUND "policy:\n" GRANT("g", "to: db, from: {dns: a.b}"));
+    scene_build(&s);
+    assert_null(s.world->shadow);
+    assert_null(s.world->services[0].rules.shadow_policy);
+    uint64_t generation = s.world->policy_generation;
+    scene_done(&s);
+    s = scene_of(TRUST INBOUND "policy:\n" GRANT("g", "to: db, from: {dns: a.b}, shadow: remove")
+                     GRANT("h", "to: db, from: {dns: c.b}, shadow: add"));
+    scene_build(&s);
+    assert_int_equal(mutual_policy_count(s.world->policy), 1);
+    assert_string_equal(mutual_policy_get(s.world->policy, 0)->name, "g");
+    assert_int_equal(mutual_policy_count(s.world->shadow), 1);
+    assert_string_equal(mutual_policy_get(s.world->shadow, 0)->name, "h");
+    assert_ptr_equal(s.world->services[0].rules.shadow_policy, s.world->shadow);
+    assert_true(s.world->policy_generation != generation);
+    scene_done(&s);
+}
+
+UNIT_MAIN(UNIT_CASE(test_what_is_tried), UNIT_CASE(test_never), UNIT_CASE(test_not_shadowed),
+          UNIT_CASE(test_several_listeners), UNIT_CASE(test_bad_patterns_are_told_once))
