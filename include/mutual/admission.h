@@ -66,8 +66,9 @@ struct mutual_evidence {
     const struct mutual_chain *chain; /* NULL: the peer presented no certificate, or ...          */
     const struct mutual_error *disbelieved; /* ... under OBSERVE one that was not validated, and
                                                why; NULL: none such                               */
-    bool proved;                            /* the peer proved that it holds the leaf's key: in this
-                                               handshake, or in the one that a resumed session follows  */
+    /* The peer proved that it holds the leaf's key: in this handshake, or in the one that a resumed
+     * session follows. */
+    bool proved;
     bool resumed;
     int64_t proved_at_s;       /* when                                                     */
     uint64_t trust_generation; /* under which the chain was validated                      */

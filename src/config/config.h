@@ -6,8 +6,7 @@
  * files and the files it refers to, never a private key. The parent reads it once; parent, workers
  * and `mutual check` all build from it with the same pure functions. The *model* (struct config) is
  * what the files say, typed by the schema tables and immutable. *Findings* are everything that is
- * wrong, all of one run, each with its place. What needs certificates or identities to be judged is
- * judged in the room `world`.
+ * wrong, all of one run, each with its place. The room `world` judges what needs certificates.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -240,8 +239,7 @@ enum config_proxy_protocol {
     CONFIG_PROXY_V2_CERT, /* "v2-cert": with the client's whole certificate */
 };
 
-/* An inbound listener; or one of its hosts, which is a listener's settings under host names of
- * their own: what the host does not say is the listener's. */
+/* An inbound listener, or one of its hosts, completed by what its listener says. */
 struct config_inbound {
     struct config_mark mark;
     const char *name;    /* of a host: its part of the service's name                */
@@ -298,12 +296,7 @@ struct config_outbound {
     struct config_tls tls;
 };
 
-/* How a grant differs tomorrow. */
-enum config_shadow {
-    CONFIG_SHADOW_NONE,
-    CONFIG_SHADOW_ADD,    /* not in force yet: only of tomorrow's policy      */
-    CONFIG_SHADOW_REMOVE, /* in force, and not of tomorrow's policy any more  */
-};
+enum config_shadow { CONFIG_SHADOW_NONE, CONFIG_SHADOW_ADD, CONFIG_SHADOW_REMOVE };
 struct config_grant {
     struct config_mark mark;
     const char *name;
