@@ -11,6 +11,9 @@ void ca_close(struct ca *ca)
     if (ca == NULL) {
         return;
     }
+    if (ca->noting) {
+        (void)ca_head_note(ca, NULL); /* one that is behind serves too */
+    }
     inventory_close(ca->inventory);
     mu_cert_unref(ca->root);
     mu_cert_unref(ca->issuer);
@@ -183,6 +186,7 @@ bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t no
     if (access == CA_CHANGE && !ca_recover(ca, now_s, ret_notes, err)) {
         return mu_error_context(err, "tidying up after an interrupted command");
     }
+    ca->noting = access == CA_CHANGE;
     *ret_ca = MU_TAKE(ca);
     return true;
 }

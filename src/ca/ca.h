@@ -6,6 +6,7 @@
  *
  *   DIR/authority/ca.db          the store (0600), with its log, index and lock beside it; or
  *   DIR/authority/store          the address of a store in PostgreSQL
+ *   DIR/authority/audit.head     the last link of the audit's chain, as this machine saw it
  *   DIR/authority/ca.crt         the root certificate, to be given to everybody
  *   DIR/authority/issuer.crl     the issuer's current revocation list
  *   DIR/authority/issuer/        issuer.crt, issuer.key
@@ -189,6 +190,17 @@ bool ca_store_backup(struct ca *ca, const char *path, struct inventory_copied *r
  * such a file. Keys and certificates of the directory are not in it. */
 bool ca_store_restore(const char *dir, const char *path, struct inventory_copied *ret_copied,
                       struct mutual_error *err);
+
+/* ---- the audit ------------------------------------------------------------------------------- */
+
+/* "17:3f2a…": an event's number and its link in hexadecimal. Parsing fails with OPTION_VALUE. */
+#define CA_HEAD_TEXT 96
+void ca_head_format(const struct inventory_head *head, char text[CA_HEAD_TEXT]);
+bool ca_head_parse(const char *text, struct inventory_head *ret_head, struct mutual_error *err);
+/* Checks the chain of events: by itself, against the link that this machine noted last, and against
+ * `noted` (NULL: none). AUDIT_BROKEN. */
+bool ca_audit(struct ca *ca, const struct inventory_head *noted, struct inventory_audit *ret_audit,
+              struct mutual_error *err);
 
 /* ---- finding, revoking ----------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@ struct ca {
     int64_t root_id, issuer_id; /* rows of issuers, not of certificates */
     char *domain;
     char *key_path, *crl_path;
+    bool noting;                                  /* the audit's head, when it is closed */
     bool crl_due;                                 /* kept up to date while it is open */
     int64_t crl_this_update_s, crl_next_update_s; /* likewise */
 };
@@ -85,6 +86,9 @@ bool ca_store_point(const char *part_dir, const char *where, struct mutual_error
 /* This machine's name, by which interrupted deliveries are told apart. Constant. */
 const char *ca_machine(void);
 
+/* Notes the audit's last link outside of the store (audit.c). */
+bool ca_head_note(struct ca *ca, struct mutual_error *err);
+
 /* ---- making (starter.c) ---------------------------------------------------------------------- */
 
 /* The commented configuration to begin with. */
@@ -95,6 +99,7 @@ bool ca_starter_config(const char *dir, const char *domain, const char *owner, s
 #define CA_PART           "authority"
 #define CA_PART_STORE     "ca.db"
 #define CA_PART_WHERE     "store"
+#define CA_PART_HEAD      "audit.head"
 #define CA_PART_ROOT_CERT "ca.crt"
 #define CA_PART_CRL       "issuer.crl"
 #define CA_PART_ROOT      "root"

@@ -29,7 +29,9 @@ bool ca_store_where(const char *dir, char **ret_where, struct mutual_error *err)
     }
     if (!mu_file_read(pointer, WHERE_BYTES_MAX - 1, &text, &why)) {
         if (why.code != MUTUAL_E_FILE_MISSING) {
-            *err = why;
+            if (err != NULL) {
+                *err = why;
+            }
             return false;
         }
         *ret_where = part_of(dir, CA_PART_STORE);
@@ -119,6 +121,17 @@ bool ca_store_backup(struct ca *ca, const char *path, struct inventory_copied *r
            inventory_copy(ca->inventory, to, ret_copied, err);
 }
 
+/* What was noted belongs to the store that was lost. */
+static bool forget_head(const char *dir, struct mutual_error *err)
+{
+    MU_AUTO(free) char *head = part_of(dir, CA_PART_HEAD);
+    if (head == NULL) {
+        return mu_fail_memory(err);
+    }
+    return unlink(head) == 0 || errno == ENOENT ||
+           mu_fail_errno(err, MUTUAL_E_FILE_UNWRITABLE, errno, "could not remove \"%s\"", head);
+}
+
 bool ca_store_restore(const char *dir, const char *path, struct inventory_copied *ret_copied,
                       struct mutual_error *err)
 {
@@ -132,5 +145,6 @@ bool ca_store_restore(const char *dir, const char *path, struct inventory_copied
     return ca_store_where(dir, &where, err) &&
            inventory_open(source, STORE_READ, STORE_WAIT_MS, &from, err) &&
            inventory_open(where, STORE_CREATE, STORE_WAIT_MS, &to, err) &&
-           store_lock(inventory_store(to), err) && inventory_copy(from, to, ret_copied, err);
+           store_lock(inventory_store(to), err) && inventory_copy(from, to, ret_copied, err) &&
+           forget_head(dir, err);
 }

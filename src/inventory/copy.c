@@ -29,7 +29,7 @@ static const struct table tables[] = {
      " revoked_s, reason, machine",
      "iibttttttttttbiiibbiiit", true},
     {"certified_name", "certificate_id, position, type, value", "iitt", false},
-    {"event", "id, at_s, who, action, certificate_id, detail", "iittit", true},
+    {"event", "id, at_s, who, action, certificate_id, detail, link", "iittitb", true},
 };
 
 static bool count_rows(struct inventory *inventory, const struct table *table, int64_t *ret_count,

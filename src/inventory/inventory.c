@@ -74,9 +74,13 @@ static const char first_step[] =
 static const char machine_step[] =
     "ALTER TABLE certificate ADD COLUMN machine TEXT NOT NULL DEFAULT ''";
 
+/* Events of earlier versions have no link; the chain begins behind them. */
+static const char link_step[] = "ALTER TABLE event ADD COLUMN link {bytes}";
+
 static const struct store_migration steps[] = {
     {1, "issuers, certificates, names, events", first_step},
     {2, "which machine delivers", machine_step},
+    {3, "a chain of events", link_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

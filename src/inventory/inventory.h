@@ -206,16 +206,37 @@ bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uin
 
 /* ---- audit ----------------------------------------------------------------------------------- */
 
+/* Each event carries a link: a digest over it and over the link before it. */
+#define INVENTORY_LINK 32
 bool inventory_event(struct inventory *inventory, int64_t now_s, const char *who,
                      const char *action, int64_t certificate_id, const char *detail,
                      struct mutual_error *err);
 struct inventory_event {
     int64_t id, at_s, certificate_id;
     const char *who, *action, *detail;
+    struct mu_slice link; /* empty: of an earlier version */
 };
 /* Oldest first; each gets texts that hold until it returns, and ends the walk by false. */
 bool inventory_events(struct inventory *inventory,
                       bool (*each)(void *context, const struct inventory_event *event),
                       void *context, struct mutual_error *err);
+
+/* The last event and its link; all zero when there is none. */
+struct inventory_head {
+    int64_t id;
+    uint8_t link[INVENTORY_LINK];
+};
+bool inventory_head(struct inventory *inventory, struct inventory_head *ret_head,
+                    struct mutual_error *err);
+struct inventory_audit {
+    int64_t chained;   /* events whose links hold                           */
+    int64_t unchained; /* of a version that knew no links, before all those */
+    struct inventory_head head;
+};
+/* Makes every link again. AUDIT_BROKEN names the first event that does not fit, or says that the
+ * one whose link was noted elsewhere (NULL: none) is gone, or which certificate no event tells of.
+ */
+bool inventory_audit(struct inventory *inventory, const struct inventory_head *noted,
+                     struct inventory_audit *ret_audit, struct mutual_error *err);
 
 #endif

@@ -725,3 +725,30 @@ def test_the_root_can_be_taken_away(tmp_path):
     shutil.move(ca.part / "root", tmp_path / "safe")
     ca.issue("web")
     ca.verify("web")
+
+
+# -- the audit ------------------------------------------------------------------------------------
+
+
+def test_the_audit_tells_when_it_was_tampered_with(tmp_path):
+    one = init(tmp_path / "d")
+    one("issue", "web")
+    first = one.json("audit", "verify")
+    assert first["events"] == 2 and first["unchained"] == 0
+    one("issue", "db")
+    one("revoke", "web", "--reason", "superseded")
+    assert "whole  4 events" in one("audit", "verify", "--head", first["head"]).stdout
+    other = first["head"].replace(first["head"][-4:], "0000")
+    assert "AUDIT_BROKEN" in one("audit", "verify", "--head", other, status=1).stderr
+    kept = tmp_path / "kept.db"
+    shutil.copy(one.part / "ca.db", kept)
+    for attack, told in (("UPDATE event SET who = 'nobody' WHERE action = 'revoke'", "breaks at"),
+                         ("DELETE FROM event WHERE action = 'issue'", "breaks at"),
+                         ("DELETE FROM event WHERE action = 'revoke'", "cut off the end")):
+        with sqlite3.connect(one.part / "ca.db") as db:
+            db.execute(attack)
+        db.close()
+        said = one("audit", "verify", status=1).stderr
+        assert "AUDIT_BROKEN" in said and told in said, said
+        shutil.copy(kept, one.part / "ca.db")
+    one("audit", "verify")
