@@ -126,6 +126,15 @@ struct mu_slice mu_buf_slice(const struct mu_buf *buf);
 /* The contents as text, NUL-terminated in place, never NULL; valid until the next change. */
 const char *mu_buf_str(struct mu_buf *buf);
 
+/* Bytes with several holders: a block of mu_alloc, or a mapping that munmap ends. Immutable; taken
+ * only on success. NULL: out of memory. */
+struct mu_shared;
+struct mu_shared *mu_shared_new(void *take_block, size_t len, bool mapped);
+struct mu_shared *mu_shared_ref(struct mu_shared *shared);
+void mu_shared_unref(struct mu_shared *shared);
+void mu_shared_auto(struct mu_shared **shared);
+struct mu_slice mu_shared_bytes(const struct mu_shared *shared);
+
 /* Big-endian integers, for wire formats. */
 void mu_put_be16(uint8_t *p, uint16_t v);
 void mu_put_be32(uint8_t *p, uint32_t v);

@@ -97,6 +97,16 @@ const struct trust_node *mu_trust_find(const struct mutual_trust *trust, struct 
     return mu_map_get(trust->by_subject, canon);
 }
 
+const struct trust_node *mu_trust_find_exact(const struct mutual_trust *trust,
+                                             struct mu_slice canon, const uint8_t fingerprint[32])
+{
+    const struct trust_node *node = mu_trust_find(trust, canon);
+    while (node != NULL && memcmp(node->facts->fingerprint, fingerprint, 32) != 0) {
+        node = node->next;
+    }
+    return node;
+}
+
 static bool is_known(const struct mutual_trust *trust, const struct mu_cert_facts *facts,
                      enum node_origin origin)
 {
@@ -202,80 +212,6 @@ bool mutual_trust_add_intermediates_pem(struct mutual_trust *trust, const char *
                                         struct mutual_error *err)
 {
     return add_pem(trust, mu_slice_of(pem, len), NODE_POOL, err);
-}
-
-/* ---- adding revocation lists ----------------------------------------------------------------- */
-
-/* The certificate of the bundle that signed the list. Of several of that name the error of the
- * first is told. */
-static bool find_signer(const struct mutual_trust *trust, const struct mu_crl *crl,
-                        const struct trust_node **ret_signer, struct mutual_error *err)
-{
-    const struct mu_crl_facts *facts = mu_crl_facts(crl);
-    const struct trust_node *node = mu_trust_find(trust, facts->issuer_canon);
-    if (node == NULL) {
-        return mu_fail(err, MUTUAL_E_CRL_SIGNATURE,
-                       "the revocation list of \"%s\" cannot be verified: bundle \"%s\" holds no "
-                       "certificate of that name",
-                       facts->issuer_text, trust->name);
-    }
-    struct mutual_error *told = err;
-    for (; node != NULL; node = node->next) {
-        /* RFC 5280 section 6.3.3 (f): "If a key usage extension is present in the CRL issuer's
-         * certificate, verify that the cRLSign bit is set." */
-        if (node->facts->has_ku && (node->facts->key_usage & MU_KU_CRL_SIGN) == 0) {
-            (void)mu_fail(told, MUTUAL_E_CRL_SIGNATURE,
-                          "authority \"%s\" may not sign revocation lists: its key usage lacks "
-                          "cRLSign",
-                          node->facts->display);
-        } else if (mu_crl_signed_by(crl, node->cert, told)) {
-            *ret_signer = node;
-            return true;
-        }
-        told = NULL;
-    }
-    return false;
-}
-
-static bool add_crl(struct mutual_trust *trust, const struct mu_crl *crl, struct mutual_error *err)
-{
-    const struct trust_node *signer = NULL;
-    struct mutual_error why = {0};
-    if (!find_signer(trust, crl, &signer, &why)) {
-        if (err != NULL) {
-            *err = why;
-        }
-        return mu_error_context(err, "bundle \"%s\"", trust->name);
-    }
-    return mu_crl_shelf_add(trust->crls, crl, signer, err) ||
-           mu_error_context(err, "bundle \"%s\"", trust->name);
-}
-
-bool mutual_trust_add_crl(struct mutual_trust *trust, const char *pem_or_der, size_t len,
-                          struct mutual_error *err)
-{
-    mu_assert(!trust->frozen);
-    /* A DER SEQUENCE with a long length, which no list can do without; text has no such byte. */
-    if (len > 1 && pem_or_der[0] == 0x30 && ((uint8_t)pem_or_der[1] & 0x80) != 0) {
-        MU_AUTO(crl) struct mu_crl *crl = NULL;
-        return mu_crl_from_der(mu_slice_of(pem_or_der, len), &crl, err) && add_crl(trust, crl, err);
-    }
-    struct mu_pem_reader reader;
-    mu_pem_open(&reader, mu_slice_of(pem_or_der, len), "the revocation list");
-    for (size_t count = 0;; count++) {
-        MU_AUTO(crl) struct mu_crl *crl = NULL;
-        if (!mu_crl_from_pem(&reader, &crl, err)) {
-            return false;
-        }
-        if (crl == NULL) {
-            return count > 0 ||
-                   mu_fail(err, MUTUAL_E_PEM_MALFORMED,
-                           "what is given to bundle \"%s\" holds no revocation list", trust->name);
-        }
-        if (!add_crl(trust, crl, err)) {
-            return false;
-        }
-    }
 }
 
 /* ---- the end of construction, and reading ---------------------------------------------------- */

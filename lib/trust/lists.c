@@ -41,7 +41,7 @@ bool mu_crl_shelf_any(const struct crl_shelf *shelf)
 /* ---- putting a list on the shelf ------------------------------------------------------------- */
 
 /* A list that we would misread must not be taken for one that lists nobody. */
-static bool check_list(const struct mu_crl_facts *facts, struct mutual_error *err)
+bool mu_crl_shelf_check(const struct mu_crl_facts *facts, struct mutual_error *err)
 {
     if (facts->unknown_critical != NULL && facts->unknown_critical[0] != NULL) {
         return mu_fail(err, MUTUAL_E_CRL_UNSUPPORTED,
@@ -131,7 +131,7 @@ bool mu_crl_shelf_add(struct crl_shelf *shelf, const struct mu_crl *crl,
 {
     const struct mu_crl_facts *facts = mu_crl_facts(crl);
     uint8_t name[32];
-    if (!check_list(facts, err) || !mu_sha256(facts->issuer_canon, name, err)) {
+    if (!mu_crl_shelf_check(facts, err) || !mu_sha256(facts->issuer_canon, name, err)) {
         return false;
     }
     struct crl_entry *entry = mu_map_get(shelf->by_name, mu_slice_of(name, sizeof name));
@@ -292,10 +292,8 @@ static bool copy_entry(const struct crl_entry *entry, struct mutual_trust *trust
                        struct mutual_error *err)
 {
     const struct mu_cert_facts *signer = entry->signer->facts;
-    const struct trust_node *node = mu_trust_find(trust, signer->subject_canon);
-    while (node != NULL && memcmp(node->facts->fingerprint, signer->fingerprint, 32) != 0) {
-        node = node->next;
-    }
+    const struct trust_node *node =
+        mu_trust_find_exact(trust, signer->subject_canon, signer->fingerprint);
     return node == NULL ||
            ((entry->complete == NULL ||
              mu_crl_shelf_add(trust->crls, entry->complete, node, err)) &&

@@ -34,6 +34,19 @@ bool mu_trust_recheck(const struct mutual_trust *trust, const struct mutual_chai
                       int64_t now_s, int64_t *ret_until_s,
                       struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* What a file of revocation lists says, read and verified once for everybody: a table without
+ * pointers, for memory that several processes map. The bundle holds the certificates already and is
+ * not frozen. Appends to `out` (its limit: MU_LIMIT_CRL_BYTES). Fails as mutual_trust_add_crl. */
+bool mu_trust_table_make(const struct mutual_trust *trust, struct mu_slice file, struct mu_buf *out,
+                         struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Adds the lists of a table that was made for a bundle of the same certificates, by somebody who is
+ * believed: signatures are not verified again, nothing is copied, and a million entries cost no
+ * more than one. MESSAGE_MALFORMED. */
+bool mu_trust_table_add(struct mutual_trust *trust, struct mu_shared *table,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* SHA-256 of the file that the table was made of; false: it is no table. */
+bool mu_trust_table_digest(struct mu_slice table, uint8_t ret_digest[32]);
+
 /* Makes a chain from its parts, which are copied: for what comes out of a session ticket, and for
  * tests. `links` leaf first; `subject` and `issuer` are the leaf's. Fails with LIMIT,
  * NAME_MALFORMED, SPIFFE_MALFORMED or NO_MEMORY. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between the files of trust. bundle.c holds what is trusted, lists.c the revocation lists,
- * revocation.c what they say, check.c the rules for one certificate in its place, constraint.c
- * names against subtrees, path.c the search, report.c the words for a failure, chain.c the result,
- * whatif.c what would change it.
+ * Between the files of trust. bundle.c holds what is trusted, listfile.c reads and verifies
+ * revocation lists, lists.c keeps them, revocation.c what they say, check.c the rules for one
+ * certificate in its place, constraint.c names against subtrees, path.c the search, report.c the
+ * words for a failure, chain.c the result, whatif.c what would change it.
  */
 #ifndef MU_TRUST_TRUST_INTERNAL_H
 #define MU_TRUST_TRUST_INTERNAL_H
@@ -56,12 +56,19 @@ struct mutual_trust {
 /* The first of the bundle's certificates with that subject, or NULL. */
 const struct trust_node *mu_trust_find(const struct mutual_trust *trust, struct mu_slice canon);
 
+/* The bundle's certificate of that subject and fingerprint, or NULL. */
+const struct trust_node *mu_trust_find_exact(const struct mutual_trust *trust,
+                                             struct mu_slice canon, const uint8_t fingerprint[32]);
+
 /* ---- revocation ------------------------------------------------------------------------------ */
 
 struct crl_shelf *mu_crl_shelf_new(void);
 void mu_crl_shelf_free(struct crl_shelf *shelf);
 /* Is there any list at all? */
 bool mu_crl_shelf_any(const struct crl_shelf *shelf);
+/* Is it a list that can be understood and dated? CRL_UNSUPPORTED, CRL_MALFORMED. */
+bool mu_crl_shelf_check(const struct mu_crl_facts *facts,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Puts the list on the shelf, in place of an older one of the same issuer. Takes its own
  * reference. `signer` is the certificate that it was verified by. */
 bool mu_crl_shelf_add(struct crl_shelf *shelf, const struct mu_crl *crl,

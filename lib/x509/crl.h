@@ -58,11 +58,24 @@ struct mu_crl_facts {
     size_t count; /* entries */
 };
 struct mu_crl;
-/* Takes one pass and 16 bytes an entry; copies `der`. CRL_MALFORMED. */
+/* Takes one pass; copies `der`. CRL_MALFORMED. */
 bool mu_crl_from_der(struct mu_slice der, struct mu_crl **ret_crl, struct mutual_error *err);
 /* The next list of the text: *ret_crl NULL at the end. */
 bool mu_crl_from_pem(struct mu_pem_reader *reader, struct mu_crl **ret_crl,
                      struct mutual_error *err);
+
+/* The list as a table: what it says, sorted, in one piece without pointers, so that it can be kept
+ * in memory that several processes map. What was signed is not in it, and whoever is given a table
+ * believes its giver: facts.der, tbs and signature are empty then. */
+struct mu_slice mu_crl_table(const struct mu_crl *crl);
+/* The list of a table within `owner`, of which it keeps a reference; nothing is copied. Costs no
+ * more for a million entries than for one. MESSAGE_MALFORMED, whatever it is given: what was
+ * accepted can be looked up in without reading beyond it, but only its maker sees to the order. */
+bool mu_crl_from_table(struct mu_shared *owner, struct mu_slice table, struct mu_crl **ret_crl,
+                       struct mutual_error *err);
+/* Gives back the memory of what was signed, once that is verified. For the only holder. */
+void mu_crl_forget_der(struct mu_crl *crl);
+
 struct mu_crl *mu_crl_ref(const struct mu_crl *crl);
 void mu_crl_unref(struct mu_crl *crl);
 void mu_crl_auto(struct mu_crl **crl);

@@ -1,34 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Revocation lists read (RFC 5280 section 5): one pass over the DER, sixteen bytes an entry, no
- * object per entry; then lookups by bisection.
+ * object per entry; then they are sorted and become a table (crl_table.c).
  */
-#include "x509/cert_internal.h"
+#include "x509/crl_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define CRL_ARENA_MAX (1u << 20)
-
-/* An entry points back into the DER. */
-struct entry {
-    uint32_t serial_at;
-    uint8_t serial_len;
-    uint8_t reason;
-    uint16_t issuer; /* index into issuers */
-    int64_t time_s;
-};
-#define ISSUERS_MAX 4096u
-
-struct mu_crl {
-    atomic_uint refs;
-    struct mu_arena *arena; /* all but the DER and the entries */
-    struct mu_crl_facts facts;
-    uint8_t *der;
-    struct entry *entries;
-    uint8_t (*issuers)[32]; /* hashes of names; the list's own first, as ever more come up */
-    size_t issuer_cap;
-};
 
 static const struct {
     enum mu_reason reason;
@@ -71,7 +49,7 @@ static bool malformed(struct mutual_error *err, const char *what)
 /* ---- entries --------------------------------------------------------------------------------- */
 
 struct crl_reader {
-    struct mu_crl *crl;
+    struct crl_draft *draft;
     struct text_list unknown;
     uint16_t issuer; /* of the entries that come */
     struct mutual_error *err;
@@ -81,14 +59,14 @@ static bool note_unknown(struct crl_reader *reader, struct mu_slice oid)
 {
     /* A million entries may each hold the same one; a few are enough to refuse the list. */
     return reader->unknown.count >= 8 ||
-           mu_text_list_add_oid(reader->crl->arena, &reader->unknown, oid) ||
+           mu_text_list_add_oid(reader->draft->arena, &reader->unknown, oid) ||
            mu_fail_memory(reader->err);
 }
 
 /* The index of the issuer of that name; a list speaks for few. */
 static bool add_issuer(struct crl_reader *reader, struct mu_slice name, uint16_t *ret_index)
 {
-    struct mu_crl *crl = reader->crl;
+    struct crl_draft *draft = reader->draft;
     uint8_t hash[32];
     MU_AUTO(buf) struct mu_buf canon;
     mu_buf_init(&canon, CRL_ARENA_MAX / 4);
@@ -99,18 +77,18 @@ static bool add_issuer(struct crl_reader *reader, struct mu_slice name, uint16_t
         return false;
     }
     size_t i = 0;
-    while (i < crl->facts.issuer_count && memcmp(crl->issuers[i], hash, 32) != 0) {
+    while (i < draft->facts.issuer_count && memcmp(draft->issuers[i], hash, 32) != 0) {
         i++;
     }
-    if (i == crl->facts.issuer_count) {
-        if (i == ISSUERS_MAX) {
+    if (i == draft->facts.issuer_count) {
+        if (i == CRL_ISSUERS_MAX) {
             return mu_fail(reader->err, MUTUAL_E_CRL_MALFORMED,
-                           "the revocation list speaks for more than %u issuers", ISSUERS_MAX);
+                           "the revocation list speaks for more than %u issuers", CRL_ISSUERS_MAX);
         }
-        if (!mu_grow((void **)&crl->issuers, &crl->issuer_cap, i, 32, ISSUERS_MAX)) {
+        if (!mu_grow((void **)&draft->issuers, &draft->issuer_cap, i, 32, CRL_ISSUERS_MAX)) {
             return mu_fail_memory(reader->err);
         }
-        memcpy(crl->issuers[crl->facts.issuer_count++], hash, 32);
+        memcpy(draft->issuers[draft->facts.issuer_count++], hash, 32);
     }
     *ret_index = (uint16_t)i;
     return true;
@@ -120,7 +98,7 @@ static bool add_issuer(struct crl_reader *reader, struct mu_slice name, uint16_t
  * indirect list. */
 static bool read_entry_issuer(struct crl_reader *reader, struct mu_slice value)
 {
-    const struct mu_crl_idp *idp = reader->crl->facts.idp;
+    const struct mu_crl_idp *idp = reader->draft->facts.idp;
     struct mu_slice names;
     if (idp == NULL || !idp->indirect || !mu_der_only(value, DER_SEQUENCE, &names)) {
         return malformed(reader->err, "issuer of an entry");
@@ -131,7 +109,7 @@ static bool read_entry_issuer(struct crl_reader *reader, struct mu_slice value)
 /* reasonCode (section 5.3.1), invalidityDate (5.3.2) and certificateIssuer (5.3.3) are understood.
  */
 static bool read_entry_extensions(struct crl_reader *reader, struct mu_slice list,
-                                  struct entry *entry)
+                                  struct crl_entry *entry)
 {
     struct mu_slice body;
     if (!mu_der_only(list, DER_SEQUENCE, &body)) {
@@ -162,7 +140,7 @@ static bool read_entry_extensions(struct crl_reader *reader, struct mu_slice lis
     return true;
 }
 
-static bool read_entry(struct crl_reader *reader, struct mu_slice body, struct entry *entry)
+static bool read_entry(struct crl_reader *reader, struct mu_slice body, struct crl_entry *entry)
 {
     struct mu_slice serial;
     struct der_item when;
@@ -172,7 +150,7 @@ static bool read_entry(struct crl_reader *reader, struct mu_slice body, struct e
         !mu_der_time(&when, &entry->time_s, &early)) {
         return malformed(reader->err, "serial number or time of an entry");
     }
-    entry->serial_at = (uint32_t)(serial.data - reader->crl->der);
+    entry->serial_at = (uint32_t)(serial.data - reader->draft->facts.der.data);
     entry->serial_len = (uint8_t)serial.len;
     entry->reason = MU_REASON_UNSPECIFIED;
     if (body.len > 0 && !read_entry_extensions(reader, body, entry)) {
@@ -182,35 +160,21 @@ static bool read_entry(struct crl_reader *reader, struct mu_slice body, struct e
     return true;
 }
 
-static struct mu_slice serial_of(const struct mu_crl *crl, const struct entry *entry)
-{
-    return mu_slice_of(crl->der + entry->serial_at, entry->serial_len);
-}
-
-/* By value: magnitudes have no leading zeros, so the longer is the larger. */
-static int compare_serials(struct mu_slice a, struct mu_slice b)
-{
-    if (a.len != b.len) {
-        return a.len < b.len ? -1 : 1;
-    }
-    return a.len == 0 ? 0 : memcmp(a.data, b.data, a.len);
-}
-
 static int compare_entries(const void *a, const void *b, void *context)
 {
-    const struct mu_crl *crl = context;
-    const struct entry *x = a;
-    const struct entry *y = b;
-    int order = compare_serials(serial_of(crl, x), serial_of(crl, y));
+    const struct crl_draft *draft = context;
+    const struct crl_entry *x = a;
+    const struct crl_entry *y = b;
+    int order = mu_crl_compare_serials(mu_crl_serial_of(draft, x), mu_crl_serial_of(draft, y));
     return order != 0 ? order : (x->issuer > y->issuer) - (x->issuer < y->issuer);
 }
 
-static void sort_entries(struct mu_crl *crl)
+static void sort_entries(struct crl_draft *draft)
 {
-    size_t count = crl->facts.count;
+    size_t count = draft->facts.count;
     for (size_t i = 1; i < count; i++) {
-        if (compare_entries(&crl->entries[i - 1], &crl->entries[i], crl) > 0) {
-            qsort_r(crl->entries, count, sizeof *crl->entries, compare_entries, crl);
+        if (compare_entries(&draft->entries[i - 1], &draft->entries[i], draft) > 0) {
+            qsort_r(draft->entries, count, sizeof *draft->entries, compare_entries, draft);
             return;
         }
     }
@@ -218,7 +182,7 @@ static void sort_entries(struct mu_crl *crl)
 
 static bool read_entries(struct crl_reader *reader, struct mu_slice list)
 {
-    struct mu_crl *crl = reader->crl;
+    struct crl_draft *draft = reader->draft;
     struct mu_slice body;
     size_t count = 0;
     for (struct mu_slice rest = list; rest.len > 0; count++) {
@@ -226,18 +190,18 @@ static bool read_entries(struct crl_reader *reader, struct mu_slice list)
             return malformed(reader->err, "list of entries");
         }
     }
-    crl->entries = mu_alloc(count, sizeof *crl->entries);
-    if (crl->entries == NULL) {
+    draft->entries = mu_alloc(count, sizeof *draft->entries);
+    if (draft->entries == NULL) {
         return mu_fail_memory(reader->err);
     }
     for (size_t i = 0; i < count; i++) {
         if (!mu_der_body(&list, DER_SEQUENCE, &body) ||
-            !read_entry(reader, body, &crl->entries[i])) {
+            !read_entry(reader, body, &draft->entries[i])) {
             return false;
         }
     }
-    crl->facts.count = count;
-    sort_entries(crl);
+    draft->facts.count = count;
+    sort_entries(draft);
     return true;
 }
 
@@ -258,17 +222,17 @@ static bool read_idp(struct crl_reader *reader, struct mu_slice value)
     struct mu_slice body;
     struct mu_slice point;
     struct mu_slice some_reasons;
-    struct mu_slice issuer = reader->crl->facts.issuer;
+    struct mu_slice issuer = reader->draft->facts.issuer;
     struct text_list uris = {0};
     bool clean = true;
-    struct mu_crl_idp *idp = mu_arena_alloc(reader->crl->arena, sizeof *idp);
+    struct mu_crl_idp *idp = mu_arena_alloc(reader->draft->arena, sizeof *idp);
     if (idp == NULL) {
         return mu_fail_memory(reader->err);
     }
     if (!mu_der_only(value, DER_SEQUENCE, &body) ||
         !mu_der_optional(&body, DER_CONSTRUCTED(0), &point) ||
-        !mu_point_uris(reader->crl->arena, point, &uris, &clean) || !clean ||
-        !mu_point_names(reader->crl->arena, point, issuer, &idp->names, &idp->name_count) ||
+        !mu_point_uris(reader->draft->arena, point, &uris, &clean) || !clean ||
+        !mu_point_names(reader->draft->arena, point, issuer, &idp->names, &idp->name_count) ||
         !read_flag(&body, DER_CONTEXT(1), &idp->only_user) ||
         !read_flag(&body, DER_CONTEXT(2), &idp->only_ca) ||
         !mu_der_optional(&body, DER_CONTEXT(3), &some_reasons) ||
@@ -283,7 +247,7 @@ static bool read_idp(struct crl_reader *reader, struct mu_slice value)
     idp->some_reasons = some_reasons.data != NULL;
     idp->has_point = point.data != NULL;
     idp->uris = uris.items;
-    reader->crl->facts.idp = idp;
+    reader->draft->facts.idp = idp;
     return true;
 }
 
@@ -295,7 +259,7 @@ static bool read_number(struct mu_slice value, struct mu_slice *ret_number)
 
 static bool read_extension(struct crl_reader *reader, const struct raw_extension *ext)
 {
-    struct mu_crl_facts *facts = &reader->crl->facts;
+    struct mu_crl_facts *facts = &reader->draft->facts;
     bool issuer;
     bool serial;
     if (mu_slice_equal(ext->oid, MU_SLICE_LIT("\x55\x1d\x14"))) {
@@ -347,16 +311,16 @@ static bool read_extensions(struct crl_reader *reader, struct mu_slice explicit_
 
 static bool read_issuer(struct crl_reader *reader, struct mu_slice name)
 {
-    struct mu_crl_facts *facts = &reader->crl->facts;
+    struct mu_crl_facts *facts = &reader->draft->facts;
     MU_AUTO(buf) struct mu_buf canon;
     mu_buf_init(&canon, CRL_ARENA_MAX / 4);
     if (!mu_name_canon(name, &canon)) {
         return malformed(reader->err, "issuer");
     }
-    const char *copy = mu_arena_strndup(reader->crl->arena, canon.data, canon.len);
+    const char *copy = mu_arena_strndup(reader->draft->arena, canon.data, canon.len);
     facts->issuer = name;
     facts->issuer_canon = mu_slice_of(copy, canon.len);
-    facts->issuer_text = mu_arena_name_text(reader->crl->arena, name);
+    facts->issuer_text = mu_arena_name_text(reader->draft->arena, name);
     if (copy == NULL || facts->issuer_text == NULL) {
         return mu_fail_memory(reader->err);
     }
@@ -366,7 +330,7 @@ static bool read_issuer(struct crl_reader *reader, struct mu_slice name)
 /* thisUpdate and, where it is there, nextUpdate (sections 5.1.2.4 and 5.1.2.5). */
 static bool read_times(struct crl_reader *reader, struct mu_slice *tbs)
 {
-    struct mu_crl_facts *facts = &reader->crl->facts;
+    struct mu_crl_facts *facts = &reader->draft->facts;
     struct der_item when;
     bool early;
     if (!mu_der_next(tbs, &when) || !mu_der_time(&when, &facts->this_update_s, &early)) {
@@ -397,7 +361,7 @@ static bool read_tbs(struct crl_reader *reader, const struct signed_parts *parts
     /* Section 5.1.1.2: both fields hold the same identifier. */
     if (!mu_der_body(&tbs, DER_SEQUENCE, &algorithm) ||
         !mu_slice_equal(algorithm, parts->algorithm) ||
-        !mu_sig_read(algorithm, &reader->crl->facts.sig, &params_ok)) {
+        !mu_sig_read(algorithm, &reader->draft->facts.sig, &params_ok)) {
         return malformed(reader->err, "signature algorithm");
     }
     if (!mu_der_take(&tbs, DER_SEQUENCE, &issuer)) {
@@ -416,7 +380,7 @@ static bool read_tbs(struct crl_reader *reader, const struct signed_parts *parts
 
 static bool read_crl(struct crl_reader *reader, struct mu_slice der)
 {
-    struct mu_crl_facts *facts = &reader->crl->facts;
+    struct mu_crl_facts *facts = &reader->draft->facts;
     struct signed_parts parts;
     facts->der = der;
     if (!mu_signed_split(der, &parts)) {
@@ -440,25 +404,17 @@ bool mu_crl_from_der(struct mu_slice der, struct mu_crl **ret_crl, struct mutual
                        "a revocation list of %zu bytes is larger than %u", der.len,
                        MU_LIMIT_CRL_BYTES);
     }
-    MU_AUTO(crl) struct mu_crl *crl = mu_alloc(1, sizeof *crl);
-    if (crl == NULL) {
-        return mu_fail_memory(err);
-    }
-    atomic_init(&crl->refs, 1);
-    crl->arena = mu_arena_new(CRL_ARENA_MAX);
-    crl->der = mu_alloc(der.len, 1);
-    if (crl->arena == NULL || crl->der == NULL) {
+    MU_AUTO(crl_draft) struct crl_draft draft = {.arena = mu_arena_new(CRL_ARENA_MAX)};
+    MU_AUTO(free) uint8_t *copy = mu_alloc(der.len + 1, 1);
+    if (draft.arena == NULL || copy == NULL) {
         return mu_fail_memory(err);
     }
     if (der.len > 0) {
-        memcpy(crl->der, der.data, der.len);
+        memcpy(copy, der.data, der.len);
     }
-    struct crl_reader reader = {.crl = crl, .err = err};
-    if (!read_crl(&reader, mu_slice_of(crl->der, der.len))) {
-        return false;
-    }
-    *ret_crl = MU_TAKE(crl);
-    return true;
+    struct crl_reader reader = {.draft = &draft, .err = err};
+    return read_crl(&reader, mu_slice_of(copy, der.len)) &&
+           mu_crl_from_draft(&draft, &copy, ret_crl, err);
 }
 
 bool mu_crl_from_pem(struct mu_pem_reader *reader, struct mu_crl **ret_crl,
@@ -481,109 +437,4 @@ bool mu_crl_from_pem(struct mu_pem_reader *reader, struct mu_crl **ret_crl,
            (mu_crl_from_der(mu_buf_slice(&der), ret_crl, err) ||
             mu_error_context(err, "block %u of \"%s\", line %u", reader->block, reader->what,
                              block.line));
-}
-
-static struct mu_crl *unconst(const struct mu_crl *crl)
-{
-    union {
-        const struct mu_crl *in;
-        struct mu_crl *out;
-    } same = {crl};
-    return same.out;
-}
-
-struct mu_crl *mu_crl_ref(const struct mu_crl *crl)
-{
-    struct mu_crl *own = unconst(crl);
-    if (own != NULL) {
-        atomic_fetch_add_explicit(&own->refs, 1, memory_order_relaxed);
-    }
-    return own;
-}
-
-void mu_crl_unref(struct mu_crl *crl)
-{
-    if (crl == NULL || atomic_fetch_sub_explicit(&crl->refs, 1, memory_order_acq_rel) != 1) {
-        return;
-    }
-    mu_arena_free(crl->arena);
-    mu_free(crl->entries);
-    mu_free(crl->issuers);
-    mu_free(crl->der);
-    mu_free(crl);
-}
-
-void mu_crl_auto(struct mu_crl **crl)
-{
-    mu_crl_unref(*crl);
-}
-
-const struct mu_crl_facts *mu_crl_facts(const struct mu_crl *crl)
-{
-    return &crl->facts;
-}
-
-struct mu_revoked mu_crl_at(const struct mu_crl *crl, size_t i)
-{
-    mu_assert(i < crl->facts.count);
-    const struct entry *entry = &crl->entries[i];
-    return (struct mu_revoked){.serial = serial_of(crl, entry),
-                               .time_s = entry->time_s,
-                               .reason = (enum mu_reason)entry->reason,
-                               .issuer_hash = crl->issuers[entry->issuer]};
-}
-
-static bool find(const struct mu_crl *crl, uint16_t issuer, struct mu_slice serial,
-                 struct mu_revoked *ret_entry)
-{
-    size_t low = 0;
-    size_t high = crl->facts.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct entry *entry = &crl->entries[middle];
-        int order = compare_serials(serial_of(crl, entry), serial);
-        order = order != 0 ? order : (entry->issuer > issuer) - (entry->issuer < issuer);
-        if (order == 0) {
-            if (ret_entry != NULL) {
-                *ret_entry = mu_crl_at(crl, middle);
-            }
-            return true;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return false;
-}
-
-bool mu_crl_find(const struct mu_crl *crl, struct mu_slice serial, struct mu_revoked *ret_entry)
-{
-    return find(crl, 0, serial, ret_entry);
-}
-
-bool mu_crl_find_of(const struct mu_crl *crl, const uint8_t issuer_hash[32], struct mu_slice serial,
-                    struct mu_revoked *ret_entry)
-{
-    for (size_t i = 0; i < crl->facts.issuer_count; i++) {
-        if (memcmp(crl->issuers[i], issuer_hash, 32) == 0) {
-            return find(crl, (uint16_t)i, serial, ret_entry);
-        }
-    }
-    return false;
-}
-
-bool mu_crl_signed_by(const struct mu_crl *crl, const struct mu_cert *issuer,
-                      struct mutual_error *err)
-{
-    struct mu_signed object = {
-        .tbs = crl->facts.tbs,
-        .signature = crl->facts.signature,
-        .sig = crl->facts.sig,
-        .wrong = MUTUAL_E_CRL_SIGNATURE,
-        .what = "revocation list",
-        .name = crl->facts.issuer_text,
-    };
-    return mu_signed_check_by(&object, issuer, err);
 }

@@ -42,7 +42,7 @@ static bool add(struct mutual_trust *trust, const struct list *list, struct mutu
         .delta_base = list->base,
     };
     assert_ok(mu_crl_sign(&t, sub->key, &der, err), err);
-    return mutual_trust_add_crl(trust, (const char *)der.data, der.len, err);
+    return trust_add_table(trust, mu_buf_slice(&der), err);
 }
 
 static struct mu_revoked entry_of(const struct pki *leaf, enum mu_reason reason)

@@ -27,6 +27,21 @@ static inline void trust_add(struct mutual_trust *trust, struct pki *const *anch
     }
 }
 
+/* Adds lists as a gateway's workers do: verified once, as a table. */
+static inline bool trust_add_table(struct mutual_trust *trust, struct mu_slice file,
+                                   struct mutual_error *err)
+{
+    struct mu_buf out;
+    mu_buf_init(&out, 8u << 20);
+    if (!mu_trust_table_make(trust, file, &out, err)) {
+        mu_buf_done(&out);
+        return false;
+    }
+    MU_AUTO(shared) struct mu_shared *table = mu_shared_new(out.data, out.len, false);
+    assert_non_null(table);
+    return mu_trust_table_add(trust, table, err);
+}
+
 /* A frozen bundle "test". */
 static inline struct mutual_trust *trust_of(struct pki *const *anchors, struct pki *const *pool)
 {
