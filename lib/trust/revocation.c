@@ -107,6 +107,34 @@ static bool check_fresh(const struct mutual_trust *trust, const struct mu_crl_fa
     return true;
 }
 
+bool mu_trust_list(const struct mutual_trust *trust, size_t index, struct mu_trust_list *ret_list)
+{
+    const struct crl_shelf *shelf = trust->crls;
+    for (size_t i = 0; i < shelf->count; i++) {
+        const struct mu_crl *both[] = {shelf->entries[i]->complete, shelf->entries[i]->delta};
+        for (size_t k = 0; k < 2; k++) {
+            if (both[k] == NULL || index-- > 0) {
+                continue;
+            }
+            const struct mu_crl_facts *facts = mu_crl_facts(both[k]);
+            *ret_list = (struct mu_trust_list){
+                .issuer = facts->issuer_text,
+                .number = facts->number,
+                .delta = k == 1,
+                .this_update_s = facts->this_update_s,
+                .next_update_s = facts->next_update_s,
+                .stale_from_s = stale_from(trust, facts),
+                .entries = facts->count,
+                .issuer_canon = facts->issuer_canon,
+                .scope = facts->idp != NULL ? facts->idp->der : mu_slice_of(NULL, 0),
+            };
+            memcpy(ret_list->key_hash, shelf->entries[i]->signer->facts->key_hash, 32);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- judging a certificate ------------------------------------------------------------------- */
 
 static bool applies(const struct mu_crl_facts *facts, size_t index)

@@ -47,6 +47,22 @@ bool mu_trust_table_add(struct mutual_trust *trust, struct mu_shared *table,
 /* SHA-256 of the file that the table was made of; false: it is no table. */
 bool mu_trust_table_digest(struct mu_slice table, uint8_t ret_digest[32]);
 
+/* What is known of one list of a bundle; borrowed from it. */
+struct mu_trust_list {
+    const char *issuer;     /* as text */
+    struct mu_slice number; /* magnitude */
+    bool delta;             /* goes with the complete list before it */
+    int64_t this_update_s;
+    int64_t next_update_s;
+    int64_t stale_from_s; /* when it is used no more; MU_TIME_NEVER_S: never */
+    size_t entries;
+    uint8_t key_hash[32]; /* of who signed it */
+    struct mu_slice issuer_canon,
+        scope; /* whose, and about whom (the encoded distribution point) */
+};
+/* The lists one after the other; false past the last. */
+bool mu_trust_list(const struct mutual_trust *trust, size_t index, struct mu_trust_list *ret_list);
+
 /* Makes a chain from its parts, which are copied: for what comes out of a session ticket, and for
  * tests. `links` leaf first; `subject` and `issuer` are the leaf's. Fails with LIMIT,
  * NAME_MALFORMED, SPIFFE_MALFORMED or NO_MEMORY. */

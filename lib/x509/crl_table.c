@@ -109,9 +109,9 @@ static void put_idp(struct mu_buf *out, const struct mu_crl_idp *idp)
     if (idp == NULL) {
         return;
     }
-    mu_buf_byte(out, (uint8_t)(idp->has_point | idp->only_user << 1 | idp->only_ca << 2 |
-                               idp->only_attribute << 3 | idp->some_reasons << 4 |
-                               idp->indirect << 5));
+    mu_buf_byte(out,
+                (uint8_t)(idp->has_point | idp->only_user << 1 | idp->only_ca << 2 |
+                          idp->only_attribute << 3 | idp->some_reasons << 4 | idp->indirect << 5));
     put_u32(out, idp->reasons);
     put_bytes(out, idp->der);
     put_texts(out, idp->uris);
@@ -378,8 +378,8 @@ static bool open_table(struct mu_crl *crl)
     if (head < HEAD_LEN || head > table.len) {
         return false;
     }
-    struct reader reader = {
-        .rest = mu_slice_of(table.data + HEAD_LEN, (size_t)head - HEAD_LEN), .arena = crl->arena};
+    struct reader reader = {.rest = mu_slice_of(table.data + HEAD_LEN, (size_t)head - HEAD_LEN),
+                            .arena = crl->arena};
     get_facts(&reader, crl);
     get_classes(&reader, crl, mu_slice_of(table.data + head, table.len - (size_t)head));
     return !reader.failed;
@@ -505,7 +505,7 @@ struct mu_revoked mu_crl_at(const struct mu_crl *crl, size_t i)
     mu_assert(i < crl->facts.count);
     const struct class *class = crl->classes;
     while (i >= class->first + class->count) {
-        class++;
+        class ++;
     }
     return record_at(crl, class, i - class->first);
 }
@@ -516,7 +516,7 @@ static bool find(const struct mu_crl *crl, uint16_t issuer, struct mu_slice seri
     const struct class *class = crl->classes;
     const struct class *end = crl->classes + crl->class_count;
     while (class < end && class->serial_len != serial.len) {
-        class++;
+        class ++;
     }
     size_t low = 0;
     size_t high = class < end ? class->count : 0;

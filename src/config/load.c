@@ -22,20 +22,25 @@ static void complain(struct load *load, const struct config_place *place,
     config_finding_add_error(load->findings, load->snapshot, CONFIG_ERROR, place, err);
 }
 
-static bool read_file(struct load *load, const char *path, size_t max,
+static bool read_file(struct load *load, const char *path, size_t max, bool list,
                       const struct config_place *place)
 {
     struct mu_slice known;
     if (config_snapshot_find(load->snapshot, path, &known)) {
+        if (!list) {
+            config_snapshot_set_list(load->snapshot, path, false); /* it is something else, too */
+        }
         return true;
     }
     struct mutual_error err = {0};
     MU_AUTO(buf) struct mu_buf bytes = {0};
     if (!mu_file_read(path, max, &bytes, &err) ||
-        !config_snapshot_add(load->snapshot, path, mu_buf_slice(&bytes), &err)) {
+        !(list ? config_snapshot_take(load->snapshot, path, &bytes, &err)
+               : config_snapshot_add(load->snapshot, path, mu_buf_slice(&bytes), &err))) {
         complain(load, place, &err);
         return false;
     }
+    config_snapshot_set_list(load->snapshot, path, list);
     return true;
 }
 
@@ -61,7 +66,7 @@ static void read_pattern(struct load *load, const struct config_mark *mark, cons
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *name = found.gl_pathv[i];
         if (config_include_matches(pattern, name)) {
-            (void)read_file(load, name, MU_LIMIT_CONFIG_BYTES, &place);
+            (void)read_file(load, name, MU_LIMIT_CONFIG_BYTES, false, &place);
         }
     }
     globfree(&found);
@@ -71,12 +76,12 @@ static void read_pattern(struct load *load, const struct config_mark *mark, cons
  * ------------------------------------------------------------ */
 
 static void read_texts(struct load *load, const struct config_mark *mark, const char *setting,
-                       const struct config_texts *paths, size_t max)
+                       const struct config_texts *paths, size_t max, bool lists)
 {
     for (size_t i = 0; i < paths->count; i++) {
         if (paths->items[i] != NULL) {
             struct config_place place = config_place_at(mark, setting, i);
-            (void)read_file(load, paths->items[i], max, &place);
+            (void)read_file(load, paths->items[i], max, lists, &place);
         }
     }
 }
@@ -111,7 +116,7 @@ static void read_certificates(struct load *load, const struct config_certificate
         const struct config_certificate *c = &certificates[i];
         struct config_place place = config_place_of(&c->mark, "chain");
         if (c->chain != NULL) {
-            (void)read_file(load, c->chain, MU_LIMIT_PEM_BYTES, &place);
+            (void)read_file(load, c->chain, MU_LIMIT_PEM_BYTES, false, &place);
         }
         place = config_place_of(&c->mark, "key");
         if (c->key != NULL) {
@@ -128,10 +133,11 @@ static void read_references(struct load *load, const struct config *config)
 {
     for (size_t i = 0; i < config->trust_count; i++) {
         const struct config_trust *trust = &config->trusts[i];
-        read_texts(load, &trust->mark, "bundle", &trust->bundle, MU_LIMIT_PEM_BYTES);
-        read_texts(load, &trust->mark, "intermediates", &trust->intermediates, MU_LIMIT_PEM_BYTES);
-        read_texts(load, &trust->revocation.mark, "crl", &trust->revocation.crl,
-                   MU_LIMIT_CRL_BYTES);
+        read_texts(load, &trust->mark, "bundle", &trust->bundle, MU_LIMIT_PEM_BYTES, false);
+        read_texts(load, &trust->mark, "intermediates", &trust->intermediates, MU_LIMIT_PEM_BYTES,
+                   false);
+        read_texts(load, &trust->revocation.mark, "crl", &trust->revocation.crl, MU_LIMIT_CRL_BYTES,
+                   true);
     }
     for (size_t i = 0; i < config->served_count; i++) {
         const struct config_inbound *in = config->served[i];
@@ -197,7 +203,7 @@ bool config_snapshot_load(const char *path, struct config_findings *findings,
         complain_memory(findings);
         return false;
     }
-    if (!read_file(&load, path, MU_LIMIT_CONFIG_BYTES, &place)) {
+    if (!read_file(&load, path, MU_LIMIT_CONFIG_BYTES, false, &place)) {
         return false;
     }
     if (!load_all(&load)) {

@@ -24,6 +24,9 @@ struct entry {
     char *name; /* owned */
     struct mu_slice bytes;
     bool owned;
+    bool list;     /* only revocation lists are in it                   */
+    size_t let_go; /* of a list that was let go: how long it was ...    */
+    uint64_t hash; /* ... and what it hashed to                         */
 };
 
 struct config_snapshot {
@@ -32,7 +35,8 @@ struct config_snapshot {
     size_t cap;
     struct mu_map *by_name;
     uint64_t total;
-    void *mapping; /* of an import */
+    uint8_t key[16]; /* for hashes of what was let go; random once there is one */
+    void *mapping;   /* of an import */
     size_t mapping_len;
 };
 
@@ -49,6 +53,19 @@ struct config_snapshot *config_snapshot_new(void)
     return snapshot;
 }
 
+static void free_bytes(struct entry *entry)
+{
+    if (entry->owned) {
+        union {
+            const uint8_t *borrowed;
+            uint8_t *own;
+        } bytes = {entry->bytes.data};
+        mu_free(bytes.own);
+    }
+    entry->bytes = mu_slice_of(NULL, 0);
+    entry->owned = false;
+}
+
 void config_snapshot_free(struct config_snapshot *snapshot)
 {
     if (snapshot == NULL) {
@@ -56,13 +73,7 @@ void config_snapshot_free(struct config_snapshot *snapshot)
     }
     for (size_t i = 0; i < snapshot->count; i++) {
         mu_free(snapshot->entries[i].name);
-        if (snapshot->entries[i].owned) {
-            union {
-                const uint8_t *borrowed;
-                uint8_t *own;
-            } bytes = {snapshot->entries[i].bytes.data};
-            mu_free(bytes.own);
-        }
+        free_bytes(&snapshot->entries[i]);
     }
     if (snapshot->mapping != NULL) {
         (void)munmap(snapshot->mapping, snapshot->mapping_len);
@@ -105,7 +116,8 @@ static bool append(struct config_snapshot *snapshot, struct mu_slice name, struc
         mu_free(copy);
         return mu_fail_memory(err);
     }
-    snapshot->entries[snapshot->count++] = (struct entry){copy, bytes, owned};
+    snapshot->entries[snapshot->count++] =
+        (struct entry){.name = copy, .bytes = bytes, .owned = owned};
     snapshot->total += name.len + bytes.len;
     return true;
 }
@@ -128,6 +140,73 @@ bool config_snapshot_add(struct config_snapshot *snapshot, const char *name, str
     }
     copy = NULL; /* the entry's now */
     return true;
+}
+
+bool config_snapshot_take(struct config_snapshot *snapshot, const char *name,
+                          struct mu_buf *take_bytes, struct mutual_error *err)
+{
+    if (position_of(snapshot, name) != 0) {
+        return true;
+    }
+    if (!append(snapshot, mu_slice_text(name), mu_buf_slice(take_bytes), true, err)) {
+        return false;
+    }
+    mu_buf_init(take_bytes, 0); /* the entry's now */
+    return true;
+}
+
+/* ---- revocation lists --------------------------------------------------------------------------
+ */
+
+void config_snapshot_set_list(struct config_snapshot *snapshot, const char *name, bool list)
+{
+    size_t position = position_of(snapshot, name);
+    mu_assert(position != 0);
+    snapshot->entries[position - 1].list = list;
+}
+
+bool config_snapshot_has_lists(const struct config_snapshot *snapshot)
+{
+    bool any = false;
+    for (size_t i = 0; i < snapshot->count; i++) {
+        any = any || snapshot->entries[i].list;
+    }
+    return any;
+}
+
+bool config_snapshot_let_lists_go(struct config_snapshot *snapshot, struct mutual_error *err)
+{
+    if (!mu_random(snapshot->key, sizeof snapshot->key, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < snapshot->count; i++) {
+        struct entry *entry = &snapshot->entries[i];
+        if (entry->list && entry->bytes.len > 0) {
+            entry->let_go = entry->bytes.len;
+            entry->hash = mu_siphash(snapshot->key, entry->bytes);
+            free_bytes(entry);
+        }
+    }
+    return true;
+}
+
+static bool same_entry(const struct config_snapshot *a, const struct entry *x,
+                       const struct entry *y)
+{
+    if (strcmp(x->name, y->name) != 0) {
+        return false;
+    }
+    return x->let_go > 0 ? x->let_go == y->bytes.len && x->hash == mu_siphash(a->key, y->bytes)
+                         : mu_slice_equal(x->bytes, y->bytes);
+}
+
+bool config_snapshot_is_same(const struct config_snapshot *a, const struct config_snapshot *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; i < a->count && same; i++) {
+        same = same_entry(a, &a->entries[i], &b->entries[i]);
+    }
+    return same;
 }
 
 bool config_snapshot_find(const struct config_snapshot *snapshot, const char *name,

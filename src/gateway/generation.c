@@ -180,7 +180,8 @@ static bool make_service(struct worker *worker, struct generation *generation, s
            mu_error_context(err, "service \"%s\"", facts->name);
 }
 
-static bool build_world(int snapshot_fd, const struct world **ret_world, struct mutual_error *err)
+static bool build_world(int snapshot_fd, const struct world_lists *tables,
+                        const struct world **ret_world, struct mutual_error *err)
 {
     MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
     struct config_findings findings;
@@ -188,14 +189,15 @@ static bool build_world(int snapshot_fd, const struct world **ret_world, struct 
         return false;
     }
     config_findings_init(&findings);
-    bool built = world_build(snapshot, mu_clock_wall_s(), &findings, ret_world) ||
+    bool built = world_build_with(snapshot, tables, mu_clock_wall_s(), &findings, ret_world) ||
                  config_findings_fail(&findings, err);
     config_findings_done(&findings);
     return built;
 }
 
 bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
-                    struct generation **ret_generation, struct mutual_error *err)
+                    const struct world_lists *tables, struct generation **ret_generation,
+                    struct mutual_error *err)
 {
     struct generation *generation = mu_alloc(1, sizeof *generation);
     if (generation == NULL) {
@@ -204,7 +206,7 @@ bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
     generation->refs = 1;
     generation->id = id;
     generation->worker = worker;
-    bool built = build_world(snapshot_fd, &generation->world, err);
+    bool built = build_world(snapshot_fd, tables, &generation->world, err);
     if (built) {
         generation->services =
             mu_alloc(generation->world->service_count + 1, sizeof *generation->services);

@@ -9,6 +9,7 @@
 #include "event/event.h"
 #include "gateway/gateway.h"
 #include "gateway/listen_internal.h"
+#include "gateway/lists_internal.h"
 #include "gateway/meter_internal.h"
 #include "gateway/resolve_internal.h"
 #include "keys/keys.h"
@@ -24,8 +25,11 @@ struct setup_listener {
 struct setup {
     uint32_t id;
     struct config_snapshot *snapshot;
+    bool loaded;                     /* without an error */
+    struct config_findings findings; /* of loading, until it is built */
+    struct world_lists *lists;       /* NULL: it names none */
     int snapshot_fd;
-    const struct world *world;
+    const struct world *world; /* NULL: not built yet */
     struct setup_listener *listeners;
     size_t listener_count;
 };
@@ -33,6 +37,7 @@ struct setup {
 /* How far the coming setup is. */
 enum phase {
     PHASE_IDLE,    /* nothing is coming                                    */
+    PHASE_LISTS,   /* a helper reads and verifies revocation lists         */
     PHASE_KEYS,    /* the key process reads its keys, the resolver answers */
     PHASE_WORKERS, /* the workers build it                                 */
 };
@@ -56,6 +61,8 @@ struct parent {
     struct systemd_sockets inherited;
     struct resolve_names names;
     struct resolver *resolver;
+    struct lists_reader *lists_reader;
+    char *user; /* whom children and helpers become, or NULL */
     struct event_timer resolve_timer;
     struct event_timer patience; /* how long a coming setup may take */
     struct event_timer watchdog;
@@ -79,10 +86,14 @@ struct parent {
 /* ---- setup.c ------------------------------------------------------------------------------------
  */
 
-/* Reads and judges the configuration, opens its sockets (what `parent->current` has already is
- * kept) and puts its keys into the loader. Findings are told in the log. */
+/* Reads the files; what is wrong is told when it is built. */
 bool setup_new(struct parent *parent, struct setup **ret_setup,
                struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Judges what was read, with the tables of the revocation lists in setup->lists, opens its sockets
+ * (what `parent->current` has already is kept) and puts its keys into the loader. Findings are told
+ * in the log. */
+bool setup_build(struct parent *parent, struct setup *setup,
+                 struct mutual_error *err) MUTUAL_MUST_CHECK;
 void setup_free(struct setup *setup);
 /* Closes its listening sockets here: nobody is to wait in their queues any more. NULL is allowed.
  */

@@ -14,6 +14,7 @@ enum { PATIENCE_S = 30 };
 
 static void forget_coming(struct parent *parent)
 {
+    lists_stop(MU_TAKE(parent->lists_reader));
     setup_free(MU_TAKE(parent->coming));
     parent->phase = PHASE_IDLE;
     reactor_cancel(parent->reactor, &parent->patience);
@@ -68,7 +69,9 @@ static void tell_refused(struct parent *parent, const struct mutual_error *why)
 void reload_refuse(struct parent *parent, const struct mutual_error *why)
 {
     if (parent->coming != NULL) {
-        keys_loader_abandon(parent->loader, parent->supervisor);
+        if (parent->phase != PHASE_LISTS) { /* else its keys are not in the loader */
+            keys_loader_abandon(parent->loader, parent->supervisor);
+        }
         forget_coming(parent);
     }
     if (parent->current == NULL) {
@@ -109,17 +112,11 @@ static void on_patience(void *owner)
     reload_refuse(parent, &why);
 }
 
-void reload_begin(struct parent *parent)
+/* The files are read, the lists are verified: what they say is judged and made ready. */
+static void build(struct parent *parent)
 {
     struct mutual_error err = {0};
-    if (parent->phase != PHASE_IDLE) {
-        parent->again = true;
-        return;
-    }
-    if (parent->current != NULL) {
-        systemd_notify_reloading(parent->notify);
-    }
-    if (!setup_new(parent, &parent->coming, &err)) {
+    if (!setup_build(parent, parent->coming, &err)) {
         reload_refuse(parent, &err);
         return;
     }
@@ -134,6 +131,48 @@ void reload_begin(struct parent *parent)
     }
     parent_resolve(parent);
     reload_step(parent);
+}
+
+static void on_lists(void *owner, struct world_lists *lists, const struct mutual_error *why)
+{
+    struct parent *parent = owner;
+    parent->lists_reader = NULL;
+    parent->coming->lists = lists;
+    if (lists == NULL) {
+        reload_refuse(parent, why);
+        return;
+    }
+    build(parent);
+}
+
+void reload_begin(struct parent *parent)
+{
+    struct mutual_error err = {0};
+    if (parent->phase != PHASE_IDLE) {
+        parent->again = true;
+        return;
+    }
+    if (parent->current != NULL) {
+        systemd_notify_reloading(parent->notify);
+    }
+    parent->phase = PHASE_LISTS;
+    if (!setup_new(parent, &parent->coming, &err)) {
+        parent->phase = PHASE_IDLE;
+        reload_refuse(parent, &err);
+        return;
+    }
+    const struct config_snapshot *snapshot = parent->coming->snapshot;
+    if (snapshot == NULL || !config_snapshot_has_lists(snapshot)) {
+        build(parent);
+        return;
+    }
+    const struct lists_task task = {.snapshot = snapshot,
+                                    .known =
+                                        parent->current != NULL ? parent->current->lists : NULL,
+                                    .user = parent->user};
+    if (!lists_start(parent->reactor, &task, on_lists, parent, &parent->lists_reader, &err)) {
+        reload_refuse(parent, &err);
+    }
 }
 
 static void send_to_workers(struct parent *parent)

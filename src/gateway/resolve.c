@@ -6,17 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "gateway/helper_internal.h"
 
 enum { ROUND_S = 10, ANSWER_MAX = 1 << 20, NAMES_MAX = 4096 };
 
@@ -67,37 +65,6 @@ void resolve_names_done(struct resolve_names *names)
 /* ---- the helper ---------------------------------------------------------------------------------
  */
 
-/* Whom the helper becomes when we are root: as the other children, else nobody. */
-static void drop_user(const char *user)
-{
-    if (geteuid() != 0) {
-        return;
-    }
-    const struct passwd *entry = user != NULL ? getpwnam(user) : getpwnam("mutual");
-    entry = entry != NULL ? entry : getpwnam("nobody");
-    if (entry == NULL || setgroups(0, NULL) == -1 ||
-        setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) == -1 ||
-        setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) == -1) {
-        _exit(1);
-    }
-}
-
-static void confine(const char *user)
-{
-    const struct rlimit none = {0, 0};
-    const struct rlimit files = {64, 64};
-    const struct rlimit seconds = {ROUND_S, ROUND_S};
-    drop_user(user);
-    (void)setrlimit(RLIMIT_FSIZE, &none);
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)setrlimit(RLIMIT_NOFILE, &files);
-    (void)setrlimit(RLIMIT_CPU, &seconds);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ||
-        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1) {
-        _exit(1);
-    }
-}
-
 static void look_up(const struct resolve_name *name, struct mu_buf *out)
 {
     char service[8];
@@ -121,21 +88,13 @@ static void look_up(const struct resolve_name *name, struct mu_buf *out)
 
 static _Noreturn void helper(int fd, const struct resolve_names *names, const char *user)
 {
-    sigset_t none;
     struct mu_buf out;
     mu_buf_init(&out, ANSWER_MAX);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    /* the pipe becomes descriptor 3, nothing else of the parent's is kept */
-    if (fd != 3 && dup2(fd, 3) == -1) {
-        _exit(1);
-    }
-    (void)close_range(4, ~0u, 0);
-    confine(user);
+    helper_begin(fd, user, ROUND_S, 0);
     for (size_t i = 0; i < names->count; i++) {
         look_up(&names->items[i], &out);
     }
-    _exit(!out.failed && mu_fd_write(3, out.data, out.len) ? 0 : 1);
+    _exit(!out.failed && mu_fd_write(HELPER_FD, out.data, out.len) ? 0 : 1);
 }
 
 /* ---- what it says -------------------------------------------------------------------------------

@@ -80,7 +80,8 @@ static void on_resolved(void *owner, bool changed)
 void parent_resolve(struct parent *parent)
 {
     struct mutual_error err = {0};
-    const struct setup *setup = parent->coming != NULL ? parent->coming : parent->current;
+    bool built = parent->coming != NULL && parent->coming->world != NULL;
+    const struct setup *setup = built ? parent->coming : parent->current;
     if (parent->resolver != NULL || parent->stopping || setup == NULL ||
         !setup_name_targets(parent, setup)) {
         return;
@@ -327,7 +328,7 @@ static uint32_t count_workers(const struct config *config)
 }
 
 /* What must be known before the first setup can be made: read once more for it, a little later. */
-static bool read_basics(struct parent *parent, struct mu_buf *user, struct mutual_error *err)
+static bool read_basics(struct parent *parent, struct mutual_error *err)
 {
     const struct gateway_options *options = parent->options;
     MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
@@ -345,7 +346,8 @@ static bool read_basics(struct parent *parent, struct mu_buf *user, struct mutua
     }
     parent->workers = count_workers(config);
     parent->log_json = log_wants_json(&config->log, STDERR_FILENO);
-    return config->user == NULL || mu_buf_text(user, config->user) || mu_fail_memory(err);
+    parent->user = config->user != NULL ? mu_strdup(config->user) : NULL;
+    return config->user == NULL || parent->user != NULL || mu_fail_memory(err);
 }
 
 static bool add_children(struct parent *parent, struct mutual_error *err)
@@ -364,9 +366,7 @@ static bool add_children(struct parent *parent, struct mutual_error *err)
 static bool start(struct parent *parent, struct mutual_error *err)
 {
     static const int signals[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
-    MU_AUTO(buf) struct mu_buf user;
-    mu_buf_init(&user, 256);
-    if (!read_basics(parent, &user, err) || !reactor_new(&parent->reactor, err) ||
+    if (!read_basics(parent, err) || !reactor_new(&parent->reactor, err) ||
         !systemd_notify_new(&parent->notify, err) ||
         !systemd_sockets_get(&parent->inherited, err) ||
         !reactor_signals(parent->reactor, signals, MU_COUNT(signals), on_signal, parent, err) ||
@@ -378,7 +378,7 @@ static bool start(struct parent *parent, struct mutual_error *err)
         .hooks = &hooks,
         .owner = parent,
         .program = "mutual",
-        .user = user.len > 0 ? mu_buf_str(&user) : NULL,
+        .user = parent->user,
     };
     parent->control = control_new(parent);
     if (parent->control == NULL) {
@@ -394,6 +394,7 @@ static bool start(struct parent *parent, struct mutual_error *err)
 static void finish(struct parent *parent)
 {
     resolve_stop(parent->resolver);
+    lists_stop(parent->lists_reader);
     control_free(parent->control);
     supervisor_free(parent->supervisor);
     setup_free(parent->coming);
@@ -402,6 +403,7 @@ static void finish(struct parent *parent)
     resolve_names_done(&parent->names);
     systemd_notify_free(parent->notify);
     reactor_free(parent->reactor);
+    mu_free(parent->user);
 }
 
 int gateway_serve(const struct gateway_options *options)

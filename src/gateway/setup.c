@@ -39,17 +39,15 @@ static void tell_findings(struct parent *parent, const struct config_findings *f
     }
 }
 
-static bool read_world(struct parent *parent, struct setup *setup, struct mutual_error *err)
+static bool build_world(struct parent *parent, struct setup *setup, struct mutual_error *err)
 {
-    const struct gateway_options *options = parent->options;
-    MU_AUTO(config_findings) struct config_findings findings;
-    config_findings_init(&findings);
-    bool loaded = options->load(options->owner, &findings, &setup->snapshot);
-    bool built = setup->snapshot != NULL &&
-                 world_build(setup->snapshot, mu_clock_wall_s(), &findings, &setup->world);
-    config_findings_sort(&findings);
-    tell_findings(parent, &findings);
-    return (loaded && built) || config_findings_fail(&findings, err);
+    struct config_findings *findings = &setup->findings;
+    bool built =
+        setup->snapshot != NULL &&
+        world_build_with(setup->snapshot, setup->lists, mu_clock_wall_s(), findings, &setup->world);
+    config_findings_sort(findings);
+    tell_findings(parent, findings);
+    return (setup->loaded && built) || config_findings_fail(findings, err);
 }
 
 /* ---- sockets ------------------------------------------------------------------------------------
@@ -210,20 +208,24 @@ static bool put_keys(struct parent *parent, const struct setup *setup, struct mu
 
 bool setup_new(struct parent *parent, struct setup **ret_setup, struct mutual_error *err)
 {
+    const struct gateway_options *options = parent->options;
     struct setup *setup = mu_alloc(1, sizeof *setup);
     if (setup == NULL) {
         return mu_fail_memory(err);
     }
     setup->id = ++parent->next_id;
     setup->snapshot_fd = -1;
-    if (!read_world(parent, setup, err) ||
-        !config_snapshot_export(setup->snapshot, &setup->snapshot_fd, err) ||
-        !open_listeners(parent, setup, err) || !put_keys(parent, setup, err)) {
-        setup_free(setup);
-        return false;
-    }
+    config_findings_init(&setup->findings);
+    setup->loaded = options->load(options->owner, &setup->findings, &setup->snapshot);
     *ret_setup = setup;
     return true;
+}
+
+bool setup_build(struct parent *parent, struct setup *setup, struct mutual_error *err)
+{
+    return build_world(parent, setup, err) && config_snapshot_let_lists_go(setup->snapshot, err) &&
+           config_snapshot_export(setup->snapshot, &setup->snapshot_fd, err) &&
+           open_listeners(parent, setup, err) && put_keys(parent, setup, err);
 }
 
 void setup_deafen(struct setup *setup)
@@ -247,23 +249,15 @@ void setup_free(struct setup *setup)
         (void)close(setup->snapshot_fd);
     }
     world_unref(setup->world);
+    world_lists_free(setup->lists);
+    config_findings_done(&setup->findings);
     config_snapshot_free(setup->snapshot);
     mu_free(setup);
 }
 
 bool setup_is_same(const struct setup *a, const struct config_snapshot *b)
 {
-    size_t count = config_snapshot_count(b);
-    if (a == NULL || config_snapshot_count(a->snapshot) != count) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(config_snapshot_name(a->snapshot, i), config_snapshot_name(b, i)) != 0 ||
-            !mu_slice_equal(config_snapshot_bytes(a->snapshot, i), config_snapshot_bytes(b, i))) {
-            return false;
-        }
-    }
-    return true;
+    return a != NULL && config_snapshot_is_same(a->snapshot, b);
 }
 
 /* ---- targets ------------------------------------------------------------------------------------
@@ -358,11 +352,38 @@ static bool send_first(struct parent *parent, const struct setup *setup,
                            fds, fd_count, err);
 }
 
+/* TABLES: id, then trust block, index and digest for each descriptor. */
+static bool send_tables(struct parent *parent, const struct setup *setup,
+                        const struct supervised *worker, struct mutual_error *err)
+{
+    size_t count = setup->lists == NULL ? 0 : world_lists_count(setup->lists);
+    bool ok = true;
+    for (size_t i = 0; i < count && ok;) {
+        MU_AUTO(buf) struct mu_buf payload;
+        int fds[MU_LIMIT_MESSAGE_FDS];
+        size_t fd_count = 0;
+        mu_buf_init(&payload, 65536);
+        ipc_put_u32(&payload, setup->id);
+        for (; i < count && fd_count < MU_LIMIT_MESSAGE_FDS; i++) {
+            struct world_list list = world_lists_get(setup->lists, i);
+            ipc_put_u32(&payload, list.place.trust);
+            ipc_put_u32(&payload, list.place.index);
+            mu_buf_append(&payload, list.digest, sizeof list.digest);
+            fds[fd_count++] = list.fd;
+        }
+        ok = (!payload.failed || mu_fail_memory(err)) &&
+             supervisor_send(parent->supervisor, worker, IPC_MSG_TABLES, mu_buf_slice(&payload),
+                             fds, fd_count, err);
+    }
+    return ok;
+}
+
 bool setup_send(struct parent *parent, const struct setup *setup, const struct supervised *worker,
                 struct mutual_error *err)
 {
     size_t sent = 0;
-    bool ok = send_first(parent, setup, worker, &sent, err);
+    bool ok =
+        send_tables(parent, setup, worker, err) && send_first(parent, setup, worker, &sent, err);
     while (ok && sent < setup->listener_count) {
         MU_AUTO(buf) struct mu_buf payload;
         int fds[MU_LIMIT_MESSAGE_FDS];

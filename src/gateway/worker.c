@@ -203,6 +203,32 @@ static void read_listeners(struct coming *coming, struct ipc_reader *reader,
     }
 }
 
+/* TABLES: what setup.c writes. Mapped at once; the descriptors are not kept. */
+static bool on_tables(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t id = ipc_get_u32(&reader);
+    if (worker->tables == NULL || worker->tables_id != id) {
+        world_lists_free(worker->tables);
+        worker->tables = world_lists_new();
+        worker->tables_id = id;
+    }
+    bool ok = worker->tables != NULL || mu_fail_memory(err);
+    for (size_t i = 0; i < message->fd_count && ok; i++) {
+        struct world_list list = {.fd = -1};
+        list.place.trust = ipc_get_u32(&reader);
+        list.place.index = ipc_get_u32(&reader);
+        struct mu_slice digest = ipc_get_raw(&reader, sizeof list.digest);
+        if (digest.data == NULL) {
+            break;
+        }
+        memcpy(list.digest, digest.data, sizeof list.digest);
+        list.fd = ipc_message_take_fd(message, i);
+        ok = world_lists_put(worker->tables, &list, false, err);
+    }
+    return ok && ipc_reader_end(&reader, "tables of revocation lists", err);
+}
+
 /* GENERATION: id, workers, flags, number of listeners in all, services of those in this message,
  * targets. Descriptors: the snapshot, then listeners. */
 static bool on_generation(struct worker *worker, struct ipc_message *message,
@@ -222,7 +248,9 @@ static bool on_generation(struct worker *worker, struct ipc_message *message,
     }
     read_listeners(&worker->coming, &reader, message, 1);
     struct mutual_error why = {0};
-    bool built = generation_new(worker, id, snapshot_fd, &worker->coming.generation, &why);
+    const struct world_lists *tables = worker->tables_id == id ? worker->tables : NULL;
+    bool built = generation_new(worker, id, snapshot_fd, tables, &worker->coming.generation, &why);
+    world_lists_free(MU_TAKE(worker->tables));
     (void)close(snapshot_fd);
     if (!built) {
         answer(worker, id, &why);
@@ -348,6 +376,7 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
     static bool (*const handlers[IPC_MSG_COUNT_])(struct worker *, struct ipc_message *,
                                                   struct mutual_error *) = {
         [IPC_MSG_GENERATION] = on_generation,
+        [IPC_MSG_TABLES] = on_tables,
         [IPC_MSG_DESCRIPTORS] = on_descriptors,
         [IPC_MSG_ADDRESSES] = on_addresses,
         [IPC_MSG_DRAIN] = on_drain,

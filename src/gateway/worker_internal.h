@@ -46,9 +46,11 @@ struct generation {
     size_t count;
 };
 
-/* Builds it from the parent's snapshot. Needs no files and no network. */
+/* Builds it from the parent's snapshot and the tables of its revocation lists (NULL: it names
+ * none). Needs no files and no network. */
 bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
-                    struct generation **ret_generation, struct mutual_error *err) MUTUAL_MUST_CHECK;
+                    const struct world_lists *tables, struct generation **ret_generation,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 /* NULL: there is none of that name. */
@@ -136,6 +138,8 @@ struct worker {
     struct generation *current;
     struct listeners listeners;
     struct coming coming;
+    struct world_lists *tables; /* of revocation lists, for the generation of that number */
+    uint32_t tables_id;
     struct event_deferred sweep; /* open connections are judged again */
     size_t sweep_at;
     struct event_timer drain;

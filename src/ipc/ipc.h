@@ -19,6 +19,7 @@ enum ipc_party {
     IPC_WORKER = 1u << 2,
     IPC_AUTHORITY = 1u << 3,
     IPC_FETCH = 1u << 4,
+    IPC_LISTS = 1u << 5, /* a helper of the parent's, for one task */
     IPC_CHILDREN = IPC_KEYS | IPC_WORKER | IPC_AUTHORITY | IPC_FETCH,
 };
 const char *ipc_party_name(enum ipc_party party); /* "worker"; constant */

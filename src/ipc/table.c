@@ -27,11 +27,8 @@ const char *ipc_party_name(enum ipc_party party)
     static const struct {
         enum ipc_party party;
         const char *name;
-    } names[] = {{IPC_PARENT, "parent"},
-                 {IPC_KEYS, "keys"},
-                 {IPC_WORKER, "worker"},
-                 {IPC_AUTHORITY, "authority"},
-                 {IPC_FETCH, "fetch"}};
+    } names[] = {{IPC_PARENT, "parent"},       {IPC_KEYS, "keys"},   {IPC_WORKER, "worker"},
+                 {IPC_AUTHORITY, "authority"}, {IPC_FETCH, "fetch"}, {IPC_LISTS, "lists"}};
     for (size_t i = 0; i < MU_COUNT(names); i++) {
         if (names[i].party == party) {
             return names[i].name;

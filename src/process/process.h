@@ -22,6 +22,7 @@
 struct sandbox_profile;
 extern const struct sandbox_profile sandbox_worker; /* accept, connect given sockets; no bind    */
 extern const struct sandbox_profile sandbox_keys;   /* talks on channels only: no network at all */
+extern const struct sandbox_profile sandbox_lists;  /* the same, and makes memory files         */
 
 /* What holds. */
 enum sandbox_bits {

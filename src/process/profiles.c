@@ -45,6 +45,9 @@ SET(talking, CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), 
 SET(serving, CALL(accept4), CALL(connect), CALL(getsockopt), CALL(setsockopt), CALL(getsockname),
     CALL(getpeername), CALL(pipe2), CALL(splice), CALL_IF(ioctl, 1, UINT32_MAX, FIONREAD));
 
+/* Making memory files that nobody can change any more. */
+SET(sealing, CALL(memfd_create), FCNTL(F_ADD_SEALS));
+
 const struct sandbox_profile sandbox_worker = {
     .name = "worker",
     .sets = {&living, &talking, &serving},
@@ -54,5 +57,11 @@ const struct sandbox_profile sandbox_worker = {
 const struct sandbox_profile sandbox_keys = {
     .name = "keys",
     .sets = {&living, &talking},
+    .landlock_network = LANDLOCK_BIND_TCP | LANDLOCK_CONNECT_TCP,
+};
+
+const struct sandbox_profile sandbox_lists = {
+    .name = "lists",
+    .sets = {&living, &talking, &sealing},
     .landlock_network = LANDLOCK_BIND_TCP | LANDLOCK_CONNECT_TCP,
 };

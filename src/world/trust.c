@@ -68,70 +68,78 @@ static void add_bundles(struct build *build, const struct config_trust *config,
     }
 }
 
-static void judge_list(struct build *build, const struct config_revocation *config,
-                       const struct mu_crl *crl, const struct config_place *place)
+/* True: the lists of the file are on the shelf. */
+static bool add_list_file(struct build *build, const struct config_trust *config, size_t index,
+                          struct mutual_trust *trust, const struct digest *bundle,
+                          struct digest *digest, struct mutual_error *err)
+{
+    const struct config_place place = config_place_at(&config->revocation.mark, "crl", index);
+    struct mu_slice bytes;
+    uint8_t hash[32];
+    if (!build_file(build, config->revocation.crl.items[index], &place, &bytes)) {
+        return true; /* told */
+    }
+    if (build->lists == NULL) {
+        digest_add(digest, bytes);
+        return mutual_trust_add_crl(trust, (const char *)bytes.data, bytes.len, err);
+    }
+    const struct mutual_error *why = NULL;
+    struct mu_shared *table =
+        lists_find(build->lists, &build->whole->world, config, index, bundle, &why);
+    if (table == NULL) {
+        if (why != NULL) {
+            *err = *why;
+            return false;
+        }
+        return mu_fail(err, MUTUAL_E_PROCESS_DIED, "nobody read the revocation lists in \"%s\"",
+                       config->revocation.crl.items[index]);
+    }
+    if (mu_trust_table_digest(mu_shared_bytes(table), hash)) {
+        digest_add_hash(digest, hash);
+    }
+    return mu_trust_table_add(trust, table, err);
+}
+
+static void add_lists(struct build *build, const struct config_trust *config,
+                      struct mutual_trust *trust, const struct digest *bundle,
+                      struct digest *digest)
+{
+    const struct config_revocation *revocation = &config->revocation;
+    for (size_t i = 0; i < revocation->crl.count; i++) {
+        struct mutual_error err = {0};
+        if (revocation->crl.items[i] != NULL &&
+            !add_list_file(build, config, i, trust, bundle, digest, &err)) {
+            struct config_place place = config_place_at(&revocation->mark, "crl", i);
+            (void)mu_error_context(&err, "in \"%s\"", revocation->crl.items[i]);
+            build_add_error(build, CONFIG_ERROR, &place, &err);
+        }
+    }
+    digest_add_number(digest, revocation->scope);
+    digest_add_number(digest, revocation->required);
+    digest_add_number(digest, revocation->when_stale.mode);
+    digest_add_number(digest, revocation->when_stale.grace_s);
+}
+
+static void judge_lists(struct build *build, const struct config_revocation *config,
+                        const struct mutual_trust *trust)
 {
     static const char *const outcomes[] = {
         [CONFIG_STALE_REFUSE] = "nobody it speaks of is let in",
         [CONFIG_STALE_GRACE] = "it is used for the time of grace only",
         [CONFIG_STALE_ACCEPT] = "it is used all the same",
     };
-    const struct mu_crl_facts *facts = mu_crl_facts(crl);
-    char words[MU_TIME_TEXT];
-    if (facts->next_update_s < build->now_s) {
-        build_add(build, CONFIG_WARNING, MUTUAL_E_CRL_STALE, place,
-                  "fetch the issuer's current list",
-                  "the revocation list of \"%s\" is past its next update by %s: %s",
-                  facts->issuer_text, mu_duration_words(build->now_s - facts->next_update_s, words),
-                  outcomes[config->when_stale.mode]);
-    }
-}
-
-/* PEM, any number of lists; or DER, one. */
-static void judge_lists(struct build *build, const struct config_revocation *config,
-                        struct mu_slice bytes, const char *path, const struct config_place *place)
-{
-    if (bytes.len > 0 && bytes.data[0] == 0x30) {
-        MU_AUTO(crl) struct mu_crl *crl = NULL;
-        if (mu_crl_from_der(bytes, &crl, NULL)) {
-            judge_list(build, config, crl, place);
-        }
-        return;
-    }
-    struct mu_pem_reader reader;
-    mu_pem_open(&reader, bytes, path);
-    for (;;) {
-        MU_AUTO(crl) struct mu_crl *crl = NULL;
-        if (!mu_crl_from_pem(&reader, &crl, NULL) || crl == NULL) {
-            return; /* what is malformed was told by mutual_trust_add_crl */
-        }
-        judge_list(build, config, crl, place);
-    }
-}
-
-static void add_lists(struct build *build, const struct config_revocation *config,
-                      struct mutual_trust *trust, struct digest *digest)
-{
-    for (size_t i = 0; i < config->crl.count; i++) {
-        struct config_place place = config_place_at(&config->mark, "crl", i);
-        struct mu_slice bytes;
-        struct mutual_error err = {0};
-        if (config->crl.items[i] == NULL ||
-            !build_file(build, config->crl.items[i], &place, &bytes)) {
-            continue;
-        }
-        digest_add(digest, bytes);
-        if (!mutual_trust_add_crl(trust, (const char *)bytes.data, bytes.len, &err)) {
-            (void)mu_error_context(&err, "in \"%s\"", config->crl.items[i]);
-            build_add_error(build, CONFIG_ERROR, &place, &err);
-        } else {
-            judge_lists(build, config, bytes, config->crl.items[i], &place);
+    struct config_place place = config_place_of(&config->mark, "crl");
+    struct mu_trust_list list;
+    for (size_t i = 0; mu_trust_list(trust, i, &list); i++) {
+        char words[MU_TIME_TEXT];
+        if (list.next_update_s < build->now_s) {
+            build_add(build, CONFIG_WARNING, MUTUAL_E_CRL_STALE, &place,
+                      "fetch the issuer's current list",
+                      "the revocation list of \"%s\" is past its next update by %s: %s",
+                      list.issuer, mu_duration_words(build->now_s - list.next_update_s, words),
+                      outcomes[config->when_stale.mode]);
         }
     }
-    digest_add_number(digest, config->scope);
-    digest_add_number(digest, config->required);
-    digest_add_number(digest, config->when_stale.mode);
-    digest_add_number(digest, config->when_stale.grace_s);
 }
 
 static void judge_anchors(struct build *build, const struct config_trust *config,
@@ -141,6 +149,16 @@ static void judge_anchors(struct build *build, const struct config_trust *config
     for (size_t i = 0; i < mutual_trust_anchor_count(trust); i++) {
         build_judge_time(build, mu_trust_anchor(trust, i), "authority", &place);
     }
+}
+
+void build_bundle(struct build *build, const struct config_trust *config,
+                  struct mutual_trust *trust, struct digest *digest)
+{
+    if (config->allow_intermediate_anchors) {
+        mutual_trust_allow_intermediates(trust);
+    }
+    digest_add_number(digest, config->allow_intermediate_anchors);
+    add_bundles(build, config, trust, digest);
 }
 
 void build_trust(struct build *build, const struct config_trust *config, struct world_trust *trust)
@@ -160,15 +178,11 @@ void build_trust(struct build *build, const struct config_trust *config, struct 
         build->no_memory = true;
         return;
     }
-    if (config->allow_intermediate_anchors) {
-        mutual_trust_allow_intermediates(trust->trust);
-    }
-    digest_add_number(&anchors, config->allow_intermediate_anchors);
-    add_bundles(build, config, trust->trust, &anchors);
+    build_bundle(build, config, trust->trust, &anchors);
     mutual_trust_set_revocation(trust->trust, revocation->required,
                                 revocation->scope == CONFIG_SCOPE_LEAF,
                                 stale[revocation->when_stale.mode], revocation->when_stale.grace_s);
-    add_lists(build, revocation, trust->trust, &lists);
+    add_lists(build, config, trust->trust, &anchors, &lists);
     trust->trust_generation = digest_value(&anchors);
     trust->revocation_generation = digest_value(&lists);
     build->no_memory = build->no_memory || anchors.failed || lists.failed;
@@ -182,4 +196,5 @@ void build_trust(struct build *build, const struct config_trust *config, struct 
         return;
     }
     judge_anchors(build, config, trust->trust);
+    judge_lists(build, revocation, trust->trust);
 }

@@ -73,13 +73,20 @@ bool build_file(struct build *build, const char *path, const struct config_place
     return false;
 }
 
-void digest_add(struct digest *digest, struct mu_slice bytes)
+void digest_add_hash(struct digest *digest, const uint8_t hash[32])
 {
     uint8_t both[64];
     memcpy(both, digest->state, 32);
-    bool hashed = mu_sha256(bytes, both + 32, NULL) &&
-                  mu_sha256(mu_slice_of(both, sizeof both), digest->state, NULL);
+    memcpy(both + 32, hash, 32);
+    bool hashed = mu_sha256(mu_slice_of(both, sizeof both), digest->state, NULL);
     digest->failed = digest->failed || !hashed;
+}
+
+void digest_add(struct digest *digest, struct mu_slice bytes)
+{
+    uint8_t hash[32] = {0};
+    digest->failed = !mu_sha256(bytes, hash, NULL) || digest->failed;
+    digest_add_hash(digest, hash);
 }
 
 void digest_add_number(struct digest *digest, int64_t number)
@@ -326,12 +333,18 @@ static void build_everything(struct build *build)
     build_services(build);
 }
 
-static bool build_world(const struct config_snapshot *snapshot, int64_t now_s, bool check_keys,
-                        struct config_findings *findings, const struct world **ret_world)
+static bool build_world(const struct config_snapshot *snapshot, const struct world_lists *lists,
+                        int64_t now_s, bool check_keys, struct config_findings *findings,
+                        const struct world **ret_world)
 {
     size_t errors = findings->errors;
     struct world_whole *whole = mu_alloc(1, sizeof *whole);
-    struct build build = {whole, snapshot, findings, now_s, whole == NULL};
+    struct build build = {.whole = whole,
+                          .snapshot = snapshot,
+                          .findings = findings,
+                          .now_s = now_s,
+                          .no_memory = whole == NULL,
+                          .lists = lists};
     if (whole != NULL) {
         atomic_init(&whole->refs, 1);
         whole->arena = mu_arena_new(WORLD_BYTES_MAX);
@@ -362,13 +375,20 @@ static bool build_world(const struct config_snapshot *snapshot, int64_t now_s, b
 bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world)
 {
-    return build_world(snapshot, now_s, false, findings, ret_world);
+    return build_world(snapshot, NULL, now_s, false, findings, ret_world);
+}
+
+bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,
+                      int64_t now_s, struct config_findings *findings,
+                      const struct world **ret_world)
+{
+    return build_world(snapshot, lists, now_s, false, findings, ret_world);
 }
 
 bool world_check(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world)
 {
-    return build_world(snapshot, now_s, true, findings, ret_world);
+    return build_world(snapshot, NULL, now_s, true, findings, ret_world);
 }
 
 /* The count is the only part of a world that changes. */

@@ -72,6 +72,54 @@ const struct world *world_ref(const struct world *world);
 void world_unref(const struct world *world); /* NULL is accepted */
 void mu_world_auto(const struct world **world);
 
+/* ---- revocation lists, verified once for every process ------------------------------------------
+ */
+
+/* The tables (trust/trust.h) of the files of lists that a configuration names; each in a sealed
+ * memory file, known by a digest of the file and of the bundle that verified it. */
+struct world_lists;
+struct world_lists *world_lists_new(void); /* NULL: out of memory */
+void world_lists_free(struct world_lists *lists);
+void mu_world_lists_auto(struct world_lists **lists);
+
+/* A file of lists: the index-th of a trust block's. */
+struct world_list_place {
+    uint32_t trust;
+    uint32_t index;
+};
+/* What became of one file. */
+struct world_list {
+    struct world_list_place place;
+    uint8_t digest[32];
+    int fd;                         /* of the table; or -1 */
+    bool known;                     /* it is that of `known` */
+    const struct mutual_error *why; /* NULL, or why there is no table */
+};
+typedef bool world_list_fn(void *taker, const struct world_list *list, struct mutual_error *err);
+/* Reads and verifies every file of lists that the snapshot's trust blocks name, and gives each to
+ * `take`; those whose digest is in `known` (or NULL) with the descriptor that is there, without
+ * doing it again. Takes seconds for a million entries, and sees what others signed: for a process
+ * of its own. What is wrong with the configuration is passed over: world_build tells it. */
+bool world_lists_make(const struct config_snapshot *snapshot, const struct world_lists *known,
+                      world_list_fn *take, void *taker, struct mutual_error *err);
+/* Maps the table of `list`, whose descriptor must be of a sealed memory file (MESSAGE_MALFORMED)
+ * and is taken (on failure too): kept if others are to get it, else closed. A list with a reason in
+ * place of a table is remembered as failed. Fails with LIMIT beyond WORLD_LISTS_MAX. */
+#define WORLD_LISTS_MAX 1000u
+bool world_lists_put(struct world_lists *lists, const struct world_list *list, bool keep,
+                     struct mutual_error *err);
+/* Puts the table with that digest from `from` into `lists`; false: there is none. */
+bool world_lists_reuse(struct world_lists *lists, const struct world_lists *from,
+                       struct world_list_place place, const uint8_t digest[32]);
+size_t world_lists_count(const struct world_lists *lists);
+/* Borrowed, descriptor included; valid until the next put. */
+struct world_list world_lists_get(const struct world_lists *lists, size_t i);
+/* As world_build, with tables for all files of lists in place of their bytes. The world keeps the
+ * mappings that it needs; `lists` may be freed. */
+bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,
+                      int64_t now_s, struct config_findings *findings,
+                      const struct world **ret_world);
+
 /* NULL when there is none of that name. */
 const struct world_service *world_service_find(const struct world *world, const char *name);
 const struct world_trust *world_trust_find(const struct world *world, const char *name);

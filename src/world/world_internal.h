@@ -22,6 +22,13 @@ struct build {
     struct config_findings *findings;
     int64_t now_s;
     bool no_memory;
+    const struct world_lists *lists; /* NULL: from the bytes of the snapshot */
+};
+
+/* A running hash over parts; parts cannot run into each other. */
+struct digest {
+    uint8_t state[32];
+    bool failed;
 };
 
 void build_add(struct build *build, enum config_severity severity, enum mutual_code code,
@@ -48,18 +55,23 @@ void build_policy(struct build *build);
 size_t build_patterns(struct build *build, const struct config_mark *mark, const char *setting,
                       const struct config_pattern *patterns, size_t count,
                       struct mutual_pattern **ret_patterns);
+/* The bundle of a trust block without its lists, and the digest of what it holds. */
+void build_bundle(struct build *build, const struct config_trust *config,
+                  struct mutual_trust *trust, struct digest *digest);
+/* The table for the index-th file of a trust block; NULL with *ret_why set when it failed, or not
+ * set when it was never made. */
+struct mu_shared *lists_find(const struct world_lists *lists, const struct world *world,
+                             const struct config_trust *trust, size_t index,
+                             const struct digest *bundle, const struct mutual_error **ret_why);
 /* Reads the keys and compares them with their certificates. */
 void build_check_keys(struct build *build);
 /* "certificate \"web\" in FILE": expired, about to expire, not yet valid. */
 void build_judge_time(struct build *build, const struct mu_cert *cert, const char *what,
                       const struct config_place *place);
 
-/* A running hash over parts; parts cannot run into each other. */
-struct digest {
-    uint8_t state[32];
-    bool failed;
-};
+/* Adds to the hash. */
 void digest_add(struct digest *digest, struct mu_slice bytes);
+void digest_add_hash(struct digest *digest, const uint8_t hash[32]);
 void digest_add_number(struct digest *digest, int64_t number);
 uint64_t digest_value(const struct digest *digest);
 

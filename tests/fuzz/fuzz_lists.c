@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of a revocation list, as a worker maps it: whatever it holds, nothing beyond it is read.
+ * The table of a revocation list, as a worker maps it: whatever it holds, nothing beyond it is
+ * read.
  */
 #include <string.h>
 

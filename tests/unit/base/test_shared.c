@@ -43,4 +43,6 @@ static void case_without_memory_the_block_stays_the_callers(void **state)
     mu_free(block);
 }
 
-UNIT_MAIN(UNIT_CASE(case_the_last_holder_frees), UNIT_CASE(case_a_mapping_ends_with_its_last_holder), UNIT_CASE(case_without_memory_the_block_stays_the_callers))
+UNIT_MAIN(UNIT_CASE(case_the_last_holder_frees),
+          UNIT_CASE(case_a_mapping_ends_with_its_last_holder),
+          UNIT_CASE(case_without_memory_the_block_stays_the_callers))

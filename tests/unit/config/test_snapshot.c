@@ -136,6 +136,40 @@ static void test_limits(void **state)
     config_snapshot_free(s);
 }
 
-UNIT_MAIN(UNIT_CASE(test_add_and_find), UNIT_CASE(test_export_and_import),
-          UNIT_CASE(test_unsealed_is_refused), UNIT_CASE(test_cut_short),
-          UNIT_CASE(test_names_that_cannot_be), UNIT_CASE(test_limits))
+/* A list that was let go is still known: it is the same as itself and as nothing else. */
+static void test_lists_are_let_go(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(config_snapshot) struct config_snapshot *a = config_snapshot_new();
+    MU_AUTO(config_snapshot) struct config_snapshot *b = config_snapshot_new();
+    struct config_snapshot *both[] = {a, b};
+    for (size_t i = 0; i < 2; i++) {
+        MU_AUTO(buf) struct mu_buf bytes;
+        mu_buf_init(&bytes, 100);
+        mu_buf_text(&bytes, "the list");
+        assert_ok(config_snapshot_add(both[i], "main", mu_slice_text("x"), &err), &err);
+        assert_ok(config_snapshot_take(both[i], "crl", &bytes, &err), &err);
+        assert_null(bytes.data);
+    }
+    assert_false(config_snapshot_has_lists(a));
+    config_snapshot_set_list(a, "crl", true);
+    assert_true(config_snapshot_has_lists(a));
+    assert_true(config_snapshot_is_same(a, b));
+    assert_ok(config_snapshot_let_lists_go(a, &err), &err);
+    struct mu_slice left;
+    assert_true(config_snapshot_find(a, "crl", &left));
+    assert_int_equal(left.len, 0);
+    assert_true(config_snapshot_find(a, "main", &left));
+    assert_true(mu_slice_equal_text(left, "x"));
+    assert_true(config_snapshot_is_same(a, b));
+    MU_AUTO(config_snapshot) struct config_snapshot *c = config_snapshot_new();
+    assert_ok(config_snapshot_add(c, "main", mu_slice_text("x"), &err), &err);
+    assert_ok(config_snapshot_add(c, "crl", mu_slice_text("the lisp"), &err), &err);
+    assert_false(config_snapshot_is_same(a, c));
+    assert_false(config_snapshot_is_same(b, c));
+}
+
+UNIT_MAIN(UNIT_CASE(test_lists_are_let_go), UNIT_CASE(test_add_and_find),
+          UNIT_CASE(test_export_and_import), UNIT_CASE(test_unsealed_is_refused),
+          UNIT_CASE(test_cut_short), UNIT_CASE(test_names_that_cannot_be), UNIT_CASE(test_limits))

@@ -24,7 +24,7 @@ static void built_from_a_snapshot(void **state)
     fixture_init();
     assert_true(snapshot_of(whole.config, &fd));
     home.worker.workers = 3;
-    assert_ok(generation_new(&home.worker, 9, fd, &generation, &err), &err);
+    assert_ok(generation_new(&home.worker, 9, fd, NULL, &generation, &err), &err);
     (void)close(fd);
     assert_int_equal(generation->id, 9);
     struct service *db = generation_find(generation, "db");
@@ -49,7 +49,7 @@ static void a_snapshot_that_cannot_be(void **state)
     whole_write("mutual.yaml", "version: 1\ninbuond: []\n", 0600);
     assert_true(snapshot_of(whole.config, &fd));
     memset(&err, 0, sizeof err);
-    assert_false(generation_new(&home.worker, 9, fd, &generation, &err));
+    assert_false(generation_new(&home.worker, 9, fd, NULL, &generation, &err));
     assert_true(err.code != MUTUAL_OK && err.reason[0] != '\0');
     (void)close(fd);
     fixture_done();

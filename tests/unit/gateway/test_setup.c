@@ -26,12 +26,14 @@ static void a_setup_and_the_next(void **state)
     assert_ok(reactor_new(&parent->reactor, &err), &err);
     assert_ok(keys_loader_new(&parent->loader, &err), &err);
     assert_ok(setup_new(parent, &parent->current, &err), &err);
+    assert_ok(setup_build(parent, parent->current, &err), &err);
     assert_int_equal(parent->current->listener_count, 1);
     assert_true(setup_is_same(parent->current, parent->current->snapshot));
     assert_false(setup_name_targets(parent, parent->current)); /* a path needs no resolver */
     /* what is open already is kept */
     whole_configure("    alpn: h2\n");
     assert_ok(setup_new(parent, &next, &err), &err);
+    assert_ok(setup_build(parent, next, &err), &err);
     assert_ptr_equal(next->listeners[0].binding, parent->current->listeners[0].binding);
     assert_false(setup_is_same(parent->current, next->snapshot));
     assert_true(next->id > parent->current->id);

@@ -67,7 +67,8 @@ static int look_around(const struct sandbox_profile *profile, int open_before)
 static void files_are_shut(void **state)
 {
     (void)state;
-    const struct sandbox_profile *const profiles[] = {&sandbox_worker, &sandbox_keys};
+    const struct sandbox_profile *const profiles[] = {&sandbox_worker, &sandbox_keys,
+                                                      &sandbox_lists};
     for (size_t i = 0; i < MU_COUNT(profiles); i++) {
         int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
         pid_t pid = fork();

@@ -56,7 +56,9 @@ static void check(const struct sandbox_profile *profile)
         const struct sandbox_calls *calls = profile->sets[s];
         for (size_t i = 0; i < calls->count; i++) {
             for (size_t f = 0; f < MU_COUNT(forbidden); f++) {
-                assert_int_not_equal(calls->items[i].number, forbidden[f]);
+                bool lists_answer =
+                    profile == &sandbox_lists && forbidden[f] == SCMP_SYS(memfd_create);
+                assert_true(lists_answer || calls->items[i].number != forbidden[f]);
             }
             for (size_t j = 0; j < i; j++) {
                 assert_true(calls->items[j].number != calls->items[i].number ||
@@ -71,6 +73,7 @@ static void nothing_dangerous_is_listed(void **state)
     (void)state;
     check(&sandbox_worker);
     check(&sandbox_keys);
+    check(&sandbox_lists);
 }
 
 static void keys_may_less_than_a_worker(void **state)

@@ -169,7 +169,6 @@ static const struct attempt attempts[] = {
     {"mount", try_mount},
     {"change user", try_setuid},
     {"become dumpable", try_prctl},
-    {"make a memory file", try_memfd},
     {"map executable memory", try_executable},
     {"make memory executable", try_make_executable},
     {"set up io_uring", try_io_uring},
@@ -178,7 +177,10 @@ static const struct attempt attempts[] = {
     {"use the kernel's key rings", try_keyctl},
 };
 
-static const struct sandbox_profile *const profiles[] = {&sandbox_worker, &sandbox_keys};
+static const struct attempt memory_file = {"make a memory file", try_memfd};
+
+static const struct sandbox_profile *const profiles[] = {&sandbox_worker, &sandbox_keys,
+                                                         &sandbox_lists};
 
 /* Runs it locked down in a child; the wait status. */
 static int locked_down(const struct sandbox_profile *profile, long (*body)(void))
@@ -197,19 +199,26 @@ static int locked_down(const struct sandbox_profile *profile, long (*body)(void)
     return status;
 }
 
+static void kills(const struct sandbox_profile *profile, const struct attempt *attempt)
+{
+    int status = locked_down(profile, attempt->try);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS) {
+        fail_msg("%s could %s (status %x)", profile->name, attempt->what, (unsigned)status);
+    }
+}
+
 static void what_is_forbidden_kills(void **state)
 {
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, channel), 0);
     for (size_t p = 0; p < MU_COUNT(profiles); p++) {
         for (size_t i = 0; i < MU_COUNT(attempts); i++) {
-            int status = locked_down(profiles[p], attempts[i].try);
-            if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS) {
-                fail_msg("%s could %s (status %x)", profiles[p]->name, attempts[i].what,
-                         (unsigned)status);
-            }
+            kills(profiles[p], &attempts[i]);
         }
     }
+    kills(&sandbox_worker, &memory_file);
+    kills(&sandbox_keys, &memory_file);
+    assert_int_equal(locked_down(&sandbox_lists, try_memfd), 0); /* its answers are such files */
     assert_int_equal(access("/tmp/mutual-must-not-exist", F_OK), -1);
     (void)close(channel[0]);
     (void)close(channel[1]);

@@ -153,4 +153,6 @@ static void case_a_damaged_table_is_refused_or_harmless(void **state)
     assert_true(accepted > 0);
 }
 
-UNIT_MAIN(UNIT_CASE(case_a_table_says_what_the_list_says), UNIT_CASE(case_what_was_signed_can_be_given_back), UNIT_CASE(case_a_damaged_table_is_refused_or_harmless))
+UNIT_MAIN(UNIT_CASE(case_a_table_says_what_the_list_says),
+          UNIT_CASE(case_what_was_signed_can_be_given_back),
+          UNIT_CASE(case_a_damaged_table_is_refused_or_harmless))
