@@ -30,10 +30,17 @@ def with_pair(config, chain, key):
 
 
 def unreadable(pki, d):
+    """Root reads every file; a directory, not even root."""
+    key = d / "sealed.key"
     if os.getuid() == 0:
-        return with_pair(inbound(pki, "127.0.0.1:1"), pki.server().chain, d / "absent.key")
-    return with_pair(inbound(pki, "127.0.0.1:1"), pki.server().chain,
-                     file(d, "absent.key", pki.server().key.read_text(), 0o000))
+        key.mkdir()
+    else:
+        file(d, key.name, pki.server().key.read_text(), 0o000)
+    return with_pair(inbound(pki, "127.0.0.1:1"), pki.server().chain, key)
+
+
+def missing(pki, d):
+    return with_pair(inbound(pki, "127.0.0.1:1"), pki.server().chain, d / "absent.key")
 
 
 def exposed(pki, d):
@@ -114,8 +121,8 @@ def no_socket(pki, d):
 
 # What is wrong, the code, the exit status, the thing that is named, and a piece of the remedy.
 CASES = [
-    (unreadable, ("FILE_MISSING", 66) if os.getuid() == 0 else ("FILE_UNREADABLE", 74),
-     "absent.key", "Check the path"),
+    (unreadable, ("FILE_UNREADABLE", 74), "sealed.key", "who may read it"),
+    (missing, ("FILE_MISSING", 66), "absent.key", "Check the path"),
     (exposed, ("FILE_EXPOSED", 77), "exposed.key", "chmod 600"),
     (mismatched, ("KEY_MISMATCH", 78), "client.key", "Install the pair"),
     (garbage_key, ("PEM_MALFORMED", 65), "garbage.key", "-----BEGIN"),
