@@ -234,6 +234,17 @@ def proof_of_a_server(one, field):
     one.order()
 
 
+def no_certificate_at_all(one, field):
+    one.certificate([b"\x30\x82\xff\xff garbage"])
+    one.order()
+
+
+def certificate_with_a_tail(one, field):
+    first, *rest = handmade.ders(field.client("client"))
+    one.certificate([first + b"tail", *rest])
+    one.order()
+
+
 def wrong_finished(one, field):
     one.certificate(handmade.ders(field.client("client")))
     one.verify(handmade.private_key(field.client("client")))

@@ -24,6 +24,7 @@ EXEMPT = "an exemption for one purpose reaches the service"
 PERMITS = "being known counts as being permitted"
 SERVER = "the other end is not who it should be"
 OPENS = "a failure of a part opens the door"
+SPEAKS = "a stranger's bytes speak where they are shown or looked up"
 UNJUDGED = "data pass before the verdict"
 
 BOTH = ("1.2", "1.3")
@@ -249,6 +250,10 @@ row(CLAIMS, "a proof from another handshake", "bad_signature",
     by_hand(Client13, proof_of_another_handshake))
 row(CLAIMS, "a proof made for a server", "bad_signature", by_hand(Client13, proof_of_a_server))
 row(CLAIMS, "an empty Certificate", "no_client_cert", by_hand(Client13, empty_certificate))
+row(CLAIMS, "garbage in place of a certificate", "cert_malformed",
+    by_hand(Client13, no_certificate_at_all))
+row(CLAIMS, "a certificate with more behind it", "cert_malformed",
+    by_hand(Client13, certificate_with_a_tail))
 row(SKIPS, "neither Certificate nor CertificateVerify, 1.3", "protocol_violation",
     by_hand(Client13, skip_everything))
 row(SKIPS, "no CertificateVerify, 1.3", "protocol_violation", by_hand(Client13, skip_proof))
@@ -313,8 +318,19 @@ ELSEWHERE = [
      "running_out_of_memory_lets_nobody_in"),
     (OPENS, "a worker that asks for what its key is not for", "tests/unit/keys/test_serve.c",
      "who_asks_for_what_is_refused_again_and_again_is_expelled"),
+    (REVOKED, "a revoked certificate that is tidied off its list", "tests/unit/ca/test_revoke.c",
+     "an_entry_leaves_only_after_the_certificates_end"),
+    (REVOKED, "a clock that jumps back behind a revocation", "tests/unit/ca/test_revoke.c",
+     "a_clock_that_was_ahead_brings_nobody_back"),
     (BOUNDS, "a request for a certificate that asks too much", "tests/scenario/test_authority.py",
      "test_a_request_that_asks_too_much"),
-    (PERMITS, "a name for the authority that is a path or SQL",
+    (SPEAKS, "a name for the authority that is SQL",
      "tests/scenario/attacks/test_authority_attacks.py", "test_nobody_is_found_by_sql"),
+    (SPEAKS, "a name for the authority that is a path",
+     "tests/scenario/attacks/test_authority_attacks.py", "test_a_name_that_is_no_name"),
+    (SPEAKS, "lines and colours in what a stranger sends", "tests/scenario/attacks/test_log.py",
+     "test_bytes_of_a_stranger_stay_in_their_line"),
+    (SWITCH, "a configuration of OpenSSL's in the environment",
+     "tests/scenario/attacks/test_authority_attacks.py",
+     "test_a_configuration_of_openssls_changes_nothing"),
 ]
