@@ -80,10 +80,10 @@ def resume_revoked(listed, version):
 def resume_expired(version):
     """The certificate ends between the two connections."""
     def act(field):
-        pair = field.client(f"brief-{version}", days=(-1, 2 / 86400))
+        pair = field.client(f"brief-{version}", days=(-1, 3 / 86400))
         context = field.context(pair, version)
         session = field.session(field.still, "db", context)
-        until(lambda: time.time() > pair.cert.stat().st_mtime + 3)
+        until(lambda: time.time() > pair.cert.stat().st_mtime + 4)
         return field.refuse(field.still, "db", context, session=session)["reason"]
     return act
 
