@@ -105,6 +105,8 @@ struct mutual_context_options {
     size_t host_count;
     struct mutual_cache *cache; /* where sessions to resume are kept; NULL: none are. A reference
                                    is taken                                                   */
+    bool library_records;       /* server: leave the records of TLS 1.3 to OpenSSL after the
+                                   handshake too, instead of sealing and opening them here    */
     int64_t (*clock_s)(void *context); /* seconds since 1970; NULL: the machine's clock       */
     void *clock_context;
 };
@@ -165,7 +167,8 @@ mutual_session_evidence(const struct mutual_session *session);
 MUTUAL_API const struct mutual_verdict *mutual_session_admit(struct mutual_session *session,
                                                              int64_t now_s);
 
-/* Decrypts up to `cap` bytes into `data`. DONE: *ret_len bytes (>0). Needs an allowing verdict:
+/* Decrypts up to `cap` bytes into `data`. DONE: *ret_len bytes (>0); the room behind them may have
+ * been written to. Needs an allowing verdict:
  * without it the call fails with POLICY_DENIED, with one whose time is over with PASS_EXPIRED. An
  * end of the wire without close_notify is TRUNCATED. On the client side the server's refusal of our
  * certificate arrives here in TLS 1.3, and is named as PEER_REFUSED_US or PEER_WANTS_CERT. */

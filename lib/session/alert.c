@@ -84,8 +84,11 @@ const char *mu_peer_word(const struct mutual_session *session)
 
 /* ---- what we presented ----------------------------------------------------------------------- */
 
-static const struct mutual_identity *our_identity(const struct mutual_session *session)
+const struct mutual_identity *mu_shown_identity(const struct mutual_session *session)
 {
+    if (session->ssl == NULL) {
+        return session->shown;
+    }
     const X509 *shown = SSL_get_certificate(session->ssl);
     for (size_t i = 0; i < session->context->identity_count; i++) {
         size_t count = 0;
@@ -99,7 +102,7 @@ static const struct mutual_identity *our_identity(const struct mutual_session *s
 
 static const struct mu_cert_facts *our_leaf(const struct mutual_session *session)
 {
-    const struct mutual_identity *identity = our_identity(session);
+    const struct mutual_identity *identity = mu_shown_identity(session);
     size_t count = 0;
     return identity == NULL ? NULL : mu_cert_facts(mu_identity_chain(identity, &count)[0]);
 }
@@ -115,7 +118,7 @@ static bool issuer_was_named(const struct mutual_session *session,
                              const STACK_OF(X509_NAME) * names)
 {
     size_t count = 0;
-    struct mu_cert *const *chain = mu_identity_chain(our_identity(session), &count);
+    struct mu_cert *const *chain = mu_identity_chain(mu_shown_identity(session), &count);
     for (int i = 0; i < sk_X509_NAME_num(names); i++) {
         unsigned char *der = NULL;
         int len = i2d_X509_NAME(sk_X509_NAME_value(names, i), &der);

@@ -3,8 +3,8 @@
  * Contexts: options checked, then one SSL_CTX with our versions, suites, groups, signatures and
  * callbacks. Nothing is taken from a configuration file or the environment.
  */
+#include "session/channel_internal.h"
 #include "session/compat_internal.h"
-#include "session/session_internal.h"
 
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
@@ -293,6 +293,9 @@ static void set_callbacks(struct mutual_context *context)
     if (server) {
         SSL_CTX_set_client_hello_cb(ssl, mu_select_host, NULL);
     }
+    if (context->records != NULL) {
+        SSL_CTX_set_keylog_callback(ssl, mu_handover_secret);
+    }
     if (server) {
         SSL_CTX_set_alpn_select_cb(ssl, mu_select_alpn, NULL);
     }
@@ -341,6 +344,12 @@ static bool make_ssl(struct mutual_context *context, const struct mutual_context
         SSL_CTX_new_ex(extras->libctx, NULL, server ? TLS_server_method() : TLS_client_method());
     if (context->ssl == NULL || context->wire_method == NULL) {
         return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not make a TLS context");
+    }
+    if (server && !options->library_records) {
+        context->records = mu_records_new(extras->libctx, err);
+        if (context->records == NULL) {
+            return false;
+        }
     }
     set_behaviour(context->ssl, server);
     set_callbacks(context);
@@ -414,6 +423,7 @@ void mutual_context_unref(struct mutual_context *context)
     }
     SSL_CTX_free(context->ssl);
     BIO_meth_free(context->wire_method);
+    mu_records_free(context->records);
     for (size_t i = 0; i < context->identity_count; i++) {
         mutual_identity_unref(context->identities[i]);
     }

@@ -58,14 +58,38 @@ static const char *chosen_protocol(const struct mutual_session *session)
     return NULL;
 }
 
-void mutual_session_info(const struct mutual_session *session, struct mutual_session_info *ret_info)
+struct mu_said mu_info_said(const struct mutual_session *session)
 {
     SSL *ssl = session->ssl;
+    struct mu_said said = {.version = NULL};
+    if (ssl == NULL) {
+        return session->said;
+    }
     const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
     /* TLS 1.2 takes its cipher into use at the end of the handshake: who is refused before that is
      * told with what was agreed on. */
     cipher = cipher != NULL ? cipher : SSL_get_pending_cipher(ssl);
-    struct mutual_session_info info = {
+    if (cipher != NULL) {
+        said.version = mu_version_name((uint16_t)SSL_version(ssl));
+        said.cipher = SSL_CIPHER_standard_name(cipher);
+        said.group = mu_group_name(mu_compat_group(ssl));
+        said.alpn = chosen_protocol(session);
+    }
+    if (session->settled && !session->evidence.resumed) {
+        said.peer_signature = peer_signature(ssl);
+    }
+    return said;
+}
+
+void mutual_session_info(const struct mutual_session *session, struct mutual_session_info *ret_info)
+{
+    struct mu_said said = mu_info_said(session);
+    *ret_info = (struct mutual_session_info){
+        .version = said.version,
+        .cipher = said.cipher,
+        .group = said.group,
+        .alpn = said.alpn,
+        .peer_signature = said.peer_signature,
         .sni = session->server ? session->sni : session->context->server_name,
         .service = session->context->rules->service,
         .mutual = session->mutual,
@@ -74,21 +98,11 @@ void mutual_session_info(const struct mutual_session *session, struct mutual_ses
         .alert_sent = session->alert_out,
         .alert_received = session->alert_in,
     };
-    if (cipher != NULL) {
-        info.version = mu_version_name((uint16_t)SSL_version(ssl));
-        info.cipher = SSL_CIPHER_standard_name(cipher);
-        info.group = mu_group_name(mu_compat_group(ssl));
-        info.alpn = chosen_protocol(session);
-    }
-    if (session->settled && !info.resumed) {
-        info.peer_signature = peer_signature(ssl);
-    }
-    *ret_info = info;
 }
 
 struct mu_slice mu_session_peer_cert(struct mutual_session *session)
 {
-    const X509 *cert = SSL_get0_peer_certificate(session->ssl);
+    const X509 *cert = session->ssl == NULL ? NULL : SSL_get0_peer_certificate(session->ssl);
     if (cert == NULL || session->chain == NULL || session->evidence.resumed) {
         return mu_slice_of(NULL, 0);
     }

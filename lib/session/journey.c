@@ -3,7 +3,7 @@
  * Marks the seven steps as the handshake's messages pass by, for both sides and versions. It reads
  * message types and whether a Certificate is empty, and decides nothing.
  */
-#include "session/session_internal.h"
+#include "session/channel_internal.h"
 
 void mu_journey_mark(struct mutual_session *session, enum mutual_step step,
                      enum mutual_outcome outcome)
@@ -163,6 +163,7 @@ static void see_handshake(struct mutual_session *session, bool write, struct mu_
     if (!write && session->stage != MU_STAGE_HANDSHAKE) {
         session->quiet_messages++;
     }
+    mu_handover_message(session, write);
     if (session->server && !write && type == SSL3_MT_CLIENT_HELLO) {
         mu_observe_hello(session, message);
     }
@@ -206,5 +207,7 @@ void mu_journey_message(int write, int version, int content, const void *data, s
         see_handshake(session, write != 0, mu_slice_of(data, len));
     } else if (content == SSL3_RT_ALERT && len == 2) {
         see_alert(session, write != 0, data);
+    } else if (content == SSL3_RT_INNER_CONTENT_TYPE) {
+        mu_handover_record(session, write != 0);
     }
 }

@@ -162,7 +162,7 @@ const struct mu_observed *mu_session_observed(const struct mutual_session *sessi
     }
     observer->seen.cert_requested = session->cert_requested;
     observer->seen.cert_sent = session->cert_sent;
-    if (!session->server && observer->seen.ca_names == NULL) {
+    if (!session->server && session->ssl != NULL && observer->seen.ca_names == NULL) {
         keep_ca_names(observer, SSL_get0_peer_CA_list(session->ssl));
     }
     return &observer->seen;

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The session: one call of OpenSSL per step, its outcome in our words, and the gate that lets no
- * byte through before admission.
+ * The session: its life, its handshake, and the gate that lets no byte through before admission.
  */
+#include "session/channel_internal.h"
 #include "session/session_internal.h"
 
 #include <openssl/async.h>
 #include <openssl/err.h>
 #include <string.h>
-
-/* A record's header, the tag of an AEAD and the content type or the explicit nonce. */
-#define RECORD_EXTRA 29u
-/* A record smaller than this is not worth its header while something can be sent already. */
-#define RECORD_LEAST 1024u
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -55,6 +50,7 @@ struct mutual_session *mutual_session_new(struct mutual_context *context, struct
     session->entry = mutual_context_ref(context);
     session->context = context;
     session->server = context->rules->side == MUTUAL_SIDE_SERVER;
+    session->engine = &mu_engine_library;
     session->alert_in = -1;
     session->alert_out = -1;
     session->journey.started_ns = mu_clock_mono_ns();
@@ -84,13 +80,10 @@ void mutual_session_free(struct mutual_session *session)
     }
     if (session->ssl != NULL) {
         end_job(session);
-        if (session->settled && session->alert_in < 0 && session->alert_out < 0) {
-            /* A connection that ended without close_notify stays resumable: RFC 8446 section 6.1
-             * takes the rule of old that it must not be. */
-            SSL_set_shutdown(session->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-        }
-        SSL_free(session->ssl);
+        mu_library_done(session,
+                        session->settled && session->alert_in < 0 && session->alert_out < 0);
     }
+    mu_channel_free(session->channel, session->context->records);
     mutual_pass_free(session->verdict.pass);
     mutual_chain_unref(session->chain);
     mu_proof_clear(&session->proof);
@@ -157,14 +150,6 @@ static enum mutual_io fail_again(const struct mutual_session *session, struct mu
     return MUTUAL_IO_FAILED;
 }
 
-static enum mutual_io fail_renegotiation(struct mutual_session *session, struct mutual_error *err)
-{
-    struct mutual_error cause = {0};
-    (void)mu_fail(&cause, MUTUAL_E_RENEGOTIATION, "the %s asked for a renegotiation",
-                  mu_peer_word(session));
-    return mu_session_fail(session, &cause, err);
-}
-
 /* ---- one step -------------------------------------------------------------------------------- */
 
 static void enter(struct mutual_session *session, struct mutual_wire *wire)
@@ -179,49 +164,19 @@ static void leave(struct mutual_session *session)
     session->wire = NULL;
 }
 
-/* What OpenSSL's answer means, when it is not success. */
 bool mu_session_is_flooded(const struct mutual_session *session)
 {
     return session->quiet_messages >
            MU_LIMIT_QUIET_MESSAGES + session->data_bytes / MU_LIMIT_QUIET_PER_BYTES;
 }
 
-static enum mutual_io fail_flooded(struct mutual_session *session, struct mutual_error *err)
+enum mutual_io mu_session_fail_flooded(struct mutual_session *session, struct mutual_error *err)
 {
     struct mutual_error cause = {0};
     (void)mu_fail(&cause, MUTUAL_E_PROTOCOL_VIOLATION,
-                  "the %s sent %llu key updates and tickets beside %llu bytes of data",
+                  "the %s sent %llu messages without data beside %llu bytes of it",
                   mu_peer_word(session), (unsigned long long)session->quiet_messages,
                   (unsigned long long)session->data_bytes);
-    return mu_session_fail(session, &cause, err);
-}
-
-static enum mutual_io outcome(struct mutual_session *session, int answer, struct mutual_error *err)
-{
-    int error = SSL_get_error(session->ssl, answer);
-    if (session->renegotiation) {
-        return fail_renegotiation(session, err);
-    }
-    if (mu_session_is_flooded(session)) {
-        return fail_flooded(session, err);
-    }
-    switch (error) {
-    case SSL_ERROR_WANT_READ:
-        return session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_WANT_READ;
-    case SSL_ERROR_WANT_WRITE:
-        return MUTUAL_IO_WANT_WRITE;
-    case SSL_ERROR_WANT_ASYNC:
-        return MUTUAL_IO_WANT_KEY;
-    case SSL_ERROR_ZERO_RETURN:
-        if (session->stage != MU_STAGE_HANDSHAKE) {
-            return MUTUAL_IO_END;
-        }
-        break;
-    default:
-        break;
-    }
-    struct mutual_error cause = {0};
-    (void)mu_failure_name(session, error, &cause);
     return mu_session_fail(session, &cause, err);
 }
 
@@ -252,19 +207,19 @@ static enum mutual_io finish(struct mutual_session *session, struct mutual_error
     mu_resume_keep_finished(session);
     mu_proof_clear(&session->proof);
     session->stage = MU_STAGE_PROVED;
-    return session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
+    return mu_wire_is_late(session) ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
 }
 
 enum mutual_io mutual_session_handshake(struct mutual_session *session, struct mutual_wire *wire,
                                         struct mutual_error *err)
 {
     enter(session, wire);
-    enum mutual_io io = session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
+    enum mutual_io io = mu_wire_is_late(session) ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
     if (session->stage == MU_STAGE_FAILED) {
         io = fail_again(session, err);
     } else if (session->stage == MU_STAGE_HANDSHAKE) {
         int answer = SSL_do_handshake(session->ssl);
-        io = answer == 1 ? finish(session, err) : outcome(session, answer, err);
+        io = answer == 1 ? finish(session, err) : mu_library_outcome(session, answer, err);
     }
     leave(session);
     return io;
@@ -274,8 +229,8 @@ int mutual_session_key_fd(const struct mutual_session *session)
 {
     OSSL_ASYNC_FD fd = -1;
     size_t count = 0;
-    if (SSL_get_all_async_fds(session->ssl, NULL, &count) != 1 || count != 1 ||
-        SSL_get_all_async_fds(session->ssl, &fd, &count) != 1) {
+    if (session->ssl == NULL || SSL_get_all_async_fds(session->ssl, NULL, &count) != 1 ||
+        count != 1 || SSL_get_all_async_fds(session->ssl, &fd, &count) != 1) {
         return -1;
     }
     return fd;
@@ -357,28 +312,13 @@ enum mutual_io mutual_session_read(struct mutual_session *session, struct mutual
                                    uint8_t *data, size_t cap, size_t *ret_len,
                                    struct mutual_error *err)
 {
+    enum mutual_io io = MUTUAL_IO_FAILED;
     struct mutual_error cause = {0};
-    enum mutual_io io = MUTUAL_IO_DONE;
     size_t len = 0;
     enter(session, wire);
-    if (!may_flow(session, &cause)) {
-        leave(session);
-        if (err != NULL) {
-            *err = cause;
-        }
-        return MUTUAL_IO_FAILED;
-    }
-    while (len < cap) {
-        size_t more = 0;
-        int answer = SSL_read_ex(session->ssl, data + len, cap - len, &more);
-        if (answer != 1) {
-            io = outcome(session, answer, &cause);
-            break;
-        }
-        len += more;
-        if (wire->in_len == 0 && SSL_pending(session->ssl) == 0) {
-            break;
-        }
+    if (may_flow(session, &cause)) {
+        mu_handover_try(session);
+        io = session->engine->read(session, data, cap, &len, &cause);
     }
     leave(session);
     if (len > 0) {
@@ -403,67 +343,27 @@ enum mutual_io mu_session_listen(struct mutual_session *session, struct mutual_w
     }
     mu_assert(session->stage != MU_STAGE_HANDSHAKE);
     enter(session, wire);
-    int answer = SSL_read_ex(session->ssl, thrown_away, sizeof thrown_away, &len);
-    enum mutual_io io = answer == 1 ? MUTUAL_IO_DONE : outcome(session, answer, err);
+    enum mutual_io io = session->engine->read(session, thrown_away, sizeof thrown_away, &len, err);
     leave(session);
-    if (answer == 1) {
+    if (len > 0) {
         mark_data(session, true);
+        return MUTUAL_IO_DONE;
     }
     return io;
-}
-
-/* How much of `len` bytes goes into the next record; 0: `out` is to be emptied first. */
-static size_t record_len(const struct mutual_session *session, const struct mutual_wire *wire,
-                         size_t len)
-{
-    size_t room = wire->out_cap - wire->out_len;
-    size_t least = len < RECORD_LEAST ? len : RECORD_LEAST;
-    if (session->write_retry > 0) {
-        return session->write_retry < len ? session->write_retry : len;
-    }
-    if (session->spill_len > 0) {
-        return 0;
-    }
-    len = len < SSL3_RT_MAX_PLAIN_LENGTH ? len : SSL3_RT_MAX_PLAIN_LENGTH;
-    if (room >= RECORD_EXTRA + least) {
-        return len < room - RECORD_EXTRA ? len : room - RECORD_EXTRA;
-    }
-    return wire->out_len > 0 ? 0 : len; /* an empty window too small for any record */
 }
 
 enum mutual_io mutual_session_write(struct mutual_session *session, struct mutual_wire *wire,
                                     const uint8_t *data, size_t len, size_t *ret_len,
                                     struct mutual_error *err)
 {
+    enum mutual_io io = MUTUAL_IO_FAILED;
     struct mutual_error cause = {0};
-    enum mutual_io io = MUTUAL_IO_DONE;
     size_t taken = 0;
     enter(session, wire);
-    if (!may_flow(session, &cause)) {
-        leave(session);
-        if (err != NULL) {
-            *err = cause;
-        }
-        return MUTUAL_IO_FAILED;
+    if (may_flow(session, &cause)) {
+        mu_handover_try(session);
+        io = session->engine->write(session, data, len, &taken, &cause);
     }
-    session->writing = true;
-    while (taken < len) {
-        size_t offered = record_len(session, wire, len - taken);
-        size_t done = 0;
-        if (offered == 0) {
-            io = MUTUAL_IO_WANT_WRITE;
-            break;
-        }
-        int answer = SSL_write_ex(session->ssl, data + taken, offered, &done);
-        if (answer != 1) {
-            io = outcome(session, answer, &cause);
-            session->write_retry = offered;
-            break;
-        }
-        session->write_retry = 0;
-        taken += done;
-    }
-    session->writing = false;
     leave(session);
     if (taken > 0) {
         mark_data(session, false);
@@ -485,14 +385,11 @@ enum mutual_io mutual_session_close(struct mutual_session *session, struct mutua
     bool possible = session->stage == MU_STAGE_PROVED || session->stage == MU_STAGE_OPEN;
     enum mutual_io io = MUTUAL_IO_DONE;
     if (possible && !session->closed) {
-        int answer = SSL_shutdown(session->ssl);
-        bool blocked = answer < 0 && SSL_get_error(session->ssl, answer) == SSL_ERROR_WANT_WRITE;
-        session->closed = !blocked;
-        io = blocked ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
-        ERR_clear_error();
+        io = session->engine->close(session);
+        session->closed = io == MUTUAL_IO_DONE;
     }
     leave(session);
-    return session->spill_len > 0 ? MUTUAL_IO_WANT_WRITE : io;
+    return mu_wire_is_late(session) ? MUTUAL_IO_WANT_WRITE : io;
 }
 
 const struct mutual_journey *mutual_session_journey(const struct mutual_session *session)

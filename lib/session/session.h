@@ -54,7 +54,8 @@ const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
                                                  const struct mutual_rules *rules, int64_t now_s);
 
 /* The peer's certificate in DER as it presented it in this very handshake; empty when it presented
- * none, and for a resumed session. Owned by the session. For handing on to the service behind. */
+ * none, for a resumed session, and once the first data was read or written. Owned by the session
+ * until then. For handing on to the service behind. */
 struct mu_slice mu_session_peer_cert(struct mutual_session *session);
 
 /* What a certificate says of itself that nobody believes: for people who look for the peer, never

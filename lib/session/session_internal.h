@@ -76,6 +76,7 @@ struct mutual_context {
     bool blind;       /* client: the server is not judged, and so never admitted */
     bool remote_keys; /* some key signs behind a provider that may pause */
     struct mutual_cache *cache;
+    struct mu_records *records; /* server: our record layer; NULL: it is not used */
     int64_t (*clock_s)(void *context);
     void *clock_context;
     uint8_t binding[32]; /* what a session to resume must have in common with us */
@@ -118,14 +119,37 @@ enum mu_stage {
     MU_STAGE_FAILED,
 };
 
+/* What moves data once the handshake is over: OpenSSL's record layer or ours. A call's wire is
+ * session->wire; the gate has been passed. */
+struct mu_engine {
+    /* As mutual_session_read and mutual_session_write; *ret_len counts with any answer. */
+    enum mutual_io (*read)(struct mutual_session *session, uint8_t *data, size_t cap,
+                           size_t *ret_len, struct mutual_error *err);
+    enum mutual_io (*write)(struct mutual_session *session, const uint8_t *data, size_t len,
+                            size_t *ret_len, struct mutual_error *err);
+    /* Sends close_notify. DONE, or WANT_WRITE: call again. */
+    enum mutual_io (*close)(struct mutual_session *session);
+};
+extern const struct mu_engine mu_engine_library; /* library.c */
+extern const struct mu_engine mu_engine_channel; /* channel.c */
+
+/* What the two ends said and chose; constant texts. */
+struct mu_said {
+    const char *version, *cipher, *group, *alpn, *peer_signature;
+};
+
 #define MU_HEAD_BYTES  48u
 #define MU_SPILL_BYTES 32u
 
 struct mutual_session {
     struct mutual_context *entry;   /* reference: what it was made from */
     struct mutual_context *context; /* what counts: the same, or that of the host asked for */
-    SSL *ssl;
-    struct mutual_wire *wire; /* only while a call lasts */
+    SSL *ssl;                       /* NULL once our record layer has taken over */
+    const struct mu_engine *engine;
+    struct mu_channel *channel; /* TLS 1.3 records by us, or what is to become that; NULL: none */
+    struct mu_said said;        /* kept when `ssl` goes */
+    const struct mutual_identity *shown; /* as well: what we presented; the context's */
+    struct mutual_wire *wire;            /* only while a call lasts */
     enum mu_stage stage;
     struct mutual_evidence evidence;
     struct mutual_verdict verdict;
@@ -141,7 +165,7 @@ struct mutual_session {
     size_t write_retry;            /* bytes that a write which blocked had offered */
     uint64_t bytes_in;             /* ciphertext taken from the wire */
     uint64_t data_bytes;           /* plaintext, both ways */
-    uint64_t quiet_messages;       /* handshake messages that came since the handshake was done */
+    uint64_t quiet_messages;       /* messages and records without data since the handshake     */
     uint8_t head[MU_HEAD_BYTES];   /* its first bytes, until the handshake is done */
     uint8_t spill[MU_SPILL_BYTES]; /* an alert that `out` had no room for */
     uint8_t spill_len;
@@ -162,12 +186,24 @@ struct mutual_session {
 
 /* Has the peer sent more messages beside its data than any end has reason to? */
 bool mu_session_is_flooded(const struct mutual_session *session);
+enum mutual_io mu_session_fail_flooded(struct mutual_session *session, struct mutual_error *err);
+
+/* library.c: what OpenSSL's answer means, when it is not success. */
+enum mutual_io mu_library_outcome(struct mutual_session *session, int answer,
+                                  struct mutual_error *err);
+/* Gives the connection object back. Its session stays fit for resumption when `resumable`. */
+void mu_library_done(struct mutual_session *session, bool resumable);
+
+/* info.c: what was said, while the library still knows it. */
+struct mu_said mu_info_said(const struct mutual_session *session);
 
 /* wire.c: the BIO between OpenSSL and the caller's windows. */
 BIO_METHOD *mu_wire_method(void);
 BIO *mu_wire_bio(BIO_METHOD *method, struct mutual_session *session);
-/* Moves what was spilled into `out`, as far as it has room. */
+/* Moves what is waiting for room into `out`, as far as it has some. */
 void mu_wire_drain(struct mutual_session *session, struct mutual_wire *wire);
+/* Is something still waiting? */
+bool mu_wire_is_late(const struct mutual_session *session);
 /* Puts a fatal alert of our own before encryption, for what OpenSSL never got to see. */
 void mu_wire_alert(struct mutual_session *session, uint8_t alert);
 
@@ -220,6 +256,9 @@ bool mu_cache_put(struct mutual_cache *cache, struct mu_slice key, SSL_SESSION *
                   const struct mu_proof *proof, const char *service, bool single);
 void mu_cache_drop(struct mutual_cache *cache, struct mu_resumable *entry);
 uint64_t mu_cache_serial(struct mutual_cache *cache);
+
+/* alert.c: which of the context's identities we presented; NULL: it has none. */
+const struct mutual_identity *mu_shown_identity(const struct mutual_session *session);
 
 /* failure.c, alert.c: what went wrong, in our words. Both always return false. */
 bool mu_failure_name(struct mutual_session *session, int ssl_error, struct mutual_error *err);

@@ -4,11 +4,11 @@
  * call does not consume stays with the caller. Only an alert that finds no room is kept here, since
  * OpenSSL never offers the alert of a failed handshake twice.
  */
-#include "session/session_internal.h"
+#include "session/channel_internal.h"
 
 #include <string.h>
 
-void mu_wire_drain(struct mutual_session *session, struct mutual_wire *wire)
+static void drain_spill(struct mutual_session *session, struct mutual_wire *wire)
 {
     size_t room = wire->out_cap - wire->out_len;
     size_t len = session->spill_len < room ? session->spill_len : room;
@@ -19,6 +19,19 @@ void mu_wire_drain(struct mutual_session *session, struct mutual_wire *wire)
     memmove(session->spill, session->spill + len, session->spill_len - len);
     wire->out_len += len;
     session->spill_len = (uint8_t)(session->spill_len - len);
+}
+
+void mu_wire_drain(struct mutual_session *session, struct mutual_wire *wire)
+{
+    drain_spill(session, wire);
+    if (session->spill_len == 0 && session->channel != NULL) {
+        mu_channel_drain(session->channel, wire);
+    }
+}
+
+bool mu_wire_is_late(const struct mutual_session *session)
+{
+    return session->spill_len > 0 || (session->channel != NULL && session->channel->sealed.len > 0);
 }
 
 void mu_wire_alert(struct mutual_session *session, uint8_t alert)

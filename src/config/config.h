@@ -181,11 +181,13 @@ struct config_connections {
 };
 
 enum config_tls_min { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_records { CONFIG_RECORDS_OWN, CONFIG_RECORDS_LIBRARY };
 struct config_tls {
     struct config_mark mark;
     enum config_tls_min min;
     bool resumption;
-    bool strict_sni; /* inbound only */
+    bool strict_sni;                  /* inbound only */
+    enum config_records record_layer; /* inbound only */
 };
 
 enum config_mode {
@@ -352,8 +354,7 @@ bool config_snapshot_load_text(const char *name, struct mu_slice text,
                                struct config_findings *findings,
                                struct config_snapshot **ret_snapshot);
 
-/* ---- what the schema tables say ----------------------------------------------------------------
- */
+/* ---- what the schema tables say -------------------------------------------------------------- */
 
 /* JSON Schema (2020-12) for editors. */
 void config_schema_json(struct mu_buf *out);
@@ -361,9 +362,8 @@ void config_schema_json(struct mu_buf *out);
 void config_schema_defaults(struct mu_buf *out);
 /* mutual.yaml(5), in mdoc. */
 void config_schema_mdoc(struct mu_buf *out);
-/* The configuration in force, defaults filled in, as YAML. */
+/* The configuration in force, defaults filled in, as YAML; and the same as one JSON object. */
 void config_show(const struct config *config, struct mu_buf *out);
-/* The same as one JSON object; durations and times are texts as in YAML. */
 void config_show_json(const struct config *config, struct mu_buf *out);
 
 #endif

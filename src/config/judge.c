@@ -308,10 +308,13 @@ static void judge_outbound(struct judge *j, const struct config_outbound *out)
         COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place, NULL,
                  "an outbound target presents one certificate");
     }
-    if (config_is_set(&out->tls.mark, "strict-sni")) {
-        struct config_place place = config_place_of(&out->tls.mark, "strict-sni");
-        COMPLAIN(j, CONFIG_WARNING, MUTUAL_E_CONFIG_INVALID, &place, NULL,
-                 "strict-sni has a meaning for inbound listeners only");
+    static const char *const inbound_only[] = {"strict-sni", "record-layer"};
+    for (size_t i = 0; i < MU_COUNT(inbound_only); i++) {
+        if (config_is_set(&out->tls.mark, inbound_only[i])) {
+            struct config_place place = config_place_of(&out->tls.mark, inbound_only[i]);
+            COMPLAIN(j, CONFIG_WARNING, MUTUAL_E_CONFIG_INVALID, &place, NULL,
+                     "%s has a meaning for inbound listeners only", inbound_only[i]);
+        }
     }
 }
 

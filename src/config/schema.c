@@ -166,6 +166,7 @@ static const struct block connections_block = {
 
 #define THIS config_tls
 static const char *const tls_words[] = {"1.2", "1.3", NULL};
+static const char *const records_words[] = {"own", "library", NULL};
 static const struct setting tls_settings[] = {
     {"min", SETTING_WORD, .reload = RELOAD_NEW, AT(min), .dflt = "1.2", .words = tls_words,
      .since = "0.1", .help = "the oldest TLS that is spoken"},
@@ -173,6 +174,10 @@ static const struct setting tls_settings[] = {
      .since = "0.1", .help = "let sessions be resumed; each is admitted anew"},
     {"strict-sni", SETTING_BOOL, .reload = RELOAD_NEW, AT(strict_sni), .dflt = "false",
      .since = "0.1", .help = "refuse a client that asks for a name no certificate here has"},
+    {"record-layer", SETTING_WORD, .reload = RELOAD_NEW, AT(record_layer), .dflt = "own",
+     .words = records_words, .since = "0.1",
+     .help = "who encrypts the data of TLS 1.3 after the handshake: mutual, or OpenSSL for less "
+             "speed and more memory"},
     {.name = NULL},
 };
 #undef THIS

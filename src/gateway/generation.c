@@ -147,6 +147,7 @@ static bool make_context(struct worker *worker, struct service *service, struct 
         .strict_sni = inbound != NULL && tls->strict_sni,
         .hosts = hosts.items,
         .host_count = hosts.count,
+        .library_records = tls->record_layer == CONFIG_RECORDS_LIBRARY,
         .cache = tls->resumption ? worker->cache : NULL,
     };
     struct mu_context_extras extras = {

@@ -10,6 +10,10 @@ from gateway import inbound
 from net import Backend, TlsClient, client_context, refused, say, until
 
 
+# who encrypts the data after the handshake: both ways must look the same from outside
+RECORDS = pytest.mark.parametrize("records", ["own", "library"])
+
+
 def test_a_granted_client_is_let_through_and_logged(gateway, pki, backend):
     g = gateway(inbound(pki, backend))
     with TlsClient(g.address(), client_context(pki, pki.client())) as client:
@@ -36,8 +40,9 @@ def test_every_key_type_and_version(gateway, pki, backend, key, version):
         {ssl.TLSVersion.TLSv1_2: "TLS 1.2", ssl.TLSVersion.TLSv1_3: "TLS 1.3"}[version]
 
 
-def test_much_data_both_ways_at_once(gateway, pki, backend):
-    g = gateway(inbound(pki, backend))
+@RECORDS
+def test_much_data_both_ways_at_once(gateway, pki, backend, records):
+    g = gateway(inbound(pki, backend, tls={"record-layer": records}))
     data = os.urandom(1 << 20) * 24
     with TlsClient(g.address(), client_context(pki, pki.client())) as client:
         got = client.exchange(data)
@@ -46,7 +51,8 @@ def test_much_data_both_ways_at_once(gateway, pki, backend):
     assert line["bytes_in"] == line["bytes_out"] == len(data)
 
 
-def test_a_reader_that_stalls_holds_the_writer_back(gateway, pki):
+@RECORDS
+def test_a_reader_that_stalls_holds_the_writer_back(gateway, pki, records):
     sent = []
 
     def pour(one):
@@ -60,7 +66,7 @@ def test_a_reader_that_stalls_holds_the_writer_back(gateway, pki):
             pass
 
     with Backend(pour) as backend:
-        g = gateway(inbound(pki, backend))
+        g = gateway(inbound(pki, backend, tls={"record-layer": records}))
         with TlsClient(g.address(), client_context(pki, pki.client())) as client:
             assert client.tls.recv(1)
             until(lambda: len(backend.lost) or len(sent) > 5)
@@ -69,7 +75,8 @@ def test_a_reader_that_stalls_holds_the_writer_back(gateway, pki):
             assert len(sent) < 2000, "124 MiB were taken from the backend for a client that sleeps"
 
 
-def test_a_direction_that_ends_leaves_the_other_open(gateway, pki):
+@RECORDS
+def test_a_direction_that_ends_leaves_the_other_open(gateway, pki, records):
     def behave(one):
         got = b""
         while data := one.recv(4096):
@@ -77,7 +84,7 @@ def test_a_direction_that_ends_leaves_the_other_open(gateway, pki):
         one.sendall(b"you said " + got)  # after the client's end came through
 
     with Backend(behave) as backend:
-        g = gateway(inbound(pki, backend))
+        g = gateway(inbound(pki, backend, tls={"record-layer": records}))
         context = client_context(pki, pki.client())
         raw = socket.create_connection(tuple(g.address().rsplit(":", 1)), timeout=10)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -109,9 +116,10 @@ def test_a_direction_that_ends_leaves_the_other_open(gateway, pki):
         raw.close()
 
 
-def test_the_backend_may_end_first(gateway, pki):
+@RECORDS
+def test_the_backend_may_end_first(gateway, pki, records):
     with Backend(lambda one: one.sendall(b"that is all")) as backend:
-        g = gateway(inbound(pki, backend))
+        g = gateway(inbound(pki, backend, tls={"record-layer": records}))
         with TlsClient(g.address(), client_context(pki, pki.client())) as client:
             assert client.tls.recv(100) == b"that is all"
             assert client.tls.recv(100) == b""  # close_notify: a clean end

@@ -157,6 +157,8 @@ static void end_start(struct tls_pair *pair, struct tls_end *end)
         end->options.identity_count = end->identity_count;
         end->options.clock_s = pair_clock;
         end->options.clock_context = pair;
+        end->options.library_records =
+            end->options.library_records || getenv("TLS_PAIR_LIBRARY_RECORDS") != NULL;
         assert_ok(mu_context_new(&end->options, &end->extras, &end->context, &end->err), &end->err);
         if (end->tls12) {
             assert_int_equal(SSL_CTX_set_max_proto_version(end->context->ssl, TLS1_2_VERSION), 1);

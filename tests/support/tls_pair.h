@@ -9,6 +9,9 @@
  *     tls_pair_shake(&pair);                   // contexts and sessions are made here
  *     assert_int_equal(pair.server.io, MUTUAL_IO_FAILED);
  *     tls_pair_done(&pair);
+ *
+ * With TLS_PAIR_LIBRARY_RECORDS in the environment no end has a record layer of its own: suites of
+ * this fixture are run both ways.
  */
 #ifndef TESTS_SUPPORT_TLS_PAIR_H
 #define TESTS_SUPPORT_TLS_PAIR_H
