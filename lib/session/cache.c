@@ -119,7 +119,8 @@ void mu_cache_drop(struct mutual_cache *cache, struct mu_resumable *entry)
     unlink_use(cache, entry);
     cache->count--;
     mu_proof_clear(&entry->proof);
-    SSL_SESSION_free(entry->ssl);
+    SSL_SESSION_free(entry->kept.ssl);
+    mu_wipe(&entry->kept, sizeof entry->kept);
     mu_free(entry);
 }
 
@@ -140,7 +141,7 @@ static void make_room(struct mutual_cache *cache, struct mu_slice key, size_t al
     }
 }
 
-bool mu_cache_put(struct mutual_cache *cache, struct mu_slice key, SSL_SESSION *ssl,
+bool mu_cache_put(struct mutual_cache *cache, struct mu_slice key, const struct mu_kept *kept,
                   const struct mu_proof *proof, const char *service, bool single)
 {
     size_t service_size = strlen(service) + 1;
@@ -157,16 +158,14 @@ bool mu_cache_put(struct mutual_cache *cache, struct mu_slice key, SSL_SESSION *
     entry->key_len = (uint8_t)key.len;
     memcpy(entry->service, service, service_size);
     entry->under = mu_map_get(cache->by_key, key);
-    if (SSL_SESSION_up_ref(ssl) != 1) {
-        mu_free(entry);
-        return false;
-    }
-    entry->ssl = ssl;
     if (!mu_map_put(cache->by_key, key, entry)) {
-        SSL_SESSION_free(ssl);
         mu_free(entry);
         return false;
     }
+    if (kept->ssl != NULL) {
+        (void)SSL_SESSION_up_ref(kept->ssl); /* of an object that there is: cannot fail */
+    }
+    entry->kept = *kept;
     entry->proof = *proof;
     if (proof->chain != NULL) {
         entry->proof.chain = mutual_chain_ref(proof->chain);

@@ -96,7 +96,52 @@ static bool is_small(const struct mutual_session *session)
     return bytes <= MU_LIMIT_KEPT_BYTES;
 }
 
-static void keep(struct mutual_session *session, SSL_SESSION *kept)
+/* The library would hold on to the peer's certificates as it parsed them, some ten kilobytes for
+ * each session. Our server reads none of them ever again: what they prove is in our own evidence.
+ */
+static bool keep_little(const SSL_SESSION *whole, int64_t until_s, struct mu_kept *kept)
+{
+    const SSL_CIPHER *cipher = SSL_SESSION_get0_cipher(whole);
+    unsigned len = 0;
+    const unsigned char *binding = SSL_SESSION_get0_id_context(whole, &len);
+    size_t psk_len = SSL_SESSION_get_master_key(whole, NULL, 0);
+    if (cipher == NULL || len != sizeof kept->binding || psk_len == 0 ||
+        psk_len > sizeof kept->psk) {
+        return false;
+    }
+    *kept = (struct mu_kept){
+        .until_s = until_s,
+        .suite = SSL_CIPHER_get_protocol_id(cipher),
+        .psk_len = (uint8_t)psk_len,
+    };
+    memcpy(kept->binding, binding, len);
+    return SSL_SESSION_get_master_key(whole, kept->psk, psk_len) == psk_len;
+}
+
+/* The library's object again, made of what was kept; NULL: its time is over, or no memory. */
+static SSL_SESSION *revive(const struct mutual_session *session, const struct mu_resumable *entry)
+{
+    const struct mu_kept *kept = &entry->kept;
+    int64_t left_s = kept->until_s - mu_context_now(session->context);
+    uint8_t suite[2];
+    mu_put_be16(suite, kept->suite);
+    const SSL_CIPHER *cipher = SSL_CIPHER_find(session->ssl, suite);
+    SSL_SESSION *made = cipher == NULL || left_s <= 0 ? NULL : SSL_SESSION_new();
+    if (made != NULL &&
+        (SSL_SESSION_set_protocol_version(made, TLS1_3_VERSION) != 1 ||
+         SSL_SESSION_set_cipher(made, cipher) != 1 ||
+         SSL_SESSION_set1_master_key(made, kept->psk, kept->psk_len) != 1 ||
+         SSL_SESSION_set1_id(made, entry->key, entry->key_len) != 1 ||
+         SSL_SESSION_set1_id_context(made, kept->binding, sizeof kept->binding) != 1 ||
+         SSL_SESSION_set1_ticket_appdata(made, &entry->proof.serial, sizeof entry->proof.serial) !=
+             1 ||
+         SSL_SESSION_set_timeout(made, (long)left_s) != 1)) {
+        SSL_SESSION_free(MU_TAKE(made));
+    }
+    return made;
+}
+
+static void keep(struct mutual_session *session, SSL_SESSION *whole)
 {
     struct mutual_cache *cache = session->context->cache;
     struct mu_proof proof = {
@@ -108,7 +153,7 @@ static void keep(struct mutual_session *session, SSL_SESSION *kept)
     };
     const uint8_t *binding = session->context->binding;
     unsigned len = 0;
-    const unsigned char *id = SSL_SESSION_get_id(kept, &len);
+    const unsigned char *id = SSL_SESSION_get_id(whole, &len);
     struct mu_slice key = session->server ? mu_slice_of(id, len)
                                           : mu_slice_of(binding, sizeof session->context->binding);
     bool single = session->server || SSL_version(session->ssl) != TLS1_3_VERSION;
@@ -117,10 +162,15 @@ static void keep(struct mutual_session *session, SSL_SESSION *kept)
         !still_admitted(session, &proof, session->evidence.service)) {
         return;
     }
-    (void)SSL_SESSION_set_timeout(kept, life_s(session));
-    if (SSL_SESSION_set1_ticket_appdata(kept, &proof.serial, sizeof proof.serial) == 1) {
-        (void)mu_cache_put(cache, key, kept, &proof, session->evidence.service, single);
+    (void)SSL_SESSION_set_timeout(whole, life_s(session));
+    bool little = session->server && SSL_version(session->ssl) == TLS1_3_VERSION;
+    struct mu_kept kept = {.ssl = whole};
+    int64_t until_s = mu_context_now(session->context) + life_s(session);
+    if (little ? keep_little(whole, until_s, &kept)
+               : SSL_SESSION_set1_ticket_appdata(whole, &proof.serial, sizeof proof.serial) == 1) {
+        (void)mu_cache_put(cache, key, &kept, &proof, session->evidence.service, single);
     }
+    mu_wipe(&kept, sizeof kept);
 }
 
 /* Called with each session that could be resumed. Returns 0: we take no reference from OpenSSL. */
@@ -153,7 +203,7 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int
 {
     struct mutual_session *session = SSL_get_app_data(ssl);
     struct mutual_cache *cache = session->context->cache;
-    *copy = 1; /* OpenSSL takes a reference of its own */
+    *copy = 0; /* OpenSSL takes over the reference that we give */
     if (cache == NULL || len <= 0) {
         return NULL;
     }
@@ -161,8 +211,12 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int
     if (entry == NULL || !still_admitted(session, &entry->proof, entry->service)) {
         return NULL;
     }
+    SSL_SESSION *found = entry->kept.ssl;
+    if (found != NULL ? SSL_SESSION_up_ref(found) != 1 : (found = revive(session, entry)) == NULL) {
+        return NULL;
+    }
     proof_copy(&session->proof, &entry->proof);
-    return entry->ssl;
+    return found;
 }
 
 /* OpenSSL found the session broken. */
@@ -175,7 +229,7 @@ static void forget_session(SSL_CTX *ssl, SSL_SESSION *broken)
         return;
     }
     struct mu_resumable *entry = mu_cache_find(context->cache, mu_slice_of(id, len));
-    if (entry != NULL && entry->ssl == broken) {
+    if (entry != NULL && (entry->kept.ssl == NULL || entry->kept.ssl == broken)) {
         mu_cache_drop(context->cache, entry);
     }
 }
@@ -218,15 +272,15 @@ void mu_resume_offer(struct mutual_session *session)
     struct mu_slice key = mu_slice_of(session->context->binding, sizeof session->context->binding);
     struct mu_resumable *entry = cache != NULL ? mu_cache_find(cache, key) : NULL;
     while (entry != NULL && (!still_admitted(session, &entry->proof, entry->service) ||
-                             SSL_SESSION_is_resumable(entry->ssl) != 1)) {
+                             SSL_SESSION_is_resumable(entry->kept.ssl) != 1)) {
         mu_cache_drop(cache, entry);
         entry = mu_cache_find(cache, key);
     }
-    if (entry == NULL || SSL_set_session(session->ssl, entry->ssl) != 1) {
+    if (entry == NULL || SSL_set_session(session->ssl, entry->kept.ssl) != 1) {
         return;
     }
     proof_copy(&session->proof, &entry->proof);
-    if (SSL_SESSION_get_protocol_version(entry->ssl) == TLS1_3_VERSION) {
+    if (SSL_SESSION_get_protocol_version(entry->kept.ssl) == TLS1_3_VERSION) {
         mu_cache_drop(cache, entry); /* RFC 8446 section C.4: a ticket is used once */
     }
 }

@@ -239,10 +239,20 @@ void mu_resume_keep_finished(struct mutual_session *session);
 void mu_proof_clear(struct mu_proof *proof);
 
 /* cache.c */
+/* What resumes a session. */
+struct mu_kept {
+    SSL_SESSION *ssl; /* as the library has it, or NULL ... */
+    int64_t until_s;  /* ... and as little of one of TLS 1.3 as its server needs, which is nothing
+                         of the peer's certificate: RFC 8446 section 4.6.1               */
+    uint16_t suite;
+    uint8_t psk_len;
+    uint8_t psk[48];
+    uint8_t binding[32];
+};
 struct mu_resumable {
     struct mu_resumable *newer, *older; /* by use, in the whole cache            */
     struct mu_resumable *under;         /* another one of the same key           */
-    SSL_SESSION *ssl;
+    struct mu_kept kept;
     struct mu_proof proof;
     uint8_t key[32];
     uint8_t key_len;
@@ -250,9 +260,9 @@ struct mu_resumable {
 };
 /* The newest session kept under the key, now the most recently used one of all; NULL: none. */
 struct mu_resumable *mu_cache_find(struct mutual_cache *cache, struct mu_slice key);
-/* Keeps `ssl` (a reference is taken) and the proof (references too). False: no memory, or the key
- * is not of the right length. `single` replaces what the key had. */
-bool mu_cache_put(struct mutual_cache *cache, struct mu_slice key, SSL_SESSION *ssl,
+/* Keeps a copy of `kept` and of the proof; references are taken. False: no memory, or the key is
+ * not of the right length. `single` replaces what the key had. */
+bool mu_cache_put(struct mutual_cache *cache, struct mu_slice key, const struct mu_kept *kept,
                   const struct mu_proof *proof, const char *service, bool single);
 void mu_cache_drop(struct mutual_cache *cache, struct mu_resumable *entry);
 uint64_t mu_cache_serial(struct mutual_cache *cache);

@@ -16,7 +16,8 @@ static uint64_t put(struct mutual_cache *cache, unsigned number, bool single)
     uint8_t bytes[4];
     SSL_SESSION *ssl = SSL_SESSION_new();
     struct mu_proof proof = {.serial = mu_cache_serial(cache), .trust_generation = 7};
-    assert_true(mu_cache_put(cache, key_of(number, bytes), ssl, &proof, "svc", single));
+    const struct mu_kept kept = {.ssl = ssl};
+    assert_true(mu_cache_put(cache, key_of(number, bytes), &kept, &proof, "svc", single));
     SSL_SESSION_free(ssl);
     return proof.serial;
 }
@@ -103,13 +104,14 @@ static void what_cannot_be_kept_is_not(void **state)
     struct mutual_cache *nothing = mutual_cache_new(0);
     SSL_SESSION *ssl = SSL_SESSION_new();
     const struct mu_proof proof = {.serial = 1};
+    const struct mu_kept kept = {.ssl = ssl};
     uint8_t key[40] = {0};
-    assert_false(mu_cache_put(cache, mu_slice_of(key, 0), ssl, &proof, "svc", true));
-    assert_false(mu_cache_put(cache, mu_slice_of(key, 33), ssl, &proof, "svc", true));
-    assert_false(mu_cache_put(nothing, mu_slice_of(key, 4), ssl, &proof, "svc", true));
+    assert_false(mu_cache_put(cache, mu_slice_of(key, 0), &kept, &proof, "svc", true));
+    assert_false(mu_cache_put(cache, mu_slice_of(key, 33), &kept, &proof, "svc", true));
+    assert_false(mu_cache_put(nothing, mu_slice_of(key, 4), &kept, &proof, "svc", true));
     for (unsigned long n = 1; n <= 2; n++) {
         mu_alloc_fail_after(n);
-        assert_false(mu_cache_put(cache, mu_slice_of(key, 4), ssl, &proof, "svc", true));
+        assert_false(mu_cache_put(cache, mu_slice_of(key, 4), &kept, &proof, "svc", true));
         mu_alloc_fail_after(0);
     }
     assert_int_equal(mutual_cache_count(cache), 0);

@@ -309,8 +309,70 @@ static void a_ticket_does_not_outlive_the_chain(void **state)
     drop_caches(caches);
 }
 
-UNIT_MAIN(UNIT_CASE(every_key_in_both_versions), UNIT_CASE(a_reload_costs_nothing),
-          UNIT_CASE(a_full_handshake_follows), UNIT_CASE(the_revoked_are_refused),
-          UNIT_CASE(the_expired_are_refused), UNIT_CASE(without_our_table_nothing_is_resumed),
+static void every_suite_is_resumed(void **state)
+{
+    (void)state;
+    static const char *const suites[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+                                         "TLS_CHACHA20_POLY1305_SHA256"};
+    for (size_t i = 0; i < MU_COUNT(suites); i++) {
+        struct tls_pair pair;
+        struct mutual_session_info info;
+        tls_pair_init(&pair);
+        struct caches caches = give_caches(&pair);
+        tls_pair_start(&pair);
+        assert_int_equal(SSL_CTX_set_ciphersuites(pair.client.context->ssl, suites[i]), 1);
+        for (int round = 0; round < 3; round++) {
+            connect_once(&pair);
+            assert_int_equal(was_resumed(&pair), round > 0);
+            mutual_session_info(pair.server.session, &info);
+            assert_string_equal(info.cipher, suites[i]);
+        }
+        tls_pair_done(&pair);
+        drop_caches(caches);
+    }
+}
+
+/* What our server keeps of a session of TLS 1.3 holds no certificate, and no object of OpenSSL. */
+static void little_is_kept(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    tls_pair_init(&pair);
+    struct caches caches = give_caches(&pair);
+    connect_once(&pair);
+    const unsigned char *ticket = NULL;
+    size_t len = 0;
+    SSL_SESSION_get0_ticket(SSL_get_session(pair.client.session->ssl), &ticket, &len);
+    const struct mu_resumable *entry = mu_cache_find(caches.server, mu_slice_of(ticket, len));
+    assert_non_null(entry);
+    assert_null(entry->kept.ssl);
+    assert_int_equal(entry->kept.psk_len, 32);
+    assert_int_equal(entry->kept.until_s, PKI_NOW_S + 7200);
+    tls_pair_done(&pair);
+    drop_caches(caches);
+}
+
+static void two_hours_later(struct tls_pair *pair)
+{
+    pair->now_s = PKI_NOW_S + 7200;
+}
+
+static void a_session_ends_by_our_clock(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    struct caches caches;
+    resume_after(two_hours_later, false, &pair, &caches);
+    assert_int_equal(pair.server.io, MUTUAL_IO_DONE);
+    assert_false(was_resumed(&pair));
+    tls_pair_done(&pair);
+    drop_caches(caches);
+}
+
+UNIT_MAIN(UNIT_CASE(every_suite_is_resumed), UNIT_CASE(little_is_kept),
+          UNIT_CASE(a_session_ends_by_our_clock), UNIT_CASE(every_key_in_both_versions),
+          UNIT_CASE(a_reload_costs_nothing), UNIT_CASE(a_full_handshake_follows),
+          UNIT_CASE(the_revoked_are_refused), UNIT_CASE(the_expired_are_refused),
+          UNIT_CASE(without_our_table_nothing_is_resumed),
           UNIT_CASE(a_broken_end_keeps_the_session), UNIT_CASE(the_client_uses_a_ticket_once),
           UNIT_CASE(a_ticket_does_not_outlive_the_chain))
