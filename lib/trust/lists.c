@@ -3,6 +3,7 @@
  * The shelf of revocation lists: side by side by issuer, key and scope, each complete list with the
  * delta that goes with it (RFC 5280 section 5.2.4), and which other keys a list speaks for.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "trust/revocation_internal.h"
@@ -73,6 +74,32 @@ static int compare_numbers(struct mu_slice a, struct mu_slice b)
         return a.len < b.len ? -1 : 1;
     }
     return mu_slice_compare(a, b);
+}
+
+bool mu_trust_list_is_behind(const struct mu_trust_list *list, const struct mu_trust_list *used)
+{
+    bool same = list->delta == used->delta && memcmp(list->key_hash, used->key_hash, 32) == 0 &&
+                mu_slice_equal(list->issuer_canon, used->issuer_canon) &&
+                mu_slice_equal(list->scope, used->scope);
+    return same && (compare_numbers(list->number, used->number) < 0 ||
+                    list->this_update_s < used->this_update_s);
+}
+
+const char *mu_trust_list_number(const struct mu_trust_list *list, char text[MU_NUMBER_TEXT])
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < list->number.len && list->number.len <= 8; i++) {
+        value = value << 8 | list->number.data[i];
+    }
+    if (list->number.len <= 8) {
+        (void)snprintf(text, MU_NUMBER_TEXT, "%llu", (unsigned long long)value);
+        return text;
+    }
+    MU_AUTO(buf) struct mu_buf hex;
+    mu_buf_init(&hex, 1024);
+    mu_hex(&hex, list->number);
+    (void)snprintf(text, MU_NUMBER_TEXT, "0x%s", mu_buf_str(&hex));
+    return text;
 }
 
 static bool is_newer(const struct mu_crl *a, const struct mu_crl *b)

@@ -273,3 +273,28 @@ bool mu_revocation_check(const struct mutual_trust *trust, const struct mutual_l
     *ret_until_s = inquiry.until_s;
     return true;
 }
+
+/* ---- for whoever only wants to know ------------------------------------------------------------
+ */
+
+enum mutual_code mu_trust_link_status(const struct mutual_trust *trust,
+                                      const struct mutual_link *link, size_t index, int64_t now_s)
+{
+    struct mutual_error err = {0};
+    int64_t until_s = MU_TIME_NEVER_S;
+    return mu_revocation_check(trust, link, index, "", now_s, &until_s, &err) ? MUTUAL_OK
+                                                                              : err.code;
+}
+
+bool mu_trust_status_differs(const struct mutual_trust *a, const struct mutual_trust *b,
+                             const struct mutual_chain *chain, int64_t now_s)
+{
+    size_t count = 0;
+    const struct mutual_link *links = mutual_chain_links(chain, &count);
+    bool differs = false;
+    for (size_t i = 0; i + 1 < count && !differs; i++) {
+        differs = mu_trust_link_status(a, &links[i], i, now_s) !=
+                  mu_trust_link_status(b, &links[i], i, now_s);
+    }
+    return differs;
+}

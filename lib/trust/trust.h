@@ -63,6 +63,22 @@ struct mu_trust_list {
 /* The lists one after the other; false past the last. */
 bool mu_trust_list(const struct mutual_trust *trust, size_t index, struct mu_trust_list *ret_list);
 
+/* Is it the same list (issuer, key, scope) as one in use, but older: by its number (RFC 5280
+ * section 5.2.3: "CRL numbers ... monotonically increasing") or by its date? */
+bool mu_trust_list_is_behind(const struct mu_trust_list *list, const struct mu_trust_list *used);
+/* Its number in decimal, or in hexadecimal where it is long. */
+#define MU_NUMBER_TEXT 64
+const char *mu_trust_list_number(const struct mu_trust_list *list, char text[MU_NUMBER_TEXT]);
+
+/* What the lists say of one link of a chain, its place counted from the leaf: MUTUAL_OK,
+ * CERT_REVOKED, CRL_STALE or CRL_MISSING. A look-up, no more. */
+enum mutual_code mu_trust_link_status(const struct mutual_trust *trust,
+                                      const struct mutual_link *link, size_t index, int64_t now_s);
+/* Do two bundles, one perhaps the other's successor, say different things of any link of the chain
+ * but its anchor? */
+bool mu_trust_status_differs(const struct mutual_trust *a, const struct mutual_trust *b,
+                             const struct mutual_chain *chain, int64_t now_s);
+
 /* Makes a chain from its parts, which are copied: for what comes out of a session ticket, and for
  * tests. `links` leaf first; `subject` and `issuer` are the leaf's. Fails with LIMIT,
  * NAME_MALFORMED, SPIFFE_MALFORMED or NO_MEMORY. */

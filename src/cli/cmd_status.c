@@ -80,6 +80,45 @@ static void show_services(const struct cli *cli, const json_t *status)
     cli_table_print(table, cli);
 }
 
+static void show_list(struct cli_table *table, const json_t *trust, const json_t *list)
+{
+    bool stale = json_is_true(json_object_get(list, "crl_stale"));
+    cli_table_cell(table, CLI_BOLD, "%s", text_at(trust, "name"));
+    cli_table_cell(table, CLI_PLAIN, "%s", text_at(list, "issuer"));
+    cli_table_cell(table, CLI_PLAIN, "%s%s", text_at(list, "crl_number"),
+                   strcmp(text_at(list, "kind"), "delta") == 0 ? " (delta)" : "");
+    cli_table_cell(table, CLI_PLAIN, "%lld",
+                   json_integer_value(json_object_get(list, "crl_entries")));
+    cli_table_cell(table, CLI_PLAIN, "%s", text_at(list, "this_update"));
+    cli_table_cell(table, stale ? CLI_BAD : CLI_PLAIN, "%s", text_at(list, "next_update"));
+    cli_table_cell(table, stale ? CLI_BAD : CLI_DIM, "%s", text_at(list, "when_stale"));
+}
+
+/* Nothing where there are no lists. */
+static void show_lists(const struct cli *cli, const json_t *status)
+{
+    static const char *const heads[] = {"TRUST",   "REVOCATION LIST OF", "NUMBER",     "ENTRIES",
+                                        "UPDATED", "NEXT UPDATE",        "WHEN STALE", NULL};
+    MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
+    size_t t;
+    const json_t *trust;
+    size_t count = 0;
+    json_array_foreach(json_object_get(status, "trust"), t, trust)
+    {
+        size_t i;
+        const json_t *list;
+        json_array_foreach(json_object_get(trust, "lists"), i, list)
+        {
+            show_list(table, trust, list);
+            count++;
+        }
+    }
+    if (count > 0) {
+        cli_print(cli, "\n");
+        cli_table_print(table, cli);
+    }
+}
+
 static void show(const struct cli *cli, const json_t *status)
 {
     bool ok = json_is_true(json_object_get(status, "ok"));
@@ -92,6 +131,7 @@ static void show(const struct cli *cli, const json_t *status)
     }
     cli_print(cli, "\n");
     show_services(cli, status);
+    show_lists(cli, status);
     cli_print(cli, "\n");
     show_processes(cli, status);
 }

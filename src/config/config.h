@@ -146,6 +146,7 @@ struct config_revocation {
     enum config_scope scope;
     bool required;
     struct config_stale when_stale;
+    bool unsafe_rollback;
 };
 
 struct config_trust {

@@ -27,6 +27,10 @@ static const struct setting revocation_settings[] = {
     {"when-stale", SETTING_STALE, AT(when_stale), .dflt = "refuse", .since = "0.1",
      .help = "what a list past its next update does: refuse everybody, serve for some more time "
              "(grace 24h), or serve for ever"},
+    {"unsafe-rollback", SETTING_BOOL, AT(unsafe_rollback), .dflt = "false", .since = "0.1",
+     .help =
+         "let a reload replace a list by one with a lower number or an older date, which brings "
+         "back whoever was revoked in between"},
     {.name = NULL},
 };
 #undef THIS

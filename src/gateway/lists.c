@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ static _Noreturn void helper(int fd, const struct config_snapshot *snapshot,
     struct sandbox_state state;
     struct ipc_channel *channel = NULL;
     helper_begin(fd, user, ROUND_S, 2 * (size_t)MU_LIMIT_CRL_BYTES);
+    (void)setpriority(PRIO_PROCESS, 0, 10); /* who serves comes first */
     bool ok = sandbox_apply(&sandbox_lists, false, &state, &err) &&
               ipc_channel_new(HELPER_FD, IPC_LISTS, IPC_PARENT, &channel, &err) &&
               world_lists_make(snapshot, known, send_list, channel, &err) &&

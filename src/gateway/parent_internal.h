@@ -67,6 +67,8 @@ struct parent {
     struct event_timer patience; /* how long a coming setup may take */
     struct event_timer watchdog;
     struct event_timer reload_timer;
+    struct event_timer fresh; /* of revocation lists */
+    int64_t fresh_s;          /* until when they were told of */
     struct setup *current;
     struct setup *coming;
     enum phase phase;

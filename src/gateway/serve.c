@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/fresh_internal.h"
 #include "gateway/log_internal.h"
 #include "gateway/parent_internal.h"
 
@@ -299,6 +300,7 @@ static void tell_listeners(struct parent *parent)
 void parent_serving(struct parent *parent, bool first)
 {
     control_follow(parent->control, &parent->current->world->config->status);
+    fresh_follow(parent);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);

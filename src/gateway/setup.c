@@ -223,7 +223,10 @@ bool setup_new(struct parent *parent, struct setup **ret_setup, struct mutual_er
 
 bool setup_build(struct parent *parent, struct setup *setup, struct mutual_error *err)
 {
-    return build_world(parent, setup, err) && config_snapshot_let_lists_go(setup->snapshot, err) &&
+    return build_world(parent, setup, err) &&
+           (parent->current == NULL ||
+            world_lists_forward(parent->current->world, setup->world, err)) &&
+           config_snapshot_let_lists_go(setup->snapshot, err) &&
            config_snapshot_export(setup->snapshot, &setup->snapshot_fd, err) &&
            open_listeners(parent, setup, err) && put_keys(parent, setup, err);
 }

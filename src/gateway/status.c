@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gateway/parent_internal.h"
+#include "trust/trust.h"
 
 const char *status_unready(const struct parent *parent)
 {
@@ -148,6 +149,44 @@ static void put_reload(const struct parent *parent, struct mu_json *json)
     mu_json_close(json, '}');
 }
 
+static void put_lists(const struct world_trust *trust, int64_t now_s, struct mu_json *json)
+{
+    struct mu_trust_list list;
+    mu_json_open(json, "lists", '[');
+    for (size_t i = 0; mu_trust_list(trust->trust, i, &list); i++) {
+        char number[MU_NUMBER_TEXT];
+        mu_json_open(json, NULL, '{');
+        mu_json_string(json, "issuer", list.issuer);
+        mu_json_string(json, "kind", list.delta ? "delta" : "complete");
+        mu_json_string(json, "crl_number", mu_trust_list_number(&list, number));
+        mu_json_int(json, "crl_entries", (int64_t)list.entries);
+        put_time(json, "this_update", list.this_update_s);
+        put_time(json, "next_update", list.next_update_s);
+        mu_json_int(json, "crl_this_update_timestamp_seconds", list.this_update_s);
+        mu_json_int(json, "crl_next_update_timestamp_seconds", list.next_update_s);
+        mu_json_int(json, "crl_age_seconds", now_s - list.this_update_s);
+        mu_json_bool(json, "crl_stale", now_s >= list.next_update_s);
+        mu_json_bool(json, "crl_used", now_s < list.stale_from_s);
+        mu_json_string(json, "when_stale",
+                       world_stale_outcome(&trust->config->revocation.when_stale));
+        mu_json_close(json, '}');
+    }
+    mu_json_close(json, ']');
+}
+
+static void put_trusts(const struct parent *parent, struct mu_json *json)
+{
+    const struct world *world = parent->current == NULL ? NULL : parent->current->world;
+    mu_json_open(json, "trust", '[');
+    for (size_t i = 0; world != NULL && i < world->trust_count; i++) {
+        mu_json_open(json, NULL, '{');
+        mu_json_string(json, "name", world->trusts[i].config->name);
+        put_lists(&world->trusts[i], mu_clock_wall_s(), json);
+        mu_json_close(json, '}');
+    }
+    mu_json_close(json, ']');
+}
+
 void status_json(const struct parent *parent, const struct meters *figures, struct mu_buf *out)
 {
     struct mu_json json;
@@ -167,6 +206,7 @@ void status_json(const struct parent *parent, const struct meters *figures, stru
         put_service(parent, i, figures, &json);
     }
     mu_json_close(&json, ']');
+    put_trusts(parent, &json);
     mu_json_close(&json, '}');
     (void)mu_buf_byte(out, '\n');
 }

@@ -297,3 +297,48 @@ bool world_lists_reuse(struct world_lists *lists, const struct world_lists *from
     item->list.fd = known->list.fd == -1 ? -1 : fcntl(known->list.fd, F_DUPFD_CLOEXEC, 0);
     return true;
 }
+
+/* ---- forward only -------------------------------------------------------------------------------
+ */
+
+static bool fail_behind(const struct world_trust *trust, const struct mu_trust_list *list,
+                        const struct mu_trust_list *used, struct mutual_error *err)
+{
+    char numbers[2][MU_NUMBER_TEXT];
+    char dates[2][MU_TIME_TEXT];
+    return mu_fail(err, MUTUAL_E_CRL_ROLLBACK,
+                   "the revocation list of \"%.100s\" for trust block \"%s\" has number %s of %s, "
+                   "the one in use has number %s of %s",
+                   list->issuer, trust->config->name, mu_trust_list_number(list, numbers[0]),
+                   mu_time_format(list->this_update_s, dates[0]),
+                   mu_trust_list_number(used, numbers[1]),
+                   mu_time_format(used->this_update_s, dates[1]));
+}
+
+static bool trust_forward(const struct world_trust *old, const struct world_trust *next,
+                          struct mutual_error *err)
+{
+    struct mu_trust_list list;
+    struct mu_trust_list used;
+    for (size_t i = 0; mu_trust_list(next->trust, i, &list); i++) {
+        for (size_t j = 0; mu_trust_list(old->trust, j, &used); j++) {
+            if (mu_trust_list_is_behind(&list, &used)) {
+                return fail_behind(next, &list, &used, err);
+            }
+        }
+    }
+    return true;
+}
+
+bool world_lists_forward(const struct world *old, const struct world *next,
+                         struct mutual_error *err)
+{
+    bool forward = true;
+    for (size_t i = 0; i < next->trust_count && forward; i++) {
+        const struct world_trust *trust = &next->trusts[i];
+        const struct world_trust *before = world_trust_find(old, trust->config->name);
+        forward = before == NULL || trust->config->revocation.unsafe_rollback ||
+                  trust_forward(before, trust, err);
+    }
+    return forward;
+}

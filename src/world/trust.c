@@ -120,14 +120,19 @@ static void add_lists(struct build *build, const struct config_trust *config,
     digest_add_number(digest, revocation->when_stale.grace_s);
 }
 
-static void judge_lists(struct build *build, const struct config_revocation *config,
-                        const struct mutual_trust *trust)
+const char *world_stale_outcome(const struct config_stale *stale)
 {
     static const char *const outcomes[] = {
         [CONFIG_STALE_REFUSE] = "nobody it speaks of is let in",
         [CONFIG_STALE_GRACE] = "it is used for the time of grace only",
         [CONFIG_STALE_ACCEPT] = "it is used all the same",
     };
+    return outcomes[stale->mode];
+}
+
+static void judge_lists(struct build *build, const struct config_revocation *config,
+                        const struct mutual_trust *trust)
+{
     struct config_place place = config_place_of(&config->mark, "crl");
     struct mu_trust_list list;
     for (size_t i = 0; mu_trust_list(trust, i, &list); i++) {
@@ -137,7 +142,7 @@ static void judge_lists(struct build *build, const struct config_revocation *con
                       "fetch the issuer's current list",
                       "the revocation list of \"%s\" is past its next update by %s: %s",
                       list.issuer, mu_duration_words(build->now_s - list.next_update_s, words),
-                      outcomes[config->when_stale.mode]);
+                      world_stale_outcome(&config->when_stale));
         }
     }
 }

@@ -114,6 +114,12 @@ bool world_lists_reuse(struct world_lists *lists, const struct world_lists *from
 size_t world_lists_count(const struct world_lists *lists);
 /* Borrowed, descriptor included; valid until the next put. */
 struct world_list world_lists_get(const struct world_lists *lists, size_t i);
+/* Is no list of `next` older than the same list of the same trust block in `old`? CRL_ROLLBACK; a
+ * trust block may say that it is meant. */
+bool world_lists_forward(const struct world *old, const struct world *next,
+                         struct mutual_error *err);
+/* What happens when a list goes stale, as the end of a sentence. Constant. */
+const char *world_stale_outcome(const struct config_stale *stale);
 /* As world_build, with tables for all files of lists in place of their bytes. The world keeps the
  * mappings that it needs; `lists` may be freed. */
 bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,

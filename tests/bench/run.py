@@ -27,6 +27,7 @@ import tempfile
 import time
 
 import report
+import revoked
 from proxies import PEERS, VERSIONS
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -279,6 +280,8 @@ def parse_arguments():
     parser.add_argument("--pings", type=int, default=150000)
     parser.add_argument("--bulk", type=int, default=256, help="MiB per connection of the up4, down4 modes")
     parser.add_argument("--idle", type=int, default=3000)
+    parser.add_argument("--crl", type=int, metavar="ENTRIES",
+                        help="measure a revocation list of so many entries, and nothing else")
     parser.add_argument("--micro", action="store_true", help="only the micro benchmarks")
     parser.add_argument("--no-micro", action="store_true", help="without the micro benchmarks")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its chart")
@@ -304,8 +307,20 @@ def measure_all(options):
             "surroundings": surroundings(options, load_before)}
 
 
+def measure_list(options):
+    measured = revoked.measure(pathlib.Path(options.build).resolve() / "mutual", options.crl, options.rounds)
+    print("\n" + revoked.section(measured))
+    page = HERE.parent.parent / "docs/performance.md"
+    if options.write:
+        page.write_text(revoked.put(page.read_text(encoding="utf-8"), revoked.section(measured)),
+                        encoding="utf-8")
+
+
 def main():
     options = parse_arguments()
+    if options.crl:
+        measure_list(options)
+        return
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if options.source:
@@ -326,7 +341,9 @@ def main():
     if options.write:
         docs = HERE.parent.parent / "docs"
         docs.mkdir(exist_ok=True)
-        (docs / "performance.md").write_text(report.page(measured), encoding="utf-8")
+        page = docs / "performance.md"
+        lists = revoked.section_of(page.read_text(encoding="utf-8")) if page.exists() else ""
+        page.write_text(revoked.put(report.page(measured), lists), encoding="utf-8")
         (docs / "performance.svg").write_text(report.chart(measured["results"]), encoding="utf-8")
         print(f"\nwrote {docs}/performance.md and performance.svg")
 

@@ -158,6 +158,58 @@ def test_a_bad_list_changes_nothing_and_says_why(gateway, pki, backend, tmp_path
     refused(g.address(), client_context(pki, pki.client("bad")))
 
 
+def numbered(pki, path, number):
+    (pki.issuer.directory / "crlnumber").write_text(number + "\\n")
+    return pki.issuer.crl(path)
+
+
+def test_a_list_does_not_go_back_unless_that_is_said(gateway, pki, backend, tmp_path):
+    crl = numbered(pki, tmp_path / "a.crl", "0100")
+    old = crl.read_bytes()
+    pki.issuer.revoke(pki.client("bad"))
+    numbered(pki, crl, "0102")
+    g = gateway(with_lists(pki, backend, crl))
+    crl.write_bytes(old)
+    assert not g.reload()
+    assert "CRL_ROLLBACK" in str(g.events("reload_refused")[-1])
+    assert "number 256" in g.text() and "number 258" in g.text()
+    refused(g.address(), client_context(pki, pki.client("bad")))
+    numbered(pki, crl, "0101")  # newer by its date, older by its number
+    assert not g.reload()
+    numbered(pki, crl, "0103")
+    assert g.reload()
+    crl.write_bytes(old)
+    g.write(with_lists(pki, backend, crl, **{"unsafe-rollback": True}))
+    assert g.reload()
+    with connect(g, pki, "bad") as client:
+        client.ask()
+
+
+def short_lived(pki, path, seconds):
+    openssl("ca", "-config", pki.issuer.config, "-cert", pki.issuer.cert, "-keyfile",
+            pki.issuer.pair.key, "-gencrl", "-crlsec", seconds, "-out", path)
+    return path
+
+
+def test_a_list_is_told_of_before_it_is_stale_and_then(gateway, pki, backend, tmp_path):
+    crl = short_lived(pki, tmp_path / "a.crl", 8)
+    g = gateway(with_lists(pki, backend, crl))
+    with connect(g, pki) as client:
+        client.ask()
+        lists = g.status()["trust"][0]["lists"]
+        assert len(lists) == 1 and lists[0]["crl_entries"] == 0 and lists[0]["crl_used"]
+        life = lists[0]["crl_next_update_timestamp_seconds"] - \
+            lists[0]["crl_this_update_timestamp_seconds"]
+        assert life == 8 and not lists[0]["crl_stale"]
+        soon = g.event("crl_stale_soon")
+        assert "Issuer" in soon["msg"] and "nobody it speaks of is let in" in soon["msg"]
+        assert g.events("crl_stale") == []
+        assert g.event("crl_stale")
+        assert g.status()["trust"][0]["lists"][0]["crl_stale"]
+    refused(g.address(), client_context(pki, pki.client()))
+    assert g.end(reason="crl_stale")
+
+
 @pytest.mark.parametrize("change", [garbage, wrong_key])
 def test_it_does_not_start_with_a_bad_list(gateway, pki, backend, tmp_path, change):
     crl = tmp_path / "a.crl"

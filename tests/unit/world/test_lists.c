@@ -6,6 +6,7 @@
 #include "world_support.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -157,8 +158,42 @@ static void test_there_is_an_end_to_files(void **state)
     assert_fails(world_lists_put(lists, &one, true, &err), &err, MUTUAL_E_LIMIT);
 }
 
+static void numbered(struct scene *s, const char *more, uint64_t number)
+{
+    char config[256];
+    (void)snprintf(
+        config, sizeof config,
+        "version: 1\ntrust:\n  - {name: corp, bundle: ca.pem, revocation: {crl: a.crl%s}}\n", more);
+    *s = (struct scene){0};
+    scene_add(s, "m", config);
+    scene_add(s, "ca.pem", pki_pem(root));
+    scene_add_bytes(s, "a.crl", pki_crl_at(root, PKI_NOW_S - 9, PKI_NOW_S + 9, number, NULL, 0));
+    scene_build(s);
+    assert_non_null(s->world);
+}
+
+static void test_lists_go_forward_only(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct scene old = {0};
+    struct scene next = {0};
+    struct scene meant = {0};
+    numbered(&old, "", 8);
+    numbered(&next, "", 7);
+    numbered(&meant, ", unsafe-rollback: true", 7);
+    assert_fails(world_lists_forward(old.world, next.world, &err), &err, MUTUAL_E_CRL_ROLLBACK);
+    assert_ok(world_lists_forward(next.world, old.world, &err), &err);
+    assert_ok(world_lists_forward(old.world, old.world, &err), &err);
+    assert_ok(world_lists_forward(old.world, meant.world, &err), &err);
+    scene_done(&old);
+    scene_done(&next);
+    scene_done(&meant);
+}
+
 UNIT_MAIN(UNIT_CASE(test_the_same_world_with_tables_as_with_files),
           UNIT_CASE(test_what_is_known_is_not_read_again),
           UNIT_CASE(test_a_list_that_fails_is_told_at_its_place),
           UNIT_CASE(test_a_table_must_be_there_and_of_this_bundle),
-          UNIT_CASE(test_only_sealed_memory_is_mapped), UNIT_CASE(test_there_is_an_end_to_files))
+          UNIT_CASE(test_only_sealed_memory_is_mapped), UNIT_CASE(test_there_is_an_end_to_files),
+          UNIT_CASE(test_lists_go_forward_only))
