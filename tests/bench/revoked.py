@@ -216,15 +216,24 @@ def family(pid):
 
 
 def memory_mib(pid):
-    total = 0
+    """PSS of all; but memory files whole and once, for their pages are there whoever has touched
+    them."""
+    total, files = 0, {}
     for one in family(pid):
         try:
-            rollup = pathlib.Path(f"/proc/{one}/smaps_rollup").read_text()
+            smaps = pathlib.Path(f"/proc/{one}/smaps").read_text(errors="replace")
         except OSError:
             continue
-        total += next((int(line.split()[1]) for line in rollup.splitlines()
-                       if line.startswith("Pss:")), 0)
-    return total / 1024
+        inode = None
+        for line in smaps.splitlines():
+            words = line.split()
+            if not words[0].endswith(":"):
+                inode = words[4] if "/memfd:" in line else None
+            elif words[0] == "Size:" and inode:
+                files[inode] = max(files.get(inode, 0), int(words[1]))
+            elif words[0] == "Pss:" and not inode:
+                total += int(words[1])
+    return (total + sum(files.values())) / 1024
 
 
 def start(place, peer, program, front, back):
@@ -327,7 +336,8 @@ when a client with that certificate is refused.
 An established connection sends a byte there and back every half millisecond; new connections are made
 one after the other. HAProxy and nginx load the next list in a new process while the old one goes on
 with its connections; ours verifies it in a helper of low priority, and the workers map the result. So
-a pause here is the processor's, which all of them share on this CPU, and not a stop.
+a pause here is the processor's, which all of them share on this CPU, and not a stop. Memory is PSS
+over all processes, the table counted whole.
 
 """
 
