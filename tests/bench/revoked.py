@@ -334,10 +334,10 @@ when a client with that certificate is refused.
 {table}
 
 An established connection sends a byte there and back every half millisecond; new connections are made
-one after the other. HAProxy and nginx load the next list in a new process while the old one goes on
-with its connections; ours verifies it in a helper of low priority, and the workers map the result. So
-a pause here is the processor's, which all of them share on this CPU, and not a stop. Memory is PSS
-over all processes, the table counted whole.
+one after the other. Ours verifies the next list in a helper of low priority, and the workers map the
+result; the helper has the same CPU as the worker here, which is what the pause is. HAProxy and nginx
+load the list in a new process; what holds their established connections up we did not look into.
+Memory is PSS over all processes, the table counted whole.
 
 """
 
