@@ -5,6 +5,8 @@
 #include "session/channel_internal.h"
 #include "session/session_internal.h"
 
+#include "trust/trust.h"
+
 #include <openssl/async.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -241,6 +243,26 @@ int mutual_session_key_fd(const struct mutual_session *session)
 const struct mutual_evidence *mutual_session_evidence(const struct mutual_session *session)
 {
     return &session->evidence;
+}
+
+bool mu_evidence_follows(const struct mutual_evidence *evidence, const struct mutual_rules *before,
+                         const struct mutual_rules *rules)
+{
+    if (evidence->chain == NULL || evidence->trust_generation == rules->trust_generation) {
+        return true;
+    }
+    return evidence->trust_generation == before->trust_generation && before->trust != NULL &&
+           rules->trust != NULL && mu_trust_follows(rules->trust, before->trust, evidence->chain);
+}
+
+bool mu_session_follow(struct mutual_session *session, const struct mutual_rules *before,
+                       const struct mutual_rules *rules)
+{
+    if (!mu_evidence_follows(&session->evidence, before, rules)) {
+        return false;
+    }
+    session->evidence.trust_generation = rules->trust_generation;
+    return true;
 }
 
 const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,

@@ -53,6 +53,18 @@ const struct mutual_rules *mu_session_rules(const struct mutual_session *session
 const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
                                                  const struct mutual_rules *rules, int64_t now_s);
 
+/* Was the evidence validated by the bundle of `before`, and would that of `rules` have validated it
+ * as well? Then it may be carried over to the newer generation (evidence->trust_generation), to be
+ * judged by it: whoever is open need not shake hands again because an authority was added. Also
+ * true when there is nothing to carry over. */
+bool mu_evidence_follows(const struct mutual_evidence *evidence, const struct mutual_rules *before,
+                         const struct mutual_rules *rules);
+
+/* Carries the evidence over to the generation of `rules` where mu_evidence_follows says that it may
+ * be; else nothing changes, and admission by those rules refuses it. */
+bool mu_session_follow(struct mutual_session *session, const struct mutual_rules *before,
+                       const struct mutual_rules *rules);
+
 /* The peer's certificate in DER as it presented it in this very handshake; empty when it presented
  * none, for a resumed session, and once the first data was read or written. Owned by the session
  * until then. For handing on to the service behind. */

@@ -165,6 +165,15 @@ static bool has_anchor(const struct mutual_trust *trust, const uint8_t fingerpri
     return false;
 }
 
+bool mu_trust_follows(const struct mutual_trust *trust, const struct mutual_trust *before,
+                      const struct mutual_chain *chain)
+{
+    bool same_demands = trust->allow_flaws == before->allow_flaws &&
+                        trust->strict_constraints == before->strict_constraints &&
+                        trust->max_intermediates == before->max_intermediates;
+    return same_demands && has_anchor(trust, chain->links[chain->link_count - 1].fingerprint);
+}
+
 bool mu_trust_recheck(const struct mutual_trust *trust, const struct mutual_chain *chain,
                       int64_t now_s, int64_t *ret_until_s, struct mutual_error *err)
 {

@@ -79,6 +79,13 @@ enum mutual_code mu_trust_link_status(const struct mutual_trust *trust,
 bool mu_trust_status_differs(const struct mutual_trust *a, const struct mutual_trust *b,
                              const struct mutual_chain *chain, int64_t now_s);
 
+/* Would a chain that `before` validated be validated by `trust`, too, as far as anchors and demands
+ * go? Its path is a fact; so it would when its anchor is an anchor there, byte for byte, and when
+ * paths have to meet the demands that they had to meet before. Time and revocation are no part of
+ * the answer: mu_trust_recheck. */
+bool mu_trust_follows(const struct mutual_trust *trust, const struct mutual_trust *before,
+                      const struct mutual_chain *chain);
+
 /* Makes a chain from its parts, which are copied: for what comes out of a session ticket, and for
  * tests. `links` leaf first; `subject` and `issuer` are the leaf's. Fails with LIMIT,
  * NAME_MALFORMED, SPIFFE_MALFORMED or NO_MEMORY. */

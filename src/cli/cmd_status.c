@@ -19,6 +19,11 @@ static const char *text_at(const json_t *object, const char *key)
     return text != NULL ? text : "-";
 }
 
+static long long number_at(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
 static void show_processes(const struct cli *cli, const json_t *status)
 {
     static const char *const heads[] = {"PROCESS", "PID", "STATE", "DEATHS", "SANDBOX", NULL};
@@ -119,6 +124,24 @@ static void show_lists(const struct cli *cli, const json_t *status)
     }
 }
 
+static void show_changes(const struct cli *cli, const json_t *changes)
+{
+    const json_t *last = json_object_get(changes, "last");
+    if (json_is_object(last)) {
+        cli_print(cli,
+                  "the last change (%s) at %s: of %lld open connections %lld were affected, %lld "
+                  "closed, %lld kept, in %lld ms\n",
+                  text_at(last, "what"), text_at(last, "at"), number_at(last, "open"),
+                  number_at(last, "affected"), number_at(last, "closed"), number_at(last, "kept"),
+                  number_at(last, "took_ms"));
+    }
+    if (number_at(changes, "affected") > 0) {
+        cli_print(cli, "in all: %lld affected, %lld closed (%lld could not be judged), %lld kept\n",
+                  number_at(changes, "affected"), number_at(changes, "closed"),
+                  number_at(changes, "unjudged"), number_at(changes, "kept"));
+    }
+}
+
 static void show(const struct cli *cli, const json_t *status)
 {
     bool ok = json_is_true(json_object_get(status, "ok"));
@@ -128,7 +151,10 @@ static void show(const struct cli *cli, const json_t *status)
     if (json_is_false(json_object_get(reload, "ok"))) {
         cli_print(cli, "%sthe last reload was refused%s at %s: %s\n", cli_ink(cli, CLI_BAD),
                   cli_ink(cli, CLI_PLAIN), text_at(reload, "at"), text_at(reload, "why"));
+        cli_print(cli, "the configuration from before is in use, since %s the files are others\n",
+                  text_at(json_object_get(status, "alarm"), "since"));
     }
+    show_changes(cli, json_object_get(status, "changes"));
     cli_print(cli, "\n");
     show_services(cli, status);
     show_lists(cli, status);
@@ -176,7 +202,7 @@ const struct cli_verb cli_verb_status = {
     .name = "status",
     .group = CLI_GROUP_SERVE,
     .help = "show the state of a running gateway: services, processes, figures",
-    .details = "Exit status: 0 it serves and is well, 1 it is not.",
+    .details = "Exit status: 0 it serves and is well, 1 it is not, or a reload was refused.",
     .options = status_table,
     .options_size = sizeof(struct status_options),
     .run = run_status,

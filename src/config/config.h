@@ -309,6 +309,7 @@ struct config {
     struct config_mark mark;
     int64_t version;
     struct config_texts include;
+    bool watch;       /* reload by ourselves when a file changes */
     int64_t workers;  /* 0: one per processor */
     const char *user; /* NULL: stay who we are */
     struct config_log log;
@@ -343,6 +344,10 @@ void config_trim(struct config *config);
 const struct config_trust *config_trust_find(const struct config *config, const char *name);
 /* The listener or host of that service's name. */
 const struct config_inbound *config_inbound_find(const struct config *config, const char *name);
+
+/* Calls visit(context, path) for every path and pattern that the model names, sound or not. */
+typedef void config_file_visit(void *context, const char *path);
+void config_files(const struct config *config, config_file_visit *visit, void *context);
 
 /* Reads the main file, what it includes, and every file they refer to except private keys, into a
  * new snapshot; checks that keys are there and not readable by others (FILE_EXPOSED). A file that

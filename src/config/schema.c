@@ -535,6 +535,8 @@ static const struct setting root_settings[] = {
      .max = 1, .since = "0.1", .help = "version of the configuration language: 1"},
     {"include", SETTING_PATH, SETTING_ONE_OR_MANY, TEXTS_AT(include), .since = "0.1",
      .help = "more files, such as conf.d/*.yaml; lists are joined, all else may be set once"},
+    {"watch", SETTING_BOOL, .reload = RELOAD_LIVE, AT(watch), .dflt = "true", .since = "0.1",
+     .help = "reload by itself when a file that is named here changes"},
     {"workers", SETTING_NUMBER, .reload = RELOAD_RESTART, AT(workers), .dflt = "auto", .min = 1,
      .max = 256, .words = auto_word, .since = "0.1",
      .help = "processes that serve; auto: one per processor"},

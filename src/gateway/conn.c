@@ -11,7 +11,8 @@
 
 #include "gateway/worker_internal.h"
 
-enum { LINGER_MS = 2000 };
+/* How long a peer has to read why it is ended; who may not be here any more has less. */
+enum { LINGER_MS = 2000, LINGER_WITHDRAWN_MS = 500 };
 
 static struct conn_next stage_accepted(struct conn *conn);
 static struct conn_next stage_closed(struct conn *conn);
@@ -100,7 +101,7 @@ static void arm_stage(struct conn *conn)
         [STAGE_TIMEOUT_HANDSHAKE] = timeouts->handshake_ns,
         [STAGE_TIMEOUT_CONNECT] = timeouts->connect_ns,
         [STAGE_TIMEOUT_IDLE] = timeouts->idle_ns,
-        [STAGE_TIMEOUT_DRAIN] = LINGER_MS * MU_NS_PER_MS,
+        [STAGE_TIMEOUT_DRAIN] = (conn->withdrawn ? LINGER_WITHDRAWN_MS : LINGER_MS) * MU_NS_PER_MS,
     };
     int64_t delay_ns = delays[stage_timeout(conn->stage)];
     if (delay_ns > 0) {
@@ -113,6 +114,15 @@ static void arm_stage(struct conn *conn)
 /* ---- the driver ---------------------------------------------------------------------------------
  */
 
+static void enter_stage(struct conn *conn, enum stage stage)
+{
+    conn->stage = stage;
+    if (stage == STAGE_DRAIN || stage == STAGE_CLOSED) {
+        change_forget(conn);
+    }
+    arm_stage(conn);
+}
+
 void conn_drive(struct conn *conn)
 {
     for (;;) {
@@ -121,8 +131,7 @@ void conn_drive(struct conn *conn)
             return;
         }
         mu_assert(stage_may_go(conn->stage, next.to));
-        conn->stage = next.to;
-        arm_stage(conn);
+        enter_stage(conn, next.to);
     }
 }
 
@@ -187,8 +196,7 @@ void conn_end(struct conn *conn, const struct mutual_error *why)
     }
     file_error(conn, why);
     conn_forget_key(conn);
-    conn->stage = conn->stage == STAGE_DRAIN ? STAGE_CLOSED : STAGE_DRAIN;
-    arm_stage(conn);
+    enter_stage(conn, conn->stage == STAGE_DRAIN ? STAGE_CLOSED : STAGE_DRAIN);
     conn_drive(conn);
 }
 
@@ -243,7 +251,7 @@ struct side *conn_secure(struct conn *conn)
                                         : NULL;
 }
 
-static void side_done(struct side *side)
+void conn_drop(struct side *side)
 {
     struct worker *worker = side->conn->worker;
     reactor_unwatch(worker->reactor, &side->watch);
@@ -326,9 +334,11 @@ static void conn_gone(void *owner)
     struct conn *conn = owner;
     struct worker *worker = conn->worker;
     struct generation *born = conn->born->generation;
-    struct generation *judged = conn->service->generation;
+    struct generation *followed = conn->service->generation;
+    struct generation *judged = conn->judged;
     slab_give(conn);
     generation_unref(born);
+    generation_unref(followed);
     generation_unref(judged);
     worker_conn_gone(worker);
 }
@@ -343,11 +353,12 @@ static struct conn_next stage_closed(struct conn *conn)
     reactor_cancel(reactor, &conn->deadline);
     reactor_cancel(reactor, &conn->until);
     leave_queue(conn);
+    change_forget(conn);
     conn_forget_key(conn);
     count_end(conn);
     conn_record(conn);
-    side_done(&conn->front);
-    side_done(&conn->back);
+    conn_drop(&conn->front);
+    conn_drop(&conn->back);
     mu_free(MU_TAKE(conn->error));
     conn->front.conn = NULL;
     reactor_undefer(reactor, &conn->again);

@@ -21,6 +21,8 @@
 #include "keys/keys.h"
 
 struct conn;
+struct generation;
+struct live_peer;
 struct service;
 struct worker;
 
@@ -56,6 +58,13 @@ union conn_peer {
 
 TAILQ_HEAD(conn_queue, conn);
 
+/* Why an open connection is to be judged; the later reason counts more. */
+enum conn_mark {
+    CONN_UNMARKED,
+    CONN_DUE,     /* its verdict ends, or has not been looked at for long */
+    CONN_CHANGED, /* a change took away what let it in                    */
+};
+
 struct conn {
     struct worker *worker;
     struct service *born;    /* whose context made the session                                    */
@@ -68,15 +77,23 @@ struct conn {
     struct side back;  /* the side that we connect to   */
     union conn_peer peer;
     const struct mutual_verdict *verdict; /* the newest, or NULL; the session's */
+    struct generation *judged;            /* whose grants it speaks of: they live as long */
     struct keys_waiter waiter;
     struct event_timer deadline; /* of the stage                                    */
     struct event_timer until;    /* of the admission, or of the greatest age        */
     struct event_deferred again; /* driven once more at the end of this turn        */
     TAILQ_ENTRY(conn) waits;     /* in `queue`, for something that others give back */
     struct conn_queue *queue;
+    struct live_peer *live; /* its place in the index, from its admission on */
+    LIST_ENTRY(conn) in_live;
+    TAILQ_ENTRY(conn) marks; /* with a mark: among those to be judged */
+    enum conn_mark mark;
+    uint32_t settled; /* by which change, as change.c counts them */
+    bool withdrawn;   /* what admitted it is gone                 */
     int64_t started_ns;
     int64_t active_ns; /* when bytes last went through */
     int64_t until_s;   /* the admission holds until then */
+    int64_t leave_ns;  /* its service is gone: when it has to be, too; 0: it is not */
     uint64_t bytes_in;
     uint64_t bytes_out;
     struct mutual_error *error; /* what ended it; NULL: nothing went wrong */
@@ -110,6 +127,8 @@ void conn_wait_in(struct conn *conn, struct conn_queue *queue);
 void conn_queue_wake(struct conn_queue *queue);
 /* Starts to watch a side's socket. */
 bool conn_watch(struct side *side, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Closes the side and gives back what it has. */
+void conn_drop(struct side *side);
 /* The side with TLS on it, once there is one; NULL before. */
 struct side *conn_secure(struct conn *conn);
 
@@ -147,6 +166,8 @@ struct conn_next conn_stage_up_handshake(struct conn *conn);
 struct conn_next conn_stage_up_admit(struct conn *conn);
 /* Judges an open connection again by the newest rules; true when it may go on. */
 bool conn_readmit(struct conn *conn, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Hands an open connection over to the newest rules without judging it; false: that cannot be. */
+bool conn_follow(struct conn *conn) MUTUAL_MUST_CHECK;
 /* Lets a signature that is pending fail, so that the session may be freed. */
 void conn_forget_key(struct conn *conn);
 

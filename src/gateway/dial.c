@@ -108,7 +108,7 @@ static struct conn_next connected(struct conn *conn)
  * byte of his goes on, and is taken where they say. */
 static bool is_overtaken(const struct conn *conn)
 {
-    return conn->front.session != NULL && conn->service->generation != conn->worker->current;
+    return conn->front.session != NULL && !change_is_settled(conn);
 }
 
 static bool begin_anew(struct conn *conn, struct mutual_error *err)
@@ -117,7 +117,7 @@ static bool begin_anew(struct conn *conn, struct mutual_error *err)
         hang_up(conn);
     }
     conn->target = 0;
-    return conn_readmit(conn, err);
+    return change_settle(conn, err);
 }
 
 struct conn_next conn_stage_dial(struct conn *conn)

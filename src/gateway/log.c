@@ -4,9 +4,16 @@
  */
 #include "gateway/log_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { TORN_MS = 100 };
 
 static const char *const level_words[] = {
     [CONFIG_LOG_ERROR] = "error",
@@ -47,6 +54,9 @@ static void format_json(const struct log_entry *entry, struct mu_buf *out)
     mu_json_string(&json, "event", entry->event);
     mu_json_string(&json, "msg", entry_text(entry));
     mu_json_string(&json, "listener", entry->listener);
+    for (size_t i = 0; i < entry->figure_count; i++) {
+        mu_json_int(&json, entry->figures[i].name, entry->figures[i].value);
+    }
     if (error != NULL) {
         mu_json_string(&json, "code", mutual_code_name(error->code));
         mu_json_string(&json, "detail", error->reason);
@@ -95,11 +105,48 @@ bool log_wants_json(const struct config_log *config, int fd)
            (config->format == CONFIG_LOG_AUTO && isatty(fd) != 1);
 }
 
-bool log_write(int fd, struct mu_slice line)
+void log_adopt(int fd)
+{
+    struct stat info;
+    char path[64];
+    if (fstat(fd, &info) == -1 || !S_ISFIFO(info.st_mode)) {
+        return;
+    }
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (own != -1) {
+        (void)dup2(own, fd);
+        (void)close(own);
+    }
+}
+
+static bool is_ready(int fd, int patience_ms)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) {
-        return false;
+    return poll(&ready, 1, patience_ms) == 1 && (ready.revents & POLLOUT) != 0;
+}
+
+/* Readiness is asked for terminals and files, whose writes cannot be told not to wait; between the
+ * question and a write others may have filled a pipe or socket, which then say so. */
+static ssize_t put(int fd, const uint8_t *data, size_t len)
+{
+    ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return n == -1 && errno == ENOTSOCK ? write(fd, data, len) : n;
+}
+
+bool log_write(int fd, struct mu_slice line)
+{
+    size_t put_len = 0;
+    bool ready = is_ready(fd, 0);
+    while (ready && put_len < line.len) {
+        ssize_t n = put(fd, line.data + put_len, line.len - put_len);
+        if (n > 0) {
+            put_len += (size_t)n;
+        } else if (n == 0 || errno != EINTR) {
+            break;
+        }
+        /* longer than a pipe takes at once: whoever began a line ends it, if anybody reads */
+        ready = put_len == line.len || put_len == 0 || is_ready(fd, TORN_MS);
     }
-    return write(fd, line.data, line.len) == (ssize_t)line.len;
+    return put_len == line.len;
 }

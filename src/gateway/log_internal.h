@@ -9,6 +9,11 @@
 #include "base/base.h"
 #include "config/config.h"
 
+struct log_figure {
+    const char *name;
+    int64_t value;
+};
+
 struct log_entry {
     int64_t time_s;
     enum config_log_level level;
@@ -16,6 +21,8 @@ struct log_entry {
     const char *listener;             /* or NULL */
     const char *text;                 /* what happened; NULL: the error's reason */
     const struct mutual_error *error; /* or NULL */
+    const struct log_figure *figures; /* for programs: the text tells people    */
+    size_t figure_count;
 };
 
 /* Is it told where `least` is configured? */
@@ -27,6 +34,10 @@ enum config_log_level log_level_of(const char *word);
 void log_format(const struct log_entry *entry, bool json, struct mu_buf *out);
 /* Does the configuration want JSON on this descriptor? */
 bool log_wants_json(const struct config_log *config, int fd);
+/* Before anything is written and any child is started: a pipe is opened anew, so that writing to it
+ * does not wait and nobody else who has it notices. Then a line of up to PIPE_BUF bytes is written
+ * whole or not at all, however many processes write. */
+void log_adopt(int fd);
 /* Writes the line without ever waiting: false when nobody takes it, or the disk is full. A file
  * takes it at once; a pipe whose reader is behind loses it rather than stops us. */
 bool log_write(int fd, struct mu_slice line);

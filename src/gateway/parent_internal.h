@@ -7,11 +7,13 @@
 #define GATEWAY_PARENT_INTERNAL_H
 
 #include "event/event.h"
+#include "gateway/change_internal.h"
 #include "gateway/gateway.h"
 #include "gateway/listen_internal.h"
 #include "gateway/lists_internal.h"
 #include "gateway/meter_internal.h"
 #include "gateway/resolve_internal.h"
+#include "gateway/watch_internal.h"
 #include "keys/keys.h"
 #include "process/process.h"
 #include "world/world.h"
@@ -32,6 +34,7 @@ struct setup {
     const struct world *world; /* NULL: not built yet */
     struct setup_listener *listeners;
     size_t listener_count;
+    uint8_t secrets[32]; /* the state of its keys, which are not in the snapshot */
 };
 
 /* How far the coming setup is. */
@@ -50,7 +53,41 @@ struct reload {
     struct mutual_error why;
 };
 
+/* A refused reload is an alarm until a good one: told again and again, less and less often. */
+struct alarm {
+    bool raised;
+    int64_t since_s;
+    int64_t every_ns;
+    struct event_timer timer;
+};
+
+#define CHANGE_WORDS 64 /* "policy, trust, revocation, services" */
+
+/* A change whose tally is not complete. */
+struct awaited {
+    uint32_t id; /* of the setup; 0: none */
+    bool in_use;
+    bool overtaken;
+    bool from[LISTEN_WORKERS_MAX]; /* whose tally is missing */
+    uint32_t missing;
+    char what[CHANGE_WORDS];
+    int64_t started_ns;
+    struct change_tally tally;
+};
+
+/* What changes of rules did to open connections. */
+struct changes {
+    struct awaited awaited;
+    struct awaited before; /* the one before it, which it overtakes */
+    uint64_t count;
+    uint64_t affected, closed, kept, unjudged; /* since the start, what time ended included */
+    int64_t last_s;
+    char last_what[CHANGE_WORDS];
+    struct change_tally last;
+};
+
 struct control;
+struct log_entry;
 
 struct parent {
     const struct gateway_options *options;
@@ -71,14 +108,21 @@ struct parent {
     int64_t fresh_s;          /* until when they were told of */
     struct setup *current;
     struct setup *coming;
+    struct config_snapshot
+        *refused; /* what was read for the last setup that was refused, or NULL */
+    struct watch *watch;
     enum phase phase;
     bool again; /* told to reload while something was coming */
+    bool quiet; /* nobody told it to: what is known is not told again */
     bool stopping;
     uint32_t workers;
     uint32_t next_id;
     uint32_t done[LISTEN_WORKERS_MAX]; /* the setup that each worker answered about last; 0: none */
     uint64_t deaths;
     struct reload reload;
+    int64_t reload_began_ns;
+    struct alarm alarm;
+    struct changes changes;
     int64_t started_s;
     bool log_json;
     int exit_status;
@@ -97,6 +141,8 @@ bool setup_new(struct parent *parent, struct setup **ret_setup,
 bool setup_build(struct parent *parent, struct setup *setup,
                  struct mutual_error *err) MUTUAL_MUST_CHECK;
 void setup_free(struct setup *setup);
+/* Frees a setup that is not to be, but for what was read: its files are still watched. */
+void setup_refuse(struct parent *parent, struct setup *setup);
 /* Closes its listening sockets here: nobody is to wait in their queues any more. NULL is allowed.
  */
 void setup_deafen(struct setup *setup);
@@ -109,7 +155,7 @@ bool setup_send_addresses(struct parent *parent, const struct setup *setup,
                           struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Puts the hosts that its targets name into parent->names; false when there is none. */
 bool setup_name_targets(struct parent *parent, const struct setup *setup);
-/* Do the two consist of the same bytes? */
+/* Do the two consist of the same bytes, keys as far as can be told without reading them? */
 bool setup_is_same(const struct setup *a, const struct config_snapshot *b);
 
 /* ---- reload.c -----------------------------------------------------------------------------------
@@ -125,6 +171,8 @@ void reload_refuse(struct parent *parent, const struct mutual_error *why);
 bool reload_worker_done(struct parent *parent, const struct supervised *worker,
                         const struct ipc_message *message,
                         struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Files changed, or the time has come to look whether they did: reloads when they are others. */
+void reload_look(struct parent *parent);
 /* A worker is up, for the first time or again. */
 void reload_worker_ready(struct parent *parent, const struct supervised *worker);
 
@@ -133,11 +181,28 @@ void reload_worker_ready(struct parent *parent, const struct supervised *worker)
 
 void parent_log(struct parent *parent, enum config_log_level level, const char *event,
                 const char *text, const struct mutual_error *error);
+/* The same of an entry that says more. */
+void parent_tell(struct parent *parent, const struct log_entry *entry);
 
 /* Looks up the names of the targets; reload_step is called when it is over. */
 void parent_resolve(struct parent *parent);
 /* A setup is in use, the first one or another. */
 void parent_serving(struct parent *parent, bool first);
+
+/* ---- changes.c: what a reload did to open connections -------------------------------------------
+ */
+
+/* The coming setup goes to the workers; those that use another one will say what it did. */
+void changes_expect(struct parent *parent);
+/* The setup that was expected is in use, if one was. */
+void changes_in_use(struct parent *parent);
+/* It is not to be. */
+void changes_refused(struct parent *parent);
+void changes_worker_died(struct parent *parent, uint32_t worker);
+/* Reads CHANGED. */
+bool changes_report(struct parent *parent, const struct supervised *worker,
+                    const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
+void changes_json(const struct changes *changes, struct mu_json *json);
 
 /* ---- control.c, status.c: what `mutual status` and probes are told ------------------------------
  */

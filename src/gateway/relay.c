@@ -28,18 +28,7 @@ bool relay_open(struct conn *conn, const struct mutual_pass *pass, struct mutual
  * data before the sweep comes to him is not let go on by the old ones. */
 static bool is_admitted(struct conn *conn, struct mutual_error *err)
 {
-    struct reactor *reactor = conn->worker->reactor;
-    int64_t lifetime_ns = conn->service->timeouts->lifetime_ns;
-    char words[MU_TIME_TEXT];
-    bool newest = conn->service->generation == conn->worker->current;
-    if (newest && reactor_now_s(reactor) < conn->until_s) {
-        return true;
-    }
-    if (lifetime_ns > 0 && reactor_now_ns(reactor) >= conn->started_ns + lifetime_ns) {
-        return mu_fail(err, MUTUAL_E_LIFETIME, "the connection is older than %s",
-                       mu_duration_words(lifetime_ns / MU_NS_PER_S, words));
-    }
-    return conn_readmit(conn, err);
+    return change_is_settled(conn) || change_settle(conn, err);
 }
 
 static void count_bytes(struct conn *conn, const struct side *from, size_t len)
@@ -165,13 +154,17 @@ static bool swallow(struct side *side)
 }
 
 /* The other end of a connection that failed must not take what it got for the whole: it sees the
- * connection broken rather than ended. */
+ * connection broken rather than ended, and at once, however long the peer takes to go. */
 static void reset_plain(struct side *side)
 {
     struct linger hard = {.l_onoff = 1, .l_linger = 0};
-    if (side->fd != -1 && side->session == NULL && side->out != SIDE_SHUT) {
+    if (side->fd == -1 || side->session != NULL) {
+        return;
+    }
+    if (side->out != SIDE_SHUT) {
         (void)setsockopt(side->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     }
+    conn_drop(side);
 }
 
 struct conn_next conn_stage_drain(struct conn *conn)

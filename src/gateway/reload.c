@@ -12,10 +12,17 @@
 /* Nothing a setup waits for takes this long; a worker that does is not well. */
 enum { PATIENCE_S = 30 };
 
+/* A refused reload is told again after the first, then after twice the time, up to the last. */
+enum { ALARM_FIRST_S = 10, ALARM_LAST_S = 3600 };
+
+static void begin(struct parent *parent, bool quiet);
+
 static void forget_coming(struct parent *parent)
 {
     lists_stop(MU_TAKE(parent->lists_reader));
-    setup_free(MU_TAKE(parent->coming));
+    if (parent->coming != NULL) {
+        setup_refuse(parent, MU_TAKE(parent->coming));
+    }
     parent->phase = PHASE_IDLE;
     reactor_cancel(parent->reactor, &parent->patience);
 }
@@ -52,8 +59,11 @@ static void next_reload(struct parent *parent)
     }
 }
 
+/* ---- the alarm ----------------------------------------------------------------------------------
+ */
+
 /* The code says that nothing changed; which thing was wrong stands beside it. */
-static void tell_refused(struct parent *parent, const struct mutual_error *why)
+static void tell_refused(struct parent *parent, const char *event, const struct mutual_error *why)
 {
     struct mutual_error refused = {0};
     (void)mu_fail(&refused, MUTUAL_E_RELOAD_REFUSED,
@@ -63,7 +73,77 @@ static void tell_refused(struct parent *parent, const struct mutual_error *why)
     if (why->context[0] != '\0') {
         (void)mu_error_context(&refused, "%s", why->context);
     }
-    parent_log(parent, CONFIG_LOG_ERROR, "reload_refused", NULL, &refused);
+    parent_log(parent, CONFIG_LOG_ERROR, event, NULL, &refused);
+}
+
+static void arm_alarm(struct parent *parent);
+
+static void on_alarm(void *owner)
+{
+    struct parent *parent = owner;
+    tell_refused(parent, "reload_still_refused", &parent->reload.why);
+    parent->alarm.every_ns *= 2;
+    arm_alarm(parent);
+}
+
+static void arm_alarm(struct parent *parent)
+{
+    struct alarm *alarm = &parent->alarm;
+    if (alarm->every_ns > ALARM_LAST_S * MU_NS_PER_S) {
+        alarm->every_ns = ALARM_LAST_S * MU_NS_PER_S;
+    }
+    reactor_arm_in(parent->reactor, &alarm->timer, alarm->every_ns, on_alarm, parent);
+}
+
+static void raise_alarm(struct parent *parent)
+{
+    if (!parent->alarm.raised) {
+        parent->alarm.raised = true;
+        parent->alarm.since_s = mu_clock_wall_s();
+        parent->alarm.every_ns = ALARM_FIRST_S * MU_NS_PER_S;
+        arm_alarm(parent);
+    }
+}
+
+static void end_alarm(struct parent *parent)
+{
+    parent->alarm.raised = false;
+    reactor_cancel(parent->reactor, &parent->alarm.timer);
+}
+
+/* ---- steps --------------------------------------------------------------------------------------
+ */
+
+/* What is in use is watched, and what was refused: the next change of it may be the cure. */
+static void follow_files(struct parent *parent, const struct config_snapshot *refused)
+{
+    struct mutual_error err = {0};
+    if (!parent->current->world->config->watch) {
+        watch_clear(parent->watch);
+    } else if (!watch_follow(parent->watch, parent->current->snapshot, refused, &err)) {
+        parent_log(parent, CONFIG_LOG_WARNING, "watch_failed", NULL, &err);
+    }
+}
+
+void reload_look(struct parent *parent)
+{
+    MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
+    MU_AUTO(config_findings) struct config_findings findings;
+    if (parent->stopping || parent->current == NULL) {
+        return;
+    }
+    if (parent->phase != PHASE_IDLE) {
+        watch_again(parent->watch);
+        return;
+    }
+    config_findings_init(&findings);
+    watch_look(parent->watch);
+    if (parent->options->load(parent->options->owner, &findings, &snapshot) &&
+        !parent->alarm.raised && setup_is_same(parent->current, snapshot)) {
+        follow_files(parent, NULL); /* links may lead another way now */
+        return;
+    }
+    begin(parent, true);
 }
 
 void reload_refuse(struct parent *parent, const struct mutual_error *why)
@@ -81,11 +161,17 @@ void reload_refuse(struct parent *parent, const struct mutual_error *why)
         supervisor_stop(parent->supervisor, 0);
         return;
     }
+    bool known = parent->quiet && parent->alarm.raised && why->code == parent->reload.why.code;
     parent->reload = (struct reload){
         .count = parent->reload.count + 1, .at_s = mu_clock_wall_s(), .ok = false, .why = *why};
-    tell_refused(parent, why);
+    if (!known) {
+        tell_refused(parent, "reload_refused", why);
+    }
+    raise_alarm(parent);
+    changes_refused(parent);
     roll_back(parent);
     systemd_notify_ready(parent->notify);
+    follow_files(parent, parent->refused);
     next_reload(parent);
 }
 
@@ -145,13 +231,12 @@ static void on_lists(void *owner, struct world_lists *lists, const struct mutual
     build(parent);
 }
 
-void reload_begin(struct parent *parent)
+static void begin(struct parent *parent, bool quiet)
 {
     struct mutual_error err = {0};
-    if (parent->phase != PHASE_IDLE) {
-        parent->again = true;
-        return;
-    }
+    parent->quiet = quiet;
+    watch_look(parent->watch);
+    parent->reload_began_ns = mu_clock_mono_ns();
     if (parent->current != NULL) {
         systemd_notify_reloading(parent->notify);
     }
@@ -175,10 +260,21 @@ void reload_begin(struct parent *parent)
     }
 }
 
+void reload_begin(struct parent *parent)
+{
+    parent->quiet = false;
+    if (parent->phase != PHASE_IDLE) {
+        parent->again = true;
+        return;
+    }
+    begin(parent, false);
+}
+
 static void send_to_workers(struct parent *parent)
 {
     struct mutual_error err = {0};
     parent->phase = PHASE_WORKERS;
+    changes_expect(parent);
     for (uint32_t i = 0; i < parent->workers; i++) {
         const struct supervised *worker = supervisor_find(parent->supervisor, IPC_WORKER, i);
         if (worker != NULL && worker->ready && !setup_send(parent, parent->coming, worker, &err)) {
@@ -192,10 +288,14 @@ static void commit(struct parent *parent)
     struct setup *old = parent->current;
     bool first = old == NULL;
     parent->current = MU_TAKE(parent->coming);
+    config_snapshot_free(MU_TAKE(parent->refused));
     keys_loader_commit(parent->loader, parent->supervisor);
     forget_coming(parent);
     setup_free(old);
+    end_alarm(parent);
     parent_serving(parent, first);
+    changes_in_use(parent);
+    follow_files(parent, NULL);
     next_reload(parent);
 }
 

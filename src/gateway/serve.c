@@ -16,15 +16,20 @@ enum { RESOLVE_S = 30, RESOLVE_SOON_S = 5 };
 void parent_log(struct parent *parent, enum config_log_level level, const char *event,
                 const char *text, const struct mutual_error *error)
 {
-    if (parent->current != NULL &&
-        !log_is_wanted(level, parent->current->world->config->log.level)) {
-        return;
-    }
     struct log_entry entry = {
         .time_s = mu_clock_wall_s(), .level = level, .event = event, .text = text, .error = error};
+    parent_tell(parent, &entry);
+}
+
+void parent_tell(struct parent *parent, const struct log_entry *entry)
+{
+    if (parent->current != NULL &&
+        !log_is_wanted(entry->level, parent->current->world->config->log.level)) {
+        return;
+    }
     MU_AUTO(buf) struct mu_buf line;
     mu_buf_init(&line, 65536);
-    log_format(&entry, parent->log_json, &line);
+    log_format(entry, parent->log_json, &line);
     (void)log_write(STDERR_FILENO, mu_buf_slice(&line));
 }
 
@@ -155,6 +160,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     if (worker && message->type == IPC_MSG_GENERATION_DONE) {
         return reload_worker_done(parent, child, message, err);
     }
+    if (worker && message->type == IPC_MSG_CHANGED) {
+        return changes_report(parent, child, message, err);
+    }
     if (worker && message->type == IPC_MSG_STATUS) {
         return control_status(parent->control, message, err);
     }
@@ -176,6 +184,7 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
         keys_loader_lost(parent->loader);
     } else {
         parent->done[child->index] = 0;
+        changes_worker_died(parent, child->index);
         control_worker_died(parent->control);
     }
     if (death->expected) {
@@ -268,16 +277,17 @@ static void on_watchdog(void *owner)
                    on_watchdog, parent);
 }
 
-/* Looks whether the files changed; a broken state that is being written is no news. */
+static void on_files_changed(void *owner)
+{
+    reload_look(owner);
+}
+
+/* Looks whether the files changed. */
 static void on_reload_time(void *owner)
 {
     struct parent *parent = owner;
-    MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
-    MU_AUTO(config_findings) struct config_findings findings;
-    config_findings_init(&findings);
-    if (parent->options->load(parent->options->owner, &findings, &snapshot) &&
-        !setup_is_same(parent->current, snapshot)) {
-        reload_begin(parent);
+    if (parent->phase == PHASE_IDLE) {
+        reload_look(parent);
     }
     reactor_arm_in(parent->reactor, &parent->reload_timer, parent->options->reload_every_ns,
                    on_reload_time, parent);
@@ -383,7 +393,8 @@ static bool start(struct parent *parent, struct mutual_error *err)
         .user = parent->user,
     };
     parent->control = control_new(parent);
-    if (parent->control == NULL) {
+    parent->watch = watch_new(parent->reactor, on_files_changed, parent);
+    if (parent->control == NULL || parent->watch == NULL) {
         return mu_fail_memory(err);
     }
     if (!supervisor_new(&options, &parent->supervisor, err)) {
@@ -399,6 +410,8 @@ static void finish(struct parent *parent)
     lists_stop(parent->lists_reader);
     control_free(parent->control);
     supervisor_free(parent->supervisor);
+    watch_free(parent->watch);
+    config_snapshot_free(parent->refused);
     setup_free(parent->coming);
     setup_free(parent->current);
     keys_loader_free(parent->loader);
@@ -417,6 +430,7 @@ int gateway_serve(const struct gateway_options *options)
     }
     parent->options = options;
     parent->started_s = mu_clock_wall_s();
+    log_adopt(STDERR_FILENO);
     parent->log_json = isatty(STDERR_FILENO) != 1;
     (void)signal(SIGPIPE, SIG_IGN);
     bool ok =

@@ -187,8 +187,9 @@ static bool put_key(struct parent *parent, const struct world_chain *chain, uint
                            mu_cert_facts(chain->certs[0])->spki, &rules, err);
 }
 
-static bool put_keys(struct parent *parent, const struct setup *setup, struct mutual_error *err)
+static bool put_keys(struct parent *parent, struct setup *setup, struct mutual_error *err)
 {
+    watch_secrets(setup->world->config, setup->snapshot, setup->secrets);
     keys_loader_begin(parent->loader);
     for (size_t i = 0; i < setup->world->service_count; i++) {
         const struct world_service *service = &setup->world->services[i];
@@ -258,9 +259,21 @@ void setup_free(struct setup *setup)
     mu_free(setup);
 }
 
+void setup_refuse(struct parent *parent, struct setup *setup)
+{
+    config_snapshot_free(parent->refused);
+    parent->refused = MU_TAKE(setup->snapshot);
+    setup_free(setup);
+}
+
 bool setup_is_same(const struct setup *a, const struct config_snapshot *b)
 {
-    return a != NULL && config_snapshot_is_same(a->snapshot, b);
+    uint8_t secrets[32];
+    if (a == NULL || !config_snapshot_is_same(a->snapshot, b)) {
+        return false;
+    }
+    watch_secrets(a->world->config, b, secrets);
+    return memcmp(secrets, a->secrets, sizeof secrets) == 0;
 }
 
 /* ---- targets ------------------------------------------------------------------------------------

@@ -132,6 +132,19 @@ static void put_service(const struct parent *parent, uint32_t index, const struc
     mu_json_close(json, '}');
 }
 
+static void put_alarm(const struct parent *parent, struct mu_json *json)
+{
+    if (!parent->alarm.raised) {
+        mu_json_null(json, "alarm");
+        return;
+    }
+    mu_json_open(json, "alarm", '{');
+    put_time(json, "since", parent->alarm.since_s);
+    mu_json_string(json, "code", mutual_code_name(parent->reload.why.code));
+    mu_json_string(json, "why", parent->reload.why.reason);
+    mu_json_close(json, '}');
+}
+
 static void put_reload(const struct parent *parent, struct mu_json *json)
 {
     const struct reload *reload = &parent->reload;
@@ -193,11 +206,13 @@ void status_json(const struct parent *parent, const struct meters *figures, stru
     const char *unready = status_unready(parent);
     mu_json_init(&json, out);
     mu_json_open(&json, NULL, '{');
-    mu_json_bool(&json, "ok", unready == NULL);
+    mu_json_bool(&json, "ok", unready == NULL && !parent->alarm.raised);
     mu_json_string(&json, "status", unready == NULL ? "serving" : unready);
     mu_json_string(&json, "version", MUTUAL_VERSION);
     put_time(&json, "started", parent->started_s);
     put_reload(parent, &json);
+    put_alarm(parent, &json);
+    changes_json(&parent->changes, &json);
     put_processes(parent, &json);
     mu_json_int(&json, "deaths", (int64_t)parent->deaths);
     mu_json_open(&json, "services", '[');

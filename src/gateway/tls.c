@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "gateway/live_internal.h"
 #include "gateway/worker_internal.h"
 #include "session/session.h"
 
@@ -106,11 +107,10 @@ void conn_forget_key(struct conn *conn)
 /* ---- admission ----------------------------------------------------------------------------------
  */
 
+/* Many may hold until the same second: they are judged in slices, like those of a change. */
 static void on_until(void *owner)
 {
-    struct conn *conn = owner;
-    conn->until_s = 0; /* the relay judges it again */
-    conn_drive(conn);
+    change_due(owner);
 }
 
 static void watch_verdict(struct conn *conn, const struct mutual_verdict *verdict)
@@ -125,23 +125,29 @@ static void watch_verdict(struct conn *conn, const struct mutual_verdict *verdic
     if (lifetime_ns > 0 && conn->started_ns + lifetime_ns < deadline_ns) {
         deadline_ns = conn->started_ns + lifetime_ns;
     }
+    if (conn->leave_ns > 0 && conn->leave_ns < deadline_ns) {
+        deadline_ns = conn->leave_ns;
+    }
     reactor_arm(reactor, &conn->until, deadline_ns, on_until, conn);
 }
 
-static bool judge(struct conn *conn, struct side *side, struct mutual_error *err)
+static bool judge(struct conn *conn, struct side *side, const struct mutual_rules *rules,
+                  struct mutual_error *err)
 {
-    int64_t now_s = reactor_now_s(conn->worker->reactor);
-    const struct mutual_rules *rules = &conn->service->facts->rules;
-    const struct mutual_verdict *verdict = conn->service == conn->born
-                                               ? mutual_session_admit(side->session, now_s)
-                                               : mu_session_admit_by(side->session, rules, now_s);
+    struct worker *worker = conn->worker;
+    const struct mutual_verdict *verdict =
+        mu_session_admit_by(side->session, rules, reactor_now_s(worker->reactor));
     conn->verdict = verdict;
+    struct generation *before = conn->judged;
+    conn->judged = generation_ref(conn->service->generation);
+    generation_unref(before);
     if (!verdict->allowed) {
         *err = verdict->why;
         return false;
     }
     watch_verdict(conn, verdict);
-    return true;
+    conn->settled = worker->change.number;
+    return live_join(worker->live, conn, err);
 }
 
 static void count_admitted(struct conn *conn, struct side *side)
@@ -152,8 +158,10 @@ static void count_admitted(struct conn *conn, struct side *side)
     conn->service->meter->figures[METER_resumed] += info.resumed ? 1 : 0;
 }
 
-/* What a reload brought while the handshake went on counts for it at once. */
-static bool use_newest(struct conn *conn, struct mutual_error *err)
+/* What a reload brought while the handshake went on counts for it at once. False: the service is
+ * gone. A chain that was validated by another generation of the bundle is taken over where it is as
+ * good as before; where it is not, admission refuses it. */
+static bool use_newest(struct conn *conn, struct side *side)
 {
     struct generation *current = conn->worker->current;
     if (conn->service->generation == current) {
@@ -161,9 +169,10 @@ static bool use_newest(struct conn *conn, struct mutual_error *err)
     }
     struct service *newest = generation_find(current, conn->service->facts->name);
     if (newest == NULL) {
-        return mu_fail(err, MUTUAL_E_RULES_CHANGED, "\"%s\" is no longer in the configuration",
-                       conn->service->facts->name);
+        return false;
     }
+    (void)mu_session_follow(side->session, &conn->service->facts->rules, &newest->facts->rules);
+    conn->leave_ns = 0;
     conn->service->door->meter->figures[METER_open]--;
     newest->door->meter->figures[METER_open]++;
     struct generation *old = conn->service->generation;
@@ -173,10 +182,18 @@ static bool use_newest(struct conn *conn, struct mutual_error *err)
     return true;
 }
 
+static bool fail_gone(const struct conn *conn, struct mutual_error *err)
+{
+    return mu_fail(err, MUTUAL_E_RULES_CHANGED, "\"%s\" is no longer in the configuration",
+                   conn->service->facts->name);
+}
+
 static struct conn_next admit(struct conn *conn, struct side *side, struct conn_next done)
 {
     struct mutual_error err = {0};
-    if (!use_newest(conn, &err) || !judge(conn, side, &err)) {
+    bool allowed = use_newest(conn, side) ? judge(conn, side, &conn->service->facts->rules, &err)
+                                          : fail_gone(conn, &err);
+    if (!allowed) {
         return conn_fail(conn, &err);
     }
     count_admitted(conn, side);
@@ -198,8 +215,44 @@ struct conn_next conn_stage_up_admit(struct conn *conn)
     return next;
 }
 
+/* The service is gone and its connections have its drain time. Until then they are judged by the
+ * grants that it had and by the newest trust and lists: who is revoked has no time at all. */
+static bool judge_leaving(struct conn *conn, struct side *side, struct mutual_error *err)
+{
+    const struct world_service *facts = conn->service->facts;
+    struct mutual_rules rules = facts->rules;
+    int64_t drain_ns = conn->service->timeouts->drain_ns;
+    if (conn->stage != STAGE_RELAY || drain_ns == 0) {
+        return fail_gone(conn, err);
+    }
+    if (conn->leave_ns == 0) {
+        conn->leave_ns = reactor_now_ns(conn->worker->reactor) + drain_ns;
+    }
+    const struct world_trust *trust =
+        facts->trust == NULL
+            ? NULL
+            : world_trust_find(conn->worker->current->world, facts->trust->config->name);
+    if (trust != NULL) {
+        rules.trust = trust->trust;
+        rules.trust_generation = trust->trust_generation;
+        rules.revocation_generation = trust->revocation_generation;
+        (void)mu_session_follow(side->session, &facts->rules, &rules);
+    }
+    return judge(conn, side, &rules, err);
+}
+
 bool conn_readmit(struct conn *conn, struct mutual_error *err)
 {
     struct side *side = conn_secure(conn);
-    return use_newest(conn, err) && judge(conn, side, err);
+    return use_newest(conn, side) ? judge(conn, side, &conn->service->facts->rules, err)
+                                  : judge_leaving(conn, side, err);
+}
+
+bool conn_follow(struct conn *conn)
+{
+    struct side *side = conn_secure(conn);
+    const struct mutual_evidence *evidence = mutual_session_evidence(side->session);
+    return use_newest(conn, side) &&
+           (evidence->chain == NULL ||
+            evidence->trust_generation == conn->service->facts->rules.trust_generation);
 }

@@ -9,15 +9,16 @@
 #include <unistd.h>
 
 #include "gateway/gateway.h"
+#include "gateway/live_internal.h"
 #include "gateway/log_internal.h"
 #include "gateway/record_internal.h"
 #include "gateway/worker_internal.h"
 
 enum {
-    DESCRIPTORS_RESERVED = 256, /* listeners, channels, stock of sockets, epoll */
-    CACHE_MAX = 20000,          /* sessions that may be resumed                 */
-    POOL_MAX = 1024,            /* blocks of POOL_BLOCK: 86 MiB when all are full */
-    SWEEP_BATCH = 256,          /* connections judged again in one turn         */
+    DESCRIPTORS_RESERVED = 64, /* channels, epoll, signals, a message's files  */
+    CONNECTIONS_LEAST = 16,    /* under whatever limit                         */
+    CACHE_MAX = 20000,         /* sessions that may be resumed                 */
+    POOL_MAX = 1024,           /* blocks of POOL_BLOCK: 86 MiB when all are full */
     LISTENERS_MAX = 65536,
 };
 
@@ -67,39 +68,8 @@ void worker_conn_gone(struct worker *worker)
     stop_if_drained(worker);
 }
 
-/* Calls `each` for up to `count` slots from `at` on; false when the end was reached. */
-static bool walk(struct worker *worker, size_t *at, size_t count, void (*each)(struct conn *conn))
-{
-    for (size_t end = *at + count; *at < slab_size(worker) && *at < end; (*at)++) {
-        struct conn *conn = slab_at(worker, *at);
-        if (conn->stage != STAGE_CLOSED) {
-            each(conn);
-        }
-    }
-    return *at < slab_size(worker);
-}
-
 /* ---- new rules ----------------------------------------------------------------------------------
  */
-
-/* Who is not that far yet is judged by the newest rules when it comes there. */
-static void judge_open(struct conn *conn)
-{
-    struct mutual_error why = {0};
-    if (conn->stage == STAGE_DIAL) {
-        conn_drive(conn); /* judges whom it has admitted already */
-    } else if (conn->stage == STAGE_RELAY && !conn_readmit(conn, &why)) {
-        conn_end(conn, &why);
-    }
-}
-
-static void on_sweep(void *owner)
-{
-    struct worker *worker = owner;
-    if (walk(worker, &worker->sweep_at, SWEEP_BATCH, judge_open)) {
-        reactor_defer(worker->reactor, &worker->sweep, on_sweep, worker);
-    }
-}
 
 static void answer(struct worker *worker, uint32_t id, const struct mutual_error *why)
 {
@@ -129,6 +99,18 @@ static void coming_done(struct coming *coming)
     *coming = (struct coming){0};
 }
 
+/* A connection takes two, one for either side. What listens and the stock of sockets have theirs,
+ * and during a reload what is coming has, too: a worker that gave all its descriptors to peers
+ * would have none to dial with. */
+size_t worker_capacity(size_t descriptors, size_t listeners)
+{
+    const size_t stock =
+        STOCK_BATCH + STOCK_BATCH / 2; /* of a family: asked for when half is left */
+    size_t reserved = DESCRIPTORS_RESERVED + 2 * listeners + STOCK_FAMILIES * stock;
+    size_t most = descriptors > reserved ? (descriptors - reserved) / 2 : 0;
+    return most > CONNECTIONS_LEAST ? most : CONNECTIONS_LEAST;
+}
+
 /* Everything is there: from here on nothing can fail but memory. */
 static void swap(struct worker *worker)
 {
@@ -148,14 +130,14 @@ static void swap(struct worker *worker)
     worker->log_level = worker->current->world->config->log.level;
     listeners_done(&worker->listeners);
     worker->listeners = fresh;
+    worker->max = worker_capacity(worker->descriptors, fresh.count);
     if (!worker->draining) {
         listeners_start(&worker->listeners);
     }
+    change_begin(worker, old);
     answer(worker, coming->id, NULL);
     coming_done(coming);
     generation_unref(old);
-    worker->sweep_at = 0;
-    reactor_defer(worker->reactor, &worker->sweep, on_sweep, worker);
 }
 
 static bool coming_new(struct worker *worker, uint32_t id, uint32_t count, struct mutual_error *err)
@@ -311,8 +293,11 @@ static void end_open(struct conn *conn)
 static void on_drain_over(void *owner)
 {
     struct worker *worker = owner;
-    size_t at = 0;
-    (void)walk(worker, &at, SIZE_MAX / 2, end_open);
+    for (size_t at = 0; at < slab_size(worker); at++) {
+        if (slab_at(worker, at)->stage != STAGE_CLOSED) {
+            end_open(slab_at(worker, at));
+        }
+    }
     reactor_stop(worker->reactor);
 }
 
@@ -425,10 +410,7 @@ static void on_parent(void *owner, uint32_t events)
 static size_t descriptor_limit(void)
 {
     struct rlimit limit = {0};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur <= 2 * DESCRIPTORS_RESERVED) {
-        return DESCRIPTORS_RESERVED / 2;
-    }
-    return (size_t)(limit.rlim_cur - DESCRIPTORS_RESERVED) / 2; /* two for a connection */
+    return getrlimit(RLIMIT_NOFILE, &limit) == -1 ? 0 : (size_t)limit.rlim_cur;
 }
 
 /* Before the lock-down: what needs files, and what a worker needs to know of its limits. */
@@ -440,10 +422,12 @@ static bool worker_prepare(struct child *child, struct mutual_error *err)
     }
     worker->child = child;
     worker->workers = 1;
-    worker->max = descriptor_limit();
+    worker->descriptors = descriptor_limit();
+    worker->max = worker_capacity(worker->descriptors, 0);
     TAILQ_INIT(&worker->slab.free);
     TAILQ_INIT(&worker->starved);
     stock_init(&worker->stock);
+    change_init(&worker->change);
     child->state = worker;
     if (!mu_ossl_start_lean(err) || !reactor_new(&worker->reactor, err) ||
         !keys_client_new(worker->reactor, &worker->keys, err)) {
@@ -451,7 +435,9 @@ static bool worker_prepare(struct child *child, struct mutual_error *err)
     }
     worker->pool = pool_new(POOL_MAX);
     worker->cache = mutual_cache_new(CACHE_MAX);
-    return (worker->pool != NULL && worker->cache != NULL) || mu_fail_memory(err);
+    worker->live = live_new();
+    return (worker->pool != NULL && worker->cache != NULL && worker->live != NULL) ||
+           mu_fail_memory(err);
 }
 
 static bool start(struct worker *worker, struct mutual_error *err)

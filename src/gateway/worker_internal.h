@@ -9,6 +9,7 @@
 #include <mutual/session.h>
 
 #include "gateway/address_internal.h"
+#include "gateway/change_internal.h"
 #include "gateway/conn_internal.h"
 #include "gateway/meter_internal.h"
 #include "process/process.h"
@@ -36,6 +37,8 @@ struct service {
     struct targets targets;
     size_t max; /* connections in this worker */
 };
+
+struct live;
 
 struct generation {
     struct worker *worker;
@@ -132,7 +135,8 @@ struct worker {
     struct conn_queue starved; /* waiting for a block */
     struct mutual_cache *cache;
     struct slab slab;
-    size_t max; /* connections that the descriptors allow */
+    size_t descriptors; /* that it may have */
+    size_t max;         /* connections that they allow */
     struct meters meters;
     struct stock stock;
     struct generation *current;
@@ -140,8 +144,8 @@ struct worker {
     struct coming coming;
     struct world_lists *tables; /* of revocation lists, for the generation of that number */
     uint32_t tables_id;
-    struct event_deferred sweep; /* open connections are judged again */
-    size_t sweep_at;
+    struct live *live;    /* who is connected, by what lets them */
+    struct change change; /* what new rules mean for them        */
     struct event_timer drain;
     struct event_timer resume; /* after descriptors ran out */
     bool draining;
@@ -161,6 +165,8 @@ struct conn *slab_at(const struct worker *worker, size_t slot);
 size_t slab_size(const struct worker *worker);
 void slab_done(struct worker *worker);
 
+/* How many connections a worker with so many descriptors and listeners may have. */
+size_t worker_capacity(size_t descriptors, size_t listeners);
 /* A connection was closed and its slot is free again. */
 void worker_conn_gone(struct worker *worker);
 /* Gives a block back and lets somebody who waits for one go on. */

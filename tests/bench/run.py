@@ -282,6 +282,8 @@ def parse_arguments():
     parser.add_argument("--idle", type=int, default=3000)
     parser.add_argument("--crl", type=int, metavar="ENTRIES",
                         help="measure a revocation list of so many entries, and nothing else")
+    parser.add_argument("--changes", action="store_true",
+                        help="only how long a change takes to reach 10,000 open connections")
     parser.add_argument("--micro", action="store_true", help="only the micro benchmarks")
     parser.add_argument("--no-micro", action="store_true", help="without the micro benchmarks")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its chart")
@@ -323,6 +325,9 @@ def main():
         return
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if options.changes:
+        subprocess.run([HERE / "changes.py", "--build", options.build], check=True)
+        return
     if options.source:
         measured = json.loads(pathlib.Path(options.source).read_text(encoding="utf-8"))
     else:

@@ -140,11 +140,13 @@ class Gateway:
 
 
 def inbound(pki, backend, *, name="db", server=None, grants=None, trust=None, **more):
-    """A configuration with one inbound, and a grant for spiffe://example.org/**."""
+    """A configuration with one inbound, and a grant for spiffe://example.org/**;
+    it reloads when it is told to."""
     server = server or pki.server()
     return {
         "version": 1,
         "workers": 1,
+        "watch": False,
         "trust": [{"name": "corp", "bundle": str(pki.bundle), **(trust or {})}],
         "inbound": [{
             "name": name,

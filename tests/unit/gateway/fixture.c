@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "gateway/live_internal.h"
 #include "identity/identity.h"
 
 #define FIRST_S INT64_C(86400)        /* certificates of tests do not depend on today */
@@ -146,6 +147,8 @@ static void make_worker(void)
     TAILQ_INIT(&worker->slab.free);
     TAILQ_INIT(&worker->starved);
     stock_init(&worker->stock);
+    change_init(&worker->change);
+    worker->live = live_new();
     worker->pool = pool_new(8);
     assert_ok(reactor_new(&worker->reactor, &err), &err);
     assert_ok(keys_client_new(worker->reactor, &worker->keys, &err), &err);
@@ -204,6 +207,7 @@ void fixture_done(void)
     keys_client_free(home.worker.keys);
     reactor_free(home.worker.reactor);
     pool_free(home.worker.pool);
+    live_free(home.worker.live);
     ipc_channel_free(home.child.parent);
     ipc_channel_free(home.parent);
     mutual_pattern_free(home.expect);

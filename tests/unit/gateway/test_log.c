@@ -9,6 +9,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *line_of(const struct log_entry *entry, bool json, struct mu_buf *out)
@@ -73,6 +74,57 @@ static void a_full_pipe_stops_nobody(void **state)
     assert_int_equal(close(ends[1]), 0);
 }
 
+/* Several write at once into a pipe that is read slowly: what is there is whole lines, and as many
+ * as were said to be written. */
+static void lines_of_many_stay_whole(void **state)
+{
+    (void)state;
+    enum { WRITERS = 4, LINES = 400, LEN = 3000 };
+    int ends[2];
+    int counts[2];
+    static char got[WRITERS * LINES * LEN + 20000];
+    size_t len = 0;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(counts, O_CLOEXEC), 0);
+    log_adopt(ends[1]);
+    assert_int_not_equal(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0);
+    for (int w = 0; w < WRITERS; w++) {
+        if (fork() != 0) {
+            continue;
+        }
+        char line[LEN];
+        uint32_t written = 0;
+        memset(line, 'a' + w, sizeof line);
+        line[LEN - 1] = '\n';
+        for (int i = 0; i < LINES; i++) {
+            written += log_write(ends[1], mu_slice_of(line, sizeof line)) ? 1 : 0;
+            (void)usleep(20);
+        }
+        _exit(write(counts[1], &written, sizeof written) == (ssize_t)sizeof written ? 0 : 1);
+    }
+    (void)close(ends[1]);
+    for (ssize_t n; (n = read(ends[0], got + len, 20000)) > 0; len += (size_t)n) {
+    }
+    uint32_t written = 0;
+    for (int w = 0; w < WRITERS; w++) {
+        uint32_t one = 0;
+        assert_int_equal(read(counts[0], &one, sizeof one), sizeof one);
+        written += one;
+        assert_true(wait(NULL) > 0);
+    }
+    assert_true(written > 0);
+    assert_int_equal(len, (size_t)written * LEN);
+    for (size_t at = 0; at < len; at += LEN) {
+        for (size_t i = 1; i < LEN - 1; i++) {
+            assert_int_equal(got[at + i], got[at]);
+        }
+        assert_int_equal(got[at + LEN - 1], '\n');
+    }
+    (void)close(ends[0]);
+    (void)close(counts[0]);
+    (void)close(counts[1]);
+}
+
 static void a_terminal_decides_the_form(void **state)
 {
     (void)state;
@@ -98,4 +150,5 @@ static void a_level_tells_itself_and_what_is_worse(void **state)
 
 UNIT_MAIN(UNIT_CASE(a_level_tells_itself_and_what_is_worse),
           UNIT_CASE(both_forms_tell_the_whole_error), UNIT_CASE(a_line_stays_one_line),
-          UNIT_CASE(a_full_pipe_stops_nobody), UNIT_CASE(a_terminal_decides_the_form))
+          UNIT_CASE(a_full_pipe_stops_nobody), UNIT_CASE(lines_of_many_stay_whole),
+          UNIT_CASE(a_terminal_decides_the_form))

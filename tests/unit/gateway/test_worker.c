@@ -54,5 +54,22 @@ static void lines_that_nobody_takes_are_counted(void **state)
     fixture_done();
 }
 
-WHOLE_MAIN(WHOLE_CASE(more_listeners_than_a_message_holds),
+static void whoever_is_let_in_can_be_dialled_for(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {0, 64, 1024, 4096, 20000, 1u << 20};
+    for (size_t i = 0; i < MU_COUNT(limits); i++) {
+        size_t few = worker_capacity(limits[i], 1);
+        size_t many = worker_capacity(limits[i], 200);
+        assert_true(few >= 16 && many >= 16 && few >= many);
+        if (limits[i] >
+            2000) { /* all of them, a full stock, and the listeners of two generations */
+            assert_true(2 * many + 2 * 200 + STOCK_FAMILIES * STOCK_BATCH < limits[i]);
+            assert_true(2 * few > limits[i] / 2);
+        }
+    }
+}
+
+WHOLE_MAIN(UNIT_CASE(whoever_is_let_in_can_be_dialled_for),
+           WHOLE_CASE(more_listeners_than_a_message_holds),
            UNIT_CASE(lines_that_nobody_takes_are_counted))

@@ -158,6 +158,29 @@ static void rules_change_under_way(void **state)
     tls_pair_done(&pair);
 }
 
+static void evidence_follows_its_authority_only(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    tls_pair_init(&pair);
+    tls_pair_open(&pair);
+    struct mutual_session *session = pair.server.session;
+    struct mutual_rules before = pair.server.rules;
+    struct mutual_rules rules = before;
+    struct mutual_rules unknown = before;
+    rules.trust_generation++;
+    unknown.trust_generation += 7;
+    assert_false(mu_session_admit_by(session, &rules, pair.now_s)->allowed);
+    assert_false(mu_session_follow(session, &unknown, &rules)); /* not validated by that one */
+    assert_false(mu_session_admit_by(session, &rules, pair.now_s)->allowed);
+    assert_true(mu_session_follow(session, &before, &rules));
+    assert_true(mu_session_admit_by(session, &rules, pair.now_s)->allowed);
+    rules.trust = NULL; /* nobody asks for certificates any more */
+    rules.trust_generation++;
+    assert_false(mu_session_follow(session, &before, &rules));
+    tls_pair_done(&pair);
+}
+
 static void much_data_through_narrow_windows(void **state)
 {
     (void)state;
@@ -436,10 +459,10 @@ static void memory_may_run_out(void **state)
 UNIT_MAIN(UNIT_CASE(every_key_in_both_versions), UNIT_CASE(journey_is_marked),
           UNIT_CASE(plain_tls_skips_the_client), UNIT_CASE(nothing_flows_before_admission),
           UNIT_CASE(the_verdict_is_the_reason), UNIT_CASE(a_pass_ends),
-          UNIT_CASE(rules_change_under_way), UNIT_CASE(much_data_through_narrow_windows),
-          UNIT_CASE(half_close_is_kept), UNIT_CASE(the_end_of_the_wire_is_told_apart),
-          UNIT_CASE(damage_is_noticed), UNIT_CASE(windows_change_nothing),
-          UNIT_CASE(a_signature_may_take_its_time),
+          UNIT_CASE(rules_change_under_way), UNIT_CASE(evidence_follows_its_authority_only),
+          UNIT_CASE(much_data_through_narrow_windows), UNIT_CASE(half_close_is_kept),
+          UNIT_CASE(the_end_of_the_wire_is_told_apart), UNIT_CASE(damage_is_noticed),
+          UNIT_CASE(windows_change_nothing), UNIT_CASE(a_signature_may_take_its_time),
           UNIT_CASE(a_signature_has_a_descriptor_if_its_maker_says_so),
           UNIT_CASE(a_refused_signature_says_so),
           UNIT_CASE(a_session_may_go_while_its_signature_is_made), UNIT_CASE(memory_may_run_out))

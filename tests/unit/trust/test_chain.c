@@ -86,6 +86,28 @@ static void case_recheck(void **state)
                  MUTUAL_E_UNKNOWN_ISSUER);
 }
 
+static void case_a_chain_follows_its_anchor(void **state)
+{
+    (void)state;
+    struct world world = world_new();
+    MU_AUTO(trust) struct mutual_trust *before = trust_of(NODES(world.root), NULL);
+    MU_AUTO(chain) struct mutual_chain *chain = chain_of(before, &world);
+    MU_AUTO(trust) struct mutual_trust *more = trust_of(NODES(world.root, pki_root("More")), NULL);
+    MU_AUTO(trust) struct mutual_trust *twin = trust_of(NODES(pki_root("Root")), NULL);
+    assert_true(mu_trust_follows(before, before, chain));
+    assert_true(mu_trust_follows(more, before, chain));
+    assert_false(mu_trust_follows(twin, before, chain)); /* of the same name, and another */
+
+    /* Paths have to meet other demands now: it has to be built again. */
+    MU_AUTO(trust) struct mutual_trust *strict = mutual_trust_new("strict");
+    struct mutual_error err = {0};
+    const char *pem = pki_pem(world.root);
+    mutual_trust_strict_constraints(strict);
+    assert_ok(mutual_trust_add_pem(strict, pem, strlen(pem), &err), &err);
+    assert_ok(mutual_trust_freeze(strict, &err), &err);
+    assert_false(mu_trust_follows(strict, before, chain));
+}
+
 static struct mutual_trust *with_lists(const struct world *world, struct mu_slice first,
                                        struct mu_slice second)
 {
@@ -211,4 +233,5 @@ static void case_new(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(case_facts), UNIT_CASE(case_recheck), UNIT_CASE(case_recheck_revocation),
-          UNIT_CASE(case_bytes), UNIT_CASE(case_broken_bytes), UNIT_CASE(case_new))
+          UNIT_CASE(case_a_chain_follows_its_anchor), UNIT_CASE(case_bytes),
+          UNIT_CASE(case_broken_bytes), UNIT_CASE(case_new))
