@@ -20,9 +20,11 @@
 
 enum { FILES_MAX = 65536, LINKS_MAX = 16 };
 
-#define EVENTS                                                                          \
-    (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_CLOSE_WRITE | \
-     IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+/* On the way to a file only names count; in its directory what is written counts, too. */
+#define WAY_EVENTS                                                                         \
+    (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | \
+     IN_ONLYDIR | IN_MASK_ADD)
+#define EVENTS (WAY_EVENTS | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB)
 
 struct watch {
     struct reactor *reactor;
@@ -171,14 +173,13 @@ static void on_events(void *owner, uint32_t events)
     struct watch *watch = owner;
     _Alignas(struct inotify_event) char room[4096];
     bool relevant = false;
-    ssize_t n;
     (void)events;
-    while ((n = read(watch->fd, room, sizeof room)) > 0) {
-        for (char *at = room; at < room + n;) {
-            const struct inotify_event *event = (const void *)at;
-            relevant = relevant || is_relevant(watch, event);
-            at += sizeof *event + event->len;
-        }
+    /* once a turn: in a busy directory there is always more */
+    ssize_t n = read(watch->fd, room, sizeof room);
+    for (char *at = room; n > 0 && at < room + n;) {
+        const struct inotify_event *event = (const void *)at;
+        relevant = relevant || is_relevant(watch, event);
+        at += sizeof *event + event->len;
     }
     if (relevant) {
         settle(watch);
@@ -186,10 +187,10 @@ static void on_events(void *owner, uint32_t events)
 }
 
 /* A name in a directory matters. */
-static bool add_name(struct watch *watch, const char *directory, struct mu_slice name)
+static bool add_name(struct watch *watch, const char *directory, struct mu_slice name, bool last)
 {
     uint8_t key[4 + NAME_MAX + 1];
-    int wd = inotify_add_watch(watch->fd, directory, EVENTS);
+    int wd = inotify_add_watch(watch->fd, directory, last ? EVENTS : WAY_EVENTS);
     if (wd == -1) {
         return errno != ENOMEM && errno != ENOSPC; /* what cannot be looked into is polled */
     }
@@ -222,7 +223,8 @@ static bool add_way(struct watch *watch, const char *path, unsigned links)
                     memchr(name.data, '?', name.len) != NULL ||
                     memchr(name.data, '[', name.len) != NULL;
         char target[PATH_MAX];
-        ok = add_name(watch, mu_buf_str(&here), wild ? mu_slice_of("", 0) : name);
+        bool last = path[strspn(path, "/")] == '\0';
+        ok = add_name(watch, mu_buf_str(&here), wild ? mu_slice_of("", 0) : name, last);
         size_t directory_len = here.len;
         (void)mu_buf_byte(&here, '/');
         (void)mu_buf_append(&here, name.data, name.len);
