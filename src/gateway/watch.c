@@ -303,17 +303,14 @@ void watch_clear(struct watch *watch)
 bool watch_follow(struct watch *watch, const struct config_snapshot *snapshot,
                   const struct config_snapshot *also, struct mutual_error *err)
 {
-    uint8_t before[32];
-    struct mu_map *known = MU_TAKE(watch->known);
-    stamp_all(watch, before);
-    bool missed = memcmp(before, watch->stamp, sizeof before) != 0;
+    uint8_t read[32]; /* the files as they were when they were read */
+    memcpy(read, watch->stamp, sizeof read);
     watch_clear(watch);
     watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch->names = mu_map_new();
     watch->known = mu_map_new();
     if (watch->names == NULL || watch->known == NULL) {
         watch_clear(watch);
-        mu_map_free(known);
         return mu_fail_memory(err);
     }
     add_snapshot(watch, snapshot);
@@ -321,13 +318,11 @@ bool watch_follow(struct watch *watch, const struct config_snapshot *snapshot,
         add_snapshot(watch, also);
     }
     reactor_arm_in(watch->reactor, &watch->poll, POLL_NS, on_poll, watch);
+    /* Watched first, looked at then: what changed before is seen now, what changes later is told. A
+     * list of other files looks changed, too, and is read once more. */
     watch_look(watch);
-    for (size_t i = 0; i < watch->count && !missed; i++) {
-        missed = known == NULL || mu_map_get(known, mu_slice_text(watch->files[i])) == NULL;
-    }
-    mu_map_free(known);
-    if (missed) { /* a file that changed, or was not watched, while it was read: look once more */
-        watch->stamp[0]++;
+    if (memcmp(read, watch->stamp, sizeof read) != 0) {
+        memset(watch->stamp, 0, sizeof watch->stamp); /* no digest: whoever looks finds a change */
         settle(watch);
     }
     if (watch->fd == -1 || watch->failed ||
