@@ -4,6 +4,7 @@
  * Questions about the policy; the answers are admission's.
  */
 #include "cli/question_internal.h"
+#include "cli/ready_internal.h"
 
 #include "policy/policy.h"
 
@@ -207,6 +208,33 @@ static void who_mode(struct report *report)
     }
 }
 
+/* Grants that only tomorrow's policy has, or has no more. */
+static void who_tried(struct report *report, const struct world *world)
+{
+    const struct config *config = world->config;
+    mu_json_open(&report->json, "tried", '[');
+    for (size_t i = 0; i < config->grant_count; i++) {
+        const struct config_grant *grant = &config->grants[i];
+        bool meant = false;
+        for (size_t t = 0; t < grant->to.count; t++) {
+            meant = meant || strcmp(grant->to.items[t], report->service->name) == 0 ||
+                    strcmp(grant->to.items[t], "*") == 0;
+        }
+        if (!meant || grant->shadow == CONFIG_SHADOW_NONE) {
+            continue;
+        }
+        bool added = grant->shadow == CONFIG_SHADOW_ADD;
+        mu_json_open(&report->json, NULL, '{');
+        mu_json_string(&report->json, "grant", grant->name);
+        mu_json_string(&report->json, "shadow", added ? "add" : "remove");
+        mu_json_close(&report->json, '}');
+        cli_print(report->cli, "tried: grant \"%s\" (%s:%u) is %s tomorrow\n", grant->name,
+                  grant->mark.file, grant->mark.line,
+                  added ? "added, and lets nobody in yet" : "removed, and still lets in");
+    }
+    mu_json_close(&report->json, ']');
+}
+
 static int run_who(struct cli *cli, const void *given)
 {
     static const char *const heads[] = {"STANDING", "FROM", "UNTIL",   "GRANT",
@@ -232,6 +260,7 @@ static int run_who(struct cli *cli, const void *given)
     mu_json_open(&report.json, "grants", '[');
     mu_policy_who(world->policy, report.service->name, report.now_s, visit_who, &report);
     mu_json_close(&report.json, ']');
+    who_tried(&report, world);
     if (report.table != NULL && report.holds == 0) {
         cli_print(cli, "nobody may reach \"%s\" now\n", report.service->name);
     }
@@ -372,6 +401,18 @@ static int run_test(struct cli *cli, const void *given)
     return answer.allowed ? CLI_YES : CLI_NO;
 }
 
+/* ---- ready ----------------------------------------------------------------------------------- */
+
+static int run_ready(struct cli *cli, const void *given)
+{
+    enum { LEAST_S = 86400 };
+    struct ready_options options = *(const struct ready_options *)given;
+    if (options.least_ns == 0) {
+        options.least_ns = LEAST_S * MU_NS_PER_S;
+    }
+    return ready_run(cli, &options);
+}
+
 /* ---- the verb -------------------------------------------------------------------------------- */
 
 #define A(field_) offsetof(struct access_options, field_)
@@ -380,6 +421,25 @@ static int run_test(struct cli *cli, const void *given)
         .name = "at", .kind = CLI_TIME, .offset = A(at_s), .value = "TIME", \
         .help = "answer for that time: 2027-01-31"                          \
     }
+#define READY(field_) offsetof(struct ready_options, field_)
+static const struct cli_option ready_table[] = {
+    {.name = "since",
+     .kind = CLI_DURATION,
+     .offset = READY(since_ns),
+     .value = "DURATION",
+     .help = "only callers seen within that time, such as 30d"},
+    {.name = "least",
+     .kind = CLI_DURATION,
+     .offset = READY(least_ns),
+     .value = "DURATION",
+     .help = "for how long it must have been observed: 1d when left out"},
+    {.name = "control",
+     .kind = CLI_PATH,
+     .offset = READY(control),
+     .value = "PATH",
+     .help = "the gateway's control socket"},
+    {.name = NULL},
+};
 static const struct cli_option walk_table[] = {AT_ROW, {.name = NULL}};
 static const struct cli_option test_table[] = {
     {.name = "as",
@@ -429,13 +489,26 @@ static const struct cli_verb subs[] = {
      .options = test_table,
      .options_size = sizeof(struct access_options),
      .run = run_test},
+    {.name = "ready",
+     .arguments = "SERVICE",
+     .help = "list the callers that tomorrow's rules would refuse, and what each lacks",
+     .details =
+         "Asks the running gateway whom it saw at a listener, or LISTENER/HOST, with mode observe\n"
+         "or with grants that are tried (shadow). A caller is an identity, or an address where\n"
+         "none was proved. Exit status 0 when nobody would be refused and there is evidence\n"
+         "enough to say so; 1 when somebody would, or when it is too early.",
+     .options = ready_table,
+     .options_size = sizeof(struct ready_options),
+     .min_args = 1,
+     .max_args = 1,
+     .run = run_ready},
     {.name = NULL},
 };
 
 const struct cli_verb cli_verb_access = {
     .name = "access",
     .group = CLI_GROUP_KNOW,
-    .help = "answer who may reach what: who, what, test",
+    .help = "answer who may reach what: who, what, test, ready",
     .details = "The answers come from the function that admits connections, over the\n"
                "configuration as it is written; nothing need be running. A name that is asked\n"
                "about is supposed to be proved by a certificate that the service trusts;\n"

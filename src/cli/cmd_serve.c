@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 
 struct serve_options {
+    const char *state;
     const char *control;
     int64_t reload_every_ns;
     int64_t drain_ns;
@@ -27,6 +28,7 @@ static int run_serve(struct cli *cli, const void *options)
         .owner = cli,
         .config_name = cli->config_path,
         .control_path = serve->control,
+        .state_path = serve->state,
         .reload_every_ns = serve->reload_every_ns,
         .drain_ns = serve->drain_ns,
         .colour = cli->colour_err,
@@ -50,6 +52,11 @@ static const struct cli_option serve_table[] = {
      .offset = offsetof(struct serve_options, control),
      .value = "PATH",
      .help = "the socket that mutual status asks"},
+    {.name = "state",
+     .kind = CLI_PATH,
+     .offset = offsetof(struct serve_options, state),
+     .value = "DIRECTORY",
+     .help = "where it keeps whom it saw over restarts; $STATE_DIRECTORY when left out"},
     {.name = NULL},
 };
 

@@ -65,7 +65,7 @@ static const char *first_end(const json_t *service)
 
 static void show_services(const struct cli *cli, const json_t *status)
 {
-    static const char *const heads[] = {"SERVICE",  "LISTENS", "TARGET",       "OPEN",
+    static const char *const heads[] = {"SERVICE",  "CLIENTS", "LISTENS",      "TARGET", "OPEN",
                                         "ADMITTED", "REFUSED", "CERT EXPIRES", NULL};
     MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
     size_t index;
@@ -74,7 +74,10 @@ static void show_services(const struct cli *cli, const json_t *status)
     {
         const char *listen =
             json_string_value(json_array_get(json_object_get(service, "listen"), 0));
+        const char *mode = json_string_value(json_object_get(service, "mode"));
+        bool open = mode != NULL && (strcmp(mode, "none") == 0 || strcmp(mode, "observe") == 0);
         cli_table_cell(table, CLI_BOLD, "%s", text_at(service, "name"));
+        cli_table_cell(table, open ? CLI_BAD : CLI_PLAIN, "%s", mode != NULL ? mode : "-");
         cli_table_cell(table, CLI_PLAIN, "%s", listen != NULL ? listen : "-");
         cli_table_cell(table, CLI_PLAIN, "%s", text_at(service, "target"));
         cli_table_cell(table, CLI_PLAIN, "%lld", figure(service, "open"));

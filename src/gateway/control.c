@@ -22,6 +22,7 @@ struct asker {
     int fd; /* -1: free */
     event_watch watch;
     struct event_timer timer;
+    bool own;        /* came by the control socket */
     uint32_t number; /* of the question to the workers; 0: the request is being read */
     uint32_t missing;
     struct meters figures;
@@ -178,6 +179,23 @@ static bool asks_for(const char *request, const char *path)
            (request[4 + len] == ' ' || request[4 + len] == '?');
 }
 
+/* Who comes is for our own user only, not for whoever reads the status. "/_sightings?SERVICE". */
+static bool answer_sightings(struct asker *asker)
+{
+    char service[300] = "";
+    const char *query = strchr(asker->request, '?');
+    size_t len = query == NULL ? 0 : strcspn(query + 1, " \r\n");
+    if (!asker->own || !asks_for(asker->request, "/_sightings") || len >= sizeof service) {
+        return false;
+    }
+    memcpy(service, query == NULL ? "" : query + 1, len);
+    MU_AUTO(buf) struct mu_buf body;
+    mu_buf_init(&body, GATEWAY_ANSWER_MAX);
+    seen_json(asker->control->parent, len > 0 ? service : NULL, &body);
+    answer(asker, body.failed ? 503 : 200, "application/json", mu_buf_slice(&body));
+    return true;
+}
+
 static void serve_request(struct asker *asker)
 {
     struct parent *parent = asker->control->parent;
@@ -188,7 +206,7 @@ static void serve_request(struct asker *asker)
         answer_probe(asker, NULL);
     } else if (asks_for(request, "/readyz") || asks_for(request, "/startupz")) {
         answer_probe(asker, status_unready(parent));
-    } else {
+    } else if (!answer_sightings(asker)) {
         answer(asker, 404, "text/plain", MU_SLICE_LIT("there is /_status, /livez, /readyz\n"));
     }
 }
@@ -225,7 +243,7 @@ static void on_asker(void *owner, uint32_t events)
 /* ---- listening ----------------------------------------------------------------------------------
  */
 
-static void asker_begin(struct control *control, int fd)
+static void asker_begin(struct control *control, int fd, bool own)
 {
     struct mutual_error lost = {0};
     for (size_t i = 0; i < ASKERS_MAX; i++) {
@@ -234,7 +252,8 @@ static void asker_begin(struct control *control, int fd)
             continue;
         }
         asker->fd = fd;
-        mu_buf_init(&asker->answer, 8u << 20);
+        asker->own = own;
+        mu_buf_init(&asker->answer, GATEWAY_ANSWER_MAX + 1024);
         reactor_arm_in(control->parent->reactor, &asker->timer, ASK_MS * MU_NS_PER_MS,
                        on_asker_late, asker);
         if (!reactor_watch(control->parent->reactor, fd, EVENT_READ, on_asker, asker, &asker->watch,
@@ -252,7 +271,7 @@ static void on_accept(void *owner, uint32_t events)
     (void)events;
     int fd = accept4(binding_fd(listener->binding, 0), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd != -1) {
-        asker_begin(listener->control, fd);
+        asker_begin(listener->control, fd, listener == &listener->control->own);
     }
 }
 
@@ -384,14 +403,15 @@ void control_worker_died(struct control *control)
 /* ---- mutual status ------------------------------------------------------------------------------
  */
 
-static bool ask(int fd, struct mu_buf *out, struct mutual_error *err)
+static bool ask(int fd, const char *what, struct mu_buf *out, struct mutual_error *err)
 {
-    static const char request[] = "GET /_status HTTP/1.0\r\n\r\n";
+    char request[512];
+    int len = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\n\r\n", what);
     struct timeval patience = {.tv_sec = 5};
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     MU_AUTO(buf) struct mu_buf answer = {0};
-    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1 ||
-        !mu_fd_read(fd, "the gateway's answer", 8u << 20, &answer, err)) {
+    if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != (ssize_t)len ||
+        !mu_fd_read(fd, "the gateway's answer", GATEWAY_ANSWER_MAX + 1024, &answer, err)) {
         return mu_fail_errno(err, MUTUAL_E_CONNECT_FAILED, errno, "the gateway did not answer");
     }
     const char *text = mu_buf_str(&answer);
@@ -402,17 +422,36 @@ static bool ask(int fd, struct mu_buf *out, struct mutual_error *err)
     return mu_buf_text(out, body + 4) || mu_fail_memory(err);
 }
 
-bool gateway_status_read(const char *path, struct mu_buf *out, struct mutual_error *err)
+static bool ask_at(const char *path, const char *what, struct mu_buf *out, struct mutual_error *err)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     (void)snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool ok = fd != -1 && connect(fd, (const struct sockaddr *)&un, sizeof un) == 0;
-    ok = ok ? ask(fd, out, err)
+    ok = ok ? ask(fd, what, out, err)
             : mu_fail_errno(err, MUTUAL_E_CONNECT_FAILED, errno,
                             "could not ask the gateway at \"%s\"", path);
     if (fd != -1) {
         (void)close(fd);
     }
     return ok;
+}
+
+bool gateway_status_read(const char *path, struct mu_buf *out, struct mutual_error *err)
+{
+    return ask_at(path, "/_status", out, err);
+}
+
+bool gateway_sightings_read(const char *path, const char *service, struct mu_buf *out,
+                            struct mutual_error *err)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
+    char what[320];
+    const char *name = service != NULL ? service : "";
+    if (name[strspn(name, letters)] != '\0' || strlen(name) > 260) {
+        return mu_fail(err, MUTUAL_E_USAGE, "\"%.80s\" is not a service's name", name);
+    }
+    (void)snprintf(what, sizeof what, "/_sightings%s%s", service != NULL ? "?" : "", name);
+    return ask_at(path, what, out, err);
 }

@@ -20,6 +20,7 @@ struct gateway_options {
     void *owner;
     const char *config_name;  /* for messages: the path of the main file, or what stands for it  */
     const char *control_path; /* UNIX socket for `mutual status`; NULL: the usual place          */
+    const char *state_path;   /* directory for what outlives a restart; NULL: $STATE_DIRECTORY    */
     int64_t reload_every_ns;  /* look for changes so often by ourselves; 0: only when told       */
     int64_t drain_ns;         /* how long TERM waits for connections; 0: as configured           */
     bool colour;              /* findings at the start, for a terminal                           */
@@ -34,6 +35,11 @@ int gateway_serve(const struct gateway_options *options);
  * /run/mutual/control.sock for root, else below $XDG_RUNTIME_DIR; false: there is no such place. */
 #define GATEWAY_PATH_MAX 108
 bool gateway_control_path(char path[GATEWAY_PATH_MAX]);
+#define GATEWAY_ANSWER_MAX (32u << 20)
+/* Whom the running gateway saw at a service, as JSON; NULL: at all of them. Fails with
+ * CONNECT_FAILED, and USAGE for what cannot be a service's name. */
+bool gateway_sightings_read(const char *path, const char *service, struct mu_buf *out,
+                            struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Asks the running gateway; appends its JSON. Fails with CONNECT_FAILED. */
 bool gateway_status_read(const char *path, struct mu_buf *out,
                          struct mutual_error *err) MUTUAL_MUST_CHECK;

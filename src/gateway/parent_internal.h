@@ -88,6 +88,7 @@ struct changes {
 
 struct control;
 struct log_entry;
+struct sightings;
 
 struct parent {
     const struct gateway_options *options;
@@ -123,6 +124,9 @@ struct parent {
     int64_t reload_began_ns;
     struct alarm alarm;
     struct changes changes;
+    struct sightings *sightings;
+    struct event_timer seen_timer; /* when they are kept again */
+    bool seen_news;                /* since they were kept     */
     int64_t started_s;
     bool log_json;
     int exit_status;
@@ -203,6 +207,20 @@ void changes_worker_died(struct parent *parent, uint32_t worker);
 bool changes_report(struct parent *parent, const struct supervised *worker,
                     const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
 void changes_json(const struct changes *changes, struct mu_json *json);
+
+/* ---- seen.c: whom the workers saw ---------------------------------------------------------------
+ */
+
+bool seen_open(struct parent *parent, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Keeps what there is to keep, and frees. */
+void seen_close(struct parent *parent);
+/* A setup is in use: its services have these rules now. */
+void seen_serving(struct parent *parent);
+/* Reads SIGHTINGS. */
+bool seen_message(struct parent *parent, const struct ipc_message *message,
+                  struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Appends what is known of a service's callers; NULL: of all. */
+void seen_json(const struct parent *parent, const char *service, struct mu_buf *out);
 
 /* ---- control.c, status.c: what `mutual status` and probes are told ------------------------------
  */

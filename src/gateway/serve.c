@@ -163,6 +163,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     if (worker && message->type == IPC_MSG_CHANGED) {
         return changes_report(parent, child, message, err);
     }
+    if (worker && message->type == IPC_MSG_SIGHTINGS) {
+        return seen_message(parent, message, err);
+    }
     if (worker && message->type == IPC_MSG_STATUS) {
         return control_status(parent->control, message, err);
     }
@@ -311,6 +314,7 @@ void parent_serving(struct parent *parent, bool first)
 {
     control_follow(parent->control, &parent->current->world->config->status);
     fresh_follow(parent);
+    seen_serving(parent);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);
@@ -382,7 +386,7 @@ static bool start(struct parent *parent, struct mutual_error *err)
         !systemd_notify_new(&parent->notify, err) ||
         !systemd_sockets_get(&parent->inherited, err) ||
         !reactor_signals(parent->reactor, signals, MU_COUNT(signals), on_signal, parent, err) ||
-        !keys_loader_new(&parent->loader, err)) {
+        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err)) {
         return false;
     }
     struct supervisor_options options = {
@@ -409,6 +413,7 @@ static void finish(struct parent *parent)
     resolve_stop(parent->resolver);
     lists_stop(parent->lists_reader);
     control_free(parent->control);
+    seen_close(parent);
     supervisor_free(parent->supervisor);
     watch_free(parent->watch);
     config_snapshot_free(parent->refused);

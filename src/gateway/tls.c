@@ -191,9 +191,14 @@ static bool fail_gone(const struct conn *conn, struct mutual_error *err)
 static struct conn_next admit(struct conn *conn, struct side *side, struct conn_next done)
 {
     struct mutual_error err = {0};
-    bool allowed = use_newest(conn, side) ? judge(conn, side, &conn->service->facts->rules, &err)
-                                          : fail_gone(conn, &err);
-    if (!allowed) {
+    bool admitted = false;
+    if (use_newest(conn, side)) {
+        admitted = judge(conn, side, &conn->service->facts->rules, &err);
+        witness_note(conn);
+    } else {
+        (void)fail_gone(conn, &err);
+    }
+    if (!admitted) {
         return conn_fail(conn, &err);
     }
     count_admitted(conn, side);

@@ -436,7 +436,9 @@ static bool worker_prepare(struct child *child, struct mutual_error *err)
     worker->pool = pool_new(POOL_MAX);
     worker->cache = mutual_cache_new(CACHE_MAX);
     worker->live = live_new();
-    return (worker->pool != NULL && worker->cache != NULL && worker->live != NULL) ||
+    worker->sightings = sightings_new(SIGHTINGS_WORKER_MAX, SIGHTINGS_WORKER_MAX);
+    return (worker->pool != NULL && worker->cache != NULL && worker->live != NULL &&
+            worker->sightings != NULL) ||
            mu_fail_memory(err);
 }
 
@@ -457,6 +459,7 @@ static int worker_main(struct child *child)
         record_event(worker, "worker_failed", NULL, &err);
         worker->failed = true;
     }
+    witness_tell(worker);
     return worker->failed ? mutual_code_exit(MUTUAL_E_PROCESS_DIED) : 0;
 }
 

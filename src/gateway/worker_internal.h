@@ -12,6 +12,7 @@
 #include "gateway/change_internal.h"
 #include "gateway/conn_internal.h"
 #include "gateway/meter_internal.h"
+#include "gateway/sighting_internal.h"
 #include "process/process.h"
 #include "world/world.h"
 
@@ -105,6 +106,14 @@ int stock_take(struct worker *worker, int family, struct conn *conn);
 bool stock_fill(struct worker *worker, struct ipc_message *message,
                 struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* ---- witness.c: who was judged, for the parent -------------------------------------------------
+ */
+
+/* Notes the caller of an inbound connection that was judged just now. */
+void witness_note(struct conn *conn);
+/* Tells the parent what is noted. */
+void witness_tell(struct worker *worker);
+
 /* ---- the worker ---------------------------------------------------------------------------------
  */
 
@@ -134,6 +143,8 @@ struct worker {
     struct pool *pool;
     struct conn_queue starved; /* waiting for a block */
     struct mutual_cache *cache;
+    struct sightings *sightings; /* not told to the parent yet */
+    struct event_timer witness;  /* when they are             */
     struct slab slab;
     size_t descriptors; /* that it may have */
     size_t max;         /* connections that they allow */

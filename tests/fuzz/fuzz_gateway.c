@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the parent reads of its helpers: addresses from the resolver, figures from a worker that may
- * have been taken over. The first byte says which.
+ * What the parent reads of its helpers: addresses from the resolver, figures and sightings from a
+ * worker that may have been taken over. The first byte says which.
  */
 #include "gateway/meter_internal.h"
 #include "gateway/resolve_internal.h"
+#include "gateway/sighting_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,9 +33,21 @@ static void read_figures(struct mu_slice message)
     meters_done(&sum);
 }
 
+static void read_sightings(struct mu_slice message)
+{
+    struct mutual_error err = {0};
+    struct sightings *all = sightings_new(8, 4);
+    if (all != NULL && !sightings_read(all, message, &err)) {
+        mu_assert(err.code != MUTUAL_OK);
+    }
+    sightings_free(all);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size > 0 && data[0] % 2 == 0) {
+    if (size > 0 && data[0] >= 0x80) {
+        read_sightings(mu_slice_of(data + 1, size - 1));
+    } else if (size > 0 && data[0] % 2 == 0) {
         read_addresses(mu_slice_of(data + 1, size - 1));
     } else if (size > 0) {
         read_figures(mu_slice_of(data + 1, size - 1));

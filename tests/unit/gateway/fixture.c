@@ -139,6 +139,8 @@ static void make_worker(void)
     struct mutual_error err = {0};
     int ends[2];
     struct worker *worker = &home.worker;
+    worker->sightings = sightings_new(100, 100);
+    assert_non_null(worker->sightings);
     *worker = (struct worker){.child = &home.child,
                               .workers = 1,
                               .max = 100,
@@ -206,6 +208,7 @@ void fixture_done(void)
     meters_done(&home.worker.meters);
     keys_client_free(home.worker.keys);
     reactor_free(home.worker.reactor);
+    sightings_free(home.worker.sightings);
     pool_free(home.worker.pool);
     live_free(home.worker.live);
     ipc_channel_free(home.child.parent);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sightings in the parent: what workers tell is added up, kept in a file over restarts, and told to
+ * whoever asks on the control socket.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/parent_internal.h"
+#include "gateway/sighting_internal.h"
+
+enum { SAVE_S = 60 };
+
+/* The directory that the command or systemd names; without one nothing is kept over a restart. */
+static bool find_path(const struct gateway_options *options, struct mu_buf *path)
+{
+    const char *directory = options->state_path;
+    if (directory == NULL) {
+        directory = secure_getenv("STATE_DIRECTORY");
+    }
+    mu_buf_init(path, 4096);
+    return directory != NULL && directory[0] != '\0' && strchr(directory, ':') == NULL &&
+           mu_buf_printf(path, "%s/sightings", directory);
+}
+
+static void save(struct parent *parent)
+{
+    struct mutual_error err = {0};
+    MU_AUTO(buf) struct mu_buf path;
+    bool kept = find_path(parent->options, &path);
+    sightings_forget(parent->sightings, mu_clock_wall_s() - SIGHTINGS_KEPT_S);
+    if (kept && parent->seen_news && !sightings_save(parent->sightings, mu_buf_str(&path), &err)) {
+        parent_log(parent, CONFIG_LOG_WARNING, "sightings_unsaved",
+                   "could not keep who was seen over a restart", &err);
+    }
+    parent->seen_news = false;
+}
+
+static void on_save_time(void *owner)
+{
+    struct parent *parent = owner;
+    save(parent);
+    reactor_arm_in(parent->reactor, &parent->seen_timer, SAVE_S * MU_NS_PER_S, on_save_time,
+                   parent);
+}
+
+/* A file that cannot be read is moved out of the way rather than written over: it is evidence. */
+bool seen_open(struct parent *parent, struct mutual_error *err)
+{
+    struct mutual_error why = {0};
+    MU_AUTO(buf) struct mu_buf path;
+    MU_AUTO(buf) struct mu_buf aside;
+    mu_buf_init(&aside, 4096);
+    parent->sightings = sightings_new(SIGHTINGS_MAX, SIGHTINGS_SERVICE_MAX);
+    if (parent->sightings == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (find_path(parent->options, &path) &&
+        !sightings_load(parent->sightings, mu_buf_str(&path), &why)) {
+        (void)mu_buf_printf(&aside, "%s.damaged", mu_buf_str(&path));
+        (void)rename(mu_buf_str(&path), mu_buf_str(&aside));
+        parent_log(parent, CONFIG_LOG_WARNING, "sightings_lost",
+                   "who was seen before is not known; the file was moved aside", &why);
+        sightings_free(parent->sightings);
+        parent->sightings = sightings_new(SIGHTINGS_MAX, SIGHTINGS_SERVICE_MAX);
+        if (parent->sightings == NULL) {
+            return mu_fail_memory(err);
+        }
+    }
+    reactor_arm_in(parent->reactor, &parent->seen_timer, SAVE_S * MU_NS_PER_S, on_save_time,
+                   parent);
+    return true;
+}
+
+void seen_close(struct parent *parent)
+{
+    if (parent->sightings != NULL) {
+        save(parent);
+        sightings_free(parent->sightings);
+    }
+}
+
+void seen_serving(struct parent *parent)
+{
+    const struct world *world = parent->current->world;
+    for (size_t i = 0; i < world->service_count; i++) {
+        const struct world_service *service = &world->services[i];
+        if (service->inbound != NULL && service->rules.mode != MUTUAL_MODE_NONE) {
+            sightings_rules(parent->sightings, service->name, sighting_rules(service),
+                            mu_clock_wall_s());
+        }
+    }
+    parent->seen_news = true;
+    save(parent);
+}
+
+/* A worker tells of services that there are, or tells nothing. */
+static void note_known(void *context, const struct sighting *seen)
+{
+    struct parent *parent = context;
+    if (parent->current != NULL && world_service_find(parent->current->world, seen->service)) {
+        sightings_note(parent->sightings, seen);
+        parent->seen_news = true;
+    }
+}
+
+bool seen_message(struct parent *parent, const struct ipc_message *message,
+                  struct mutual_error *err)
+{
+    struct sightings *told = sightings_new(SIGHTINGS_WORKER_MAX, SIGHTINGS_WORKER_MAX);
+    if (told == NULL) {
+        return mu_fail_memory(err);
+    }
+    bool sound = sightings_read(told, message->payload, err);
+    if (sound) {
+        sightings_each(told, note_known, parent);
+    }
+    sightings_free(told);
+    return sound;
+}
+
+void seen_json(const struct parent *parent, const char *service, struct mu_buf *out)
+{
+    struct mu_json json;
+    MU_AUTO(buf) struct mu_buf path;
+    bool kept = find_path(parent->options, &path);
+    mu_json_init(&json, out);
+    mu_json_open(&json, NULL, '{');
+    mu_json_string(&json, "kept_in", kept ? mu_buf_str(&path) : NULL);
+    mu_json_int(&json, "now_s", mu_clock_wall_s());
+    const struct world_service *facts = parent->current == NULL || service == NULL
+                                            ? NULL
+                                            : world_service_find(parent->current->world, service);
+    bool inbound = facts != NULL && facts->inbound != NULL;
+    mu_json_string(&json, "mode", inbound ? config_mode_word(facts->inbound->clients.mode) : NULL);
+    mu_json_bool(&json, "shadow_policy", inbound && facts->rules.shadow_policy != NULL);
+    sightings_json(parent->sightings, service, &json);
+    mu_json_close(&json, '}');
+    (void)mu_buf_byte(out, '\n');
+}
