@@ -112,6 +112,13 @@ static void kept_free(struct kept *kept)
     mu_free(kept);
 }
 
+static void mu_kept_auto(struct kept **kept)
+{
+    if (*kept != NULL) {
+        kept_free(*kept);
+    }
+}
+
 /* ---- life --------------------------------------------------------------------------------------
  */
 
@@ -173,31 +180,27 @@ static bool has_room(const struct sightings *sightings, const struct sighting *s
                                     count_of(sightings, seen->service) < sightings->service_max);
 }
 
-static struct kept *insert(struct sightings *sightings, const struct sighting *seen,
-                           struct mu_slice key)
+static bool insert(struct sightings *sightings, const struct sighting *seen, struct mu_slice key)
 {
     void *items = sightings->items;
-    struct kept *kept = mu_alloc(1, sizeof *kept);
+    MU_AUTO(kept) struct kept *kept = mu_alloc(1, sizeof *kept);
+    struct mu_slice service = mu_slice_text(seen->service);
     size_t mine = count_of(sightings, seen->service) + 1;
-    bool caller = seen->key[0] != '\0';
     if (kept == NULL || !fold(kept, seen) ||
         !mu_grow(&items, &sightings->cap, sightings->count, sizeof kept, SIZE_MAX / 2)) {
-        goto lost;
+        return false;
     }
     sightings->items = items;
-    if ((caller &&
-         !mu_map_put(sightings->counts, mu_slice_text(seen->service), (void *)(uintptr_t)mine)) ||
-        !mu_map_put(sightings->by_key, key, kept)) {
-        goto lost;
+    if (!mu_map_put(sightings->by_key, key, kept)) {
+        return false;
     }
-    sightings->items[sightings->count++] = kept;
-    sightings->callers += caller;
-    return kept;
-lost:
-    if (kept != NULL) {
-        kept_free(kept);
+    if (kept->caller && !mu_map_put(sightings->counts, service, (void *)(uintptr_t)mine)) {
+        (void)mu_map_remove(sightings->by_key, key);
+        return false;
     }
-    return NULL;
+    sightings->callers += kept->caller;
+    sightings->items[sightings->count++] = MU_TAKE(kept);
+    return true;
 }
 
 /* The newest tells; of a service itself what is known stays, but for the number. */
@@ -234,7 +237,7 @@ void sightings_note(struct sightings *sightings, const struct sighting *seen)
     if (kept != NULL) {
         add_up(kept, seen);
     } else if (key.failed || !has_room(sightings, seen) ||
-               insert(sightings, seen, mu_buf_slice(&key)) == NULL) {
+               !insert(sightings, seen, mu_buf_slice(&key))) {
         note_nobody(sightings, seen);
     }
 }

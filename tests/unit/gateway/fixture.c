@@ -139,13 +139,13 @@ static void make_worker(void)
     struct mutual_error err = {0};
     int ends[2];
     struct worker *worker = &home.worker;
-    worker->sightings = sightings_new(100, 100);
-    assert_non_null(worker->sightings);
     *worker = (struct worker){.child = &home.child,
                               .workers = 1,
                               .max = 100,
                               .log_json = true,
                               .log_level = CONFIG_LOG_INFO};
+    worker->sightings = sightings_new(100, 100);
+    assert_non_null(worker->sightings);
     TAILQ_INIT(&worker->slab.free);
     TAILQ_INIT(&worker->starved);
     stock_init(&worker->stock);
