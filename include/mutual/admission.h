@@ -55,6 +55,8 @@ struct mutual_rules {
                                                   in. NULL: none                                  */
     struct mutual_pattern *const *expect; /* client side: any of them; at least one               */
     size_t expect_count;
+    bool unsafe_plaintext; /* server side: who speaks no TLS at all is let in too, where everybody
+                              is: under NONE and OBSERVE                                          */
     uint64_t trust_generation; /* what changes when the anchors do                     */
     uint64_t revocation_generation;
     uint64_t policy_generation;
@@ -69,6 +71,7 @@ struct mutual_evidence {
     /* The peer proved that it holds the leaf's key: in this handshake, or in the one that a resumed
      * session follows. */
     bool proved;
+    bool plaintext; /* no TLS was spoken: nothing is proved and nothing is encrypted */
     bool resumed;
     int64_t proved_at_s;       /* when                                                     */
     uint64_t trust_generation; /* under which the chain was validated                      */

@@ -89,6 +89,20 @@ static bool check_service(const struct judge *judge)
                    judge->evidence->service, judge->rules->service);
 }
 
+/* Who speaks no TLS is let in only by the word that says so, and only where nobody has to prove
+ * anything; it is nobody, whatever else the evidence says. */
+static bool check_plaintext(const struct judge *judge)
+{
+    const struct mutual_rules *rules = judge->rules;
+    bool open = rules->mode == MUTUAL_MODE_NONE || rules->mode == MUTUAL_MODE_OBSERVE;
+    if (!judge->evidence->plaintext ||
+        (is_server(judge) && rules->unsafe_plaintext && open && !judge->present)) {
+        return true;
+    }
+    return mu_fail(why(judge), MUTUAL_E_NOT_TLS, "the peer speaks no TLS, which \"%s\" requires",
+                   rules->service);
+}
+
 /* Is there a certificate where one has to be, and none where none is asked for? */
 static bool check_presence(const struct judge *judge)
 {
@@ -236,9 +250,9 @@ static const struct check {
     bool of_proof;
     bool of_peer; /* who it is and what they may: not asked today where the rules observe */
 } checks[] = {
-    {check_question, false, false}, {check_service, false, false},   {check_presence, false, false},
-    {check_proof, true, false},     {check_generation, false, true}, {check_chain, false, true},
-    {check_access, false, true},
+    {check_question, false, false}, {check_service, false, false}, {check_plaintext, false, false},
+    {check_presence, false, false}, {check_proof, true, false},    {check_generation, false, true},
+    {check_chain, false, true},     {check_access, false, true},
 };
 
 /* Validation of the peer's certificate is another step on each side; the error table cannot know.

@@ -52,6 +52,7 @@ struct mu_story_counts {
     uint64_t bytes_out;   /* plaintext to the peer   */
     const char *upstream; /* where it was sent, or NULL  */
     const char *trace_id; /* or NULL                     */
+    bool plaintext;       /* no TLS was spoken           */
     const char *claimed;  /* what a certificate says that was not believed, or NULL */
 };
 /* How much it matters, in the log's words: "info", "warning" (the peer's side), "error" (ours). */
@@ -62,8 +63,8 @@ void mu_story_log_text(const struct mutual_story *story, const struct mu_story_c
 /* The same as one JSON object, without a newline. Fields, always all of them, null where unknown:
  * time, level, event, msg, side, listener, worker, conn, peer.addr, peer.id, peer.claimed,
  * peer.serial, peer.fingerprint, tls.version, tls.cipher, tls.group, tls.resumed, tls.mutual,
- * tls.sni, tls.alpn, outcome, decision, rule, rule.at, shadow, shadow.rule, step, reason, detail,
- * upstream, bytes_in, bytes_out, duration_ms, trace_id. */
+ * tls.sni, tls.alpn, plaintext, outcome, decision, rule, rule.at, shadow, shadow.rule, step,
+ * reason, detail, upstream, bytes_in, bytes_out, duration_ms, trace_id. */
 void mu_story_log_json(const struct mutual_story *story, const struct mu_story_counts *counts,
                        struct mu_buf *out);
 

@@ -123,6 +123,9 @@ void mu_story_log_text(const struct mutual_story *story, const struct mu_story_c
         mu_buf_printf(out, " by grant \"%s\"", story->verdict->grant->name);
     }
     say_tls(out, story->info, admitted);
+    if (counts->plaintext) {
+        mu_buf_text(out, ", IN THE CLEAR");
+    }
     say_shadow(out, story, counts->claimed);
     if (admitted) {
         mu_buf_printf(out, ", %" PRIu64 " bytes in, %" PRIu64 " out", counts->bytes_in,
@@ -230,6 +233,7 @@ void mu_story_log_json(const struct mutual_story *story, const struct mu_story_c
     mu_json_int(&json, "conn", (int64_t)counts->connection);
     write_peer(&json, story, counts->claimed);
     write_tls(&json, story->info);
+    mu_json_bool(&json, "plaintext", counts->plaintext);
     write_decision(&json, story);
     mu_json_string(&json, "upstream", counts->upstream);
     mu_json_int(&json, "bytes_in", (int64_t)counts->bytes_in);

@@ -79,7 +79,6 @@ bool config_findings_fail(const struct config_findings *findings, struct mutual_
 /* ---- the model ------------------------------------------------------------------------------- */
 
 struct config_node; /* a piece of a file, with its place */
-
 /* Every block begins with one: where it is written. */
 struct config_mark {
     const char *file;
@@ -228,13 +227,14 @@ struct config_inbound {
     struct config_clients clients;
     struct config_texts alpn;
     enum config_proxy_protocol proxy_protocol;
+    bool unsafe_plain; /* who speaks no TLS is let in */
+    int64_t plain_wait_ns;
     bool unsafe_forward; /* forwarding in the clear beyond loopback is meant */
     struct config_timeouts timeouts;
     struct config_connections connections;
     struct config_tls tls;
 };
 
-/* In the order of enum mutual_name_type. */
 enum config_name_type {
     CONFIG_NAME_SPIFFE,
     CONFIG_NAME_URI,

@@ -277,6 +277,23 @@ static void judge_clients(struct judge *j, const struct config_inbound *in)
     judge_trust(j, &clients->mark, clients->trust);
 }
 
+/* Beside a certificate that is required, or host names that choose, plaintext would be the way
+ * round. */
+static void judge_plain(struct judge *j, const struct config_inbound *in)
+{
+    struct config_place place = config_place_of(&in->mark, "unsafe-plain");
+    const char *name = in->service != NULL ? in->service : "";
+    bool asks = in->clients.mode == CONFIG_MODE_REQUIRE || in->clients.mode == CONFIG_MODE_REQUEST;
+    if (asks || in->host_count > 0) {
+        COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place, "clients: {mode: observe}",
+                 "\"%s\" cannot let in who speaks no TLS: it %s", name,
+                 asks ? "asks for certificates" : "has hosts, which only TLS can name");
+        return;
+    }
+    COMPLAIN(j, CONFIG_WARNING, MUTUAL_E_CONFIG_UNSAFE, &place, NULL,
+             "\"%s\" lets in who speaks no TLS: in the clear, and unproved", name);
+}
+
 /* What a host has from its listener is judged there. */
 static void judge_inbound(struct judge *j, const struct config_inbound *in)
 {
@@ -289,6 +306,9 @@ static void judge_inbound(struct judge *j, const struct config_inbound *in)
         COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place, "certificate: what is presented",
                  "neither the host \"%s\" nor its listener has a certificate",
                  in->service != NULL ? in->service : "");
+    }
+    if (in->unsafe_plain) {
+        judge_plain(j, in);
     }
     bool known =
         in->forward.kind != CONFIG_ADDRESS_NONE && (!host || config_is_set(&in->mark, "forward"));

@@ -351,6 +351,15 @@ static const struct setting inbound_settings[] = {
      .help = "what is asked of clients"},
     {"hosts", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(hosts, host_count),
      .block = &host_block, .since = "0.1", .help = "host names with settings of their own"},
+    {"unsafe-plain", SETTING_BOOL, .reload = RELOAD_NEW, AT(unsafe_plain), .dflt = "false",
+     .since = "0.1",
+     .help = "while callers move to TLS: let in on the same port who speaks none, in the clear and "
+             "unproved. Told by the first byte. Only with mode none or observe"},
+    {"plain-wait", SETTING_DURATION, .reload = RELOAD_NEW, AT(plain_wait_ns), .dflt = "1s",
+     .min = 0, .max = 60, .since = "0.1",
+     .help =
+         "with unsafe-plain: who says nothing for so long waits for the service to speak first, "
+         "and is taken for one without TLS"},
     {"alpn", SETTING_TEXT, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW, TEXTS_AT(alpn), .max = 255,
      .since = "0.1", .help = "application protocols, in order of preference"},
     {"proxy-protocol", SETTING_WORD, .reload = RELOAD_NEW, AT(proxy_protocol), .dflt = "none",

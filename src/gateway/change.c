@@ -386,7 +386,7 @@ static bool sweep_on(struct worker *worker)
         return false;
     }
     conn = slab_at(worker, change->move_at++);
-    if (conn->live != NULL && conn->settled != change->number) {
+    if ((conn->live != NULL || conn->plain != NULL) && conn->settled != change->number) {
         settle_open(conn);
     }
     return true;

@@ -360,6 +360,10 @@ static struct conn_next stage_closed(struct conn *conn)
     conn_drop(&conn->front);
     conn_drop(&conn->back);
     mu_free(MU_TAKE(conn->error));
+    if (conn->plain != NULL) {
+        mutual_pass_free(conn->plain->pass);
+        mu_free(MU_TAKE(conn->plain));
+    }
     conn->front.conn = NULL;
     reactor_undefer(reactor, &conn->again);
     reactor_defer(reactor, &conn->again, conn_gone, conn);

@@ -76,7 +76,9 @@ struct conn {
     struct side front; /* the side that connected to us */
     struct side back;  /* the side that we connect to   */
     union conn_peer peer;
-    const struct mutual_verdict *verdict; /* the newest, or NULL; the session's */
+    const struct mutual_verdict *verdict; /* the newest, or NULL; the session's, or `plain` */
+    struct mutual_verdict *plain;         /* of somebody who speaks no TLS; else NULL */
+    bool silent;                          /* said nothing for as long as we wait for a first byte */
     struct generation *judged;            /* whose grants it speaks of: they live as long */
     struct keys_waiter waiter;
     struct event_timer deadline; /* of the stage                                    */

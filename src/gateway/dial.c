@@ -108,7 +108,7 @@ static struct conn_next connected(struct conn *conn)
  * byte of his goes on, and is taken where they say. */
 static bool is_overtaken(const struct conn *conn)
 {
-    return conn->front.session != NULL && !change_is_settled(conn);
+    return (conn->front.session != NULL || conn->plain != NULL) && !change_is_settled(conn);
 }
 
 static bool begin_anew(struct conn *conn, struct mutual_error *err)

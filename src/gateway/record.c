@@ -114,6 +114,7 @@ void conn_record(struct conn *conn)
         .duration_ns = reactor_now_ns(conn->worker->reactor) - conn->started_ns,
         .bytes_in = conn->bytes_in,
         .bytes_out = conn->bytes_out,
+        .plaintext = conn->plain != NULL,
         .claimed = claim == NULL ? NULL : claim->name,
         .upstream =
             facts->inbound != NULL ? facts->inbound->forward.text : facts->outbound->connect.text,
@@ -205,7 +206,9 @@ bool record_proxy_header(struct conn *conn, struct mu_buf *out, struct mutual_er
     char unique[48];
     char signature[48];
     char key[24];
-    mutual_session_info(session, &info);
+    if (session != NULL) {
+        mutual_session_info(session, &info);
+    }
     peer_socket(conn, &from);
     bool bound = getsockname(conn->front.fd, (struct sockaddr *)&to, &len) == 0;
     int unique_len = snprintf(unique, sizeof unique, "%lx-%u-%llx", (unsigned long)getpid(),
@@ -217,7 +220,7 @@ bool record_proxy_header(struct conn *conn, struct mu_buf *out, struct mutual_er
         .alpn = info.alpn,
         .authority = info.sni,
         .unique = mu_slice_of(unique, (size_t)unique_len),
-        .tls = true,
+        .tls = session != NULL,
         .cert = chain != NULL,
         .resumed = info.resumed,
         .version = version_word(info.version),

@@ -20,7 +20,9 @@ bool relay_open(struct conn *conn, const struct mutual_pass *pass, struct mutual
         return mu_fail(err, MUTUAL_E_PASS_EXPIRED, "the admission ended before the relay began");
     }
     conn->active_ns = reactor_now_ns(conn->worker->reactor);
-    mutual_session_mark(secure->session, MUTUAL_STEP_DATA, MUTUAL_OUTCOME_DONE);
+    if (secure != NULL) {
+        mutual_session_mark(secure->session, MUTUAL_STEP_DATA, MUTUAL_OUTCOME_DONE);
+    }
     return true;
 }
 
@@ -97,7 +99,7 @@ static enum flow pump(struct conn *conn, struct side *from, struct side *to,
  * tells more than the broken pipe. */
 static struct conn_next break_off(struct conn *conn, struct mutual_error *err)
 {
-    struct side *peer = conn_secure(conn);
+    struct side *peer = conn->plain != NULL ? &conn->front : conn_secure(conn);
     struct side *other = peer == &conn->front ? &conn->back : &conn->front;
     struct mutual_error last = {0};
     enum flow flow = err->code == MUTUAL_E_PEER_RESET ? FLOW_OK : FLOW_END;

@@ -3,7 +3,9 @@
  * The stages around a handshake, and the one question that every connection is asked before and
  * again while it is open: may it? The answer is mutual_admit's; nothing here decides anything.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "gateway/live_internal.h"
 #include "gateway/worker_internal.h"
@@ -72,8 +74,68 @@ static struct conn_next handshake(struct conn *conn, struct side *side, struct c
     }
 }
 
+/* ---- who speaks no TLS -------------------------------------------------------------------------
+ */
+
+static void on_silence(void *owner)
+{
+    struct conn *conn = owner;
+    conn->silent = true;
+    conn_drive(conn);
+}
+
+enum first { FIRST_TLS, FIRST_PLAIN, FIRST_NONE };
+
+/* Looks at the first byte and leaves it where it is: a TLS record of a handshake begins with 22
+ * (RFC 8446 section 5.1). Decided once; what follows the first byte changes nothing. */
+static enum first look(struct conn *conn)
+{
+    enum { TLS_HANDSHAKE = 22 };
+    uint8_t byte = 0;
+    ssize_t n = recv(conn->front.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 1) {
+        return byte == TLS_HANDSHAKE ? FIRST_TLS : FIRST_PLAIN;
+    }
+    if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+        conn->front.readable = false;
+        return FIRST_NONE;
+    }
+    return FIRST_TLS; /* its end: the handshake tells how */
+}
+
+/* Only where the listener says so; admission decides again. */
+static struct conn_next sniff(struct conn *conn)
+{
+    struct mutual_error err = {0};
+    struct reactor *reactor = conn->worker->reactor;
+    int64_t wait_ns = conn->service->facts->inbound->plain_wait_ns;
+    enum first first = conn->front.readable ? look(conn) : FIRST_NONE;
+    if (first == FIRST_NONE && !conn->silent) {
+        if (!event_timer_is_armed(&conn->until)) {
+            reactor_arm_in(reactor, &conn->until, wait_ns > 0 ? wait_ns : 1, on_silence, conn);
+        }
+        return CONN_WAIT;
+    }
+    reactor_cancel(reactor, &conn->until);
+    if (first == FIRST_TLS) {
+        return CONN_GO(HANDSHAKE);
+    }
+    conn->plain = mu_alloc(1, sizeof *conn->plain);
+    if (conn->plain == NULL) {
+        (void)mu_fail_memory(&err);
+        return conn_fail(conn, &err);
+    }
+    return CONN_GO(ADMIT);
+}
+
 struct conn_next conn_stage_handshake(struct conn *conn)
 {
+    if (conn->front.session == NULL && conn->service->facts->rules.unsafe_plaintext) {
+        struct conn_next next = sniff(conn);
+        if (!next.go || next.to != STAGE_HANDSHAKE) {
+            return next;
+        }
+    }
     /* no memory is spent on somebody who says nothing */
     if (conn->front.session == NULL && !conn->front.readable) {
         return CONN_WAIT;
@@ -131,12 +193,26 @@ static void watch_verdict(struct conn *conn, const struct mutual_verdict *verdic
     reactor_arm(reactor, &conn->until, deadline_ns, on_until, conn);
 }
 
+/* The evidence of somebody who speaks no TLS is that there is none. */
+static const struct mutual_verdict *admit_plain(struct conn *conn, const struct mutual_rules *rules,
+                                                int64_t now_s)
+{
+    const struct mutual_evidence evidence = {.side = MUTUAL_SIDE_SERVER,
+                                             .plaintext = true,
+                                             .proved_at_s = now_s,
+                                             .service = conn->born->facts->name};
+    mutual_pass_free(conn->plain->pass);
+    *conn->plain = mutual_admit(&evidence, rules, now_s);
+    return conn->plain;
+}
+
 static bool judge(struct conn *conn, struct side *side, const struct mutual_rules *rules,
                   struct mutual_error *err)
 {
-    struct worker *worker = conn->worker;
-    const struct mutual_verdict *verdict =
-        mu_session_admit_by(side->session, rules, reactor_now_s(worker->reactor));
+    int64_t now_s = reactor_now_s(conn->worker->reactor);
+    const struct mutual_verdict *verdict = conn->plain != NULL
+                                               ? admit_plain(conn, rules, now_s)
+                                               : mu_session_admit_by(side->session, rules, now_s);
     conn->verdict = verdict;
     struct generation *before = conn->judged;
     conn->judged = generation_ref(conn->service->generation);
@@ -146,14 +222,17 @@ static bool judge(struct conn *conn, struct side *side, const struct mutual_rule
         return false;
     }
     watch_verdict(conn, verdict);
-    conn->settled = worker->change.number;
-    return live_join(worker->live, conn, err);
+    conn->settled = conn->worker->change.number;
+    /* who speaks no TLS is nobody and in no index: a change judges each of them */
+    return conn->plain != NULL || live_join(conn->worker->live, conn, err);
 }
 
 static void count_admitted(struct conn *conn, struct side *side)
 {
     struct mutual_session_info info = {0};
-    mutual_session_info(side->session, &info);
+    if (side->session != NULL) {
+        mutual_session_info(side->session, &info);
+    }
     conn->service->meter->figures[METER_admitted]++;
     conn->service->meter->figures[METER_resumed] += info.resumed ? 1 : 0;
 }
@@ -171,7 +250,10 @@ static bool use_newest(struct conn *conn, struct side *side)
     if (newest == NULL) {
         return false;
     }
-    (void)mu_session_follow(side->session, &conn->service->facts->rules, &newest->facts->rules);
+    if (conn->plain == NULL) {
+        (void)mu_session_follow(side->session, &conn->service->facts->rules,
+                                &newest->facts->rules);
+    }
     conn->leave_ns = 0;
     conn->service->door->meter->figures[METER_open]--;
     newest->door->meter->figures[METER_open]++;
@@ -237,7 +319,7 @@ static bool judge_leaving(struct conn *conn, struct side *side, struct mutual_er
         facts->trust == NULL
             ? NULL
             : world_trust_find(conn->worker->current->world, facts->trust->config->name);
-    if (trust != NULL) {
+    if (trust != NULL && conn->plain == NULL) {
         rules.trust = trust->trust;
         rules.trust_generation = trust->trust_generation;
         rules.revocation_generation = trust->revocation_generation;

@@ -69,9 +69,9 @@ static void put_caller(struct conn *conn, struct sighting *seen)
 {
     const struct mutual_session *session = conn->front.session;
     const struct mutual_chain *chain =
-        conn->verdict->nobody ? NULL : mutual_session_evidence(session)->chain;
+        session == NULL || conn->verdict->nobody ? NULL : mutual_session_evidence(session)->chain;
     const struct mutual_name *name = mu_peer_name(conn->verdict, chain);
-    const struct mu_claim *claim = mu_session_claim(session);
+    const struct mu_claim *claim = session == NULL ? NULL : mu_session_claim(session);
     if (name != NULL) {
         (void)snprintf(seen->key, sizeof seen->key, "%s %s", mutual_name_type_word(name->type),
                        name->text);
@@ -110,8 +110,7 @@ void witness_note(struct conn *conn)
 {
     struct worker *worker = conn->worker;
     const struct world_service *facts = conn->service->facts;
-    if (facts->inbound == NULL || conn->front.session == NULL || conn->verdict == NULL ||
-        facts->rules.mode == MUTUAL_MODE_NONE) {
+    if (facts->inbound == NULL || conn->verdict == NULL || facts->rules.mode == MUTUAL_MODE_NONE) {
         return;
     }
     struct sighting seen = {

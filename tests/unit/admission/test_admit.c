@@ -314,6 +314,44 @@ static void the_disbelieved_are_nobody(void **state)
     mutual_policy_unref(policy);
 }
 
+/* Who speaks no TLS: by the word that says unsafe, where nobody has to prove anything, as nobody.
+ */
+static void plaintext_passes_by_its_word_alone(void **state)
+{
+    (void)state;
+    struct mutual_policy *policy = policy_of(rows_open, MU_COUNT(rows_open));
+    struct mutual_chain chain = {.until_s = CHAIN_UNTIL};
+    for (unsigned i = 0; i < 2 * 4 * 2 * 2; i++) {
+        enum mutual_mode mode = (enum mutual_mode)(i / 4 % 4);
+        bool server = i / 16 == 0;
+        bool unsafe_word = i % 2 == 1;
+        bool with_chain = i / 2 % 2 == 1;
+        struct mutual_rules judged_by = {
+            .side = server ? MUTUAL_SIDE_SERVER : MUTUAL_SIDE_CLIENT,
+            .mode = mode,
+            .service = "db",
+            .trust = &trust,
+            .policy = policy,
+            .unsafe_plaintext = unsafe_word,
+        };
+        const struct mutual_evidence evidence = {.side = judged_by.side,
+                                                 .plaintext = true,
+                                                 .chain = with_chain ? &chain : NULL,
+                                                 .proved = with_chain,
+                                                 .service = "db"};
+        bool open = mode == MUTUAL_MODE_NONE || mode == MUTUAL_MODE_OBSERVE;
+        struct mutual_verdict verdict = mutual_admit(&evidence, &judged_by, NOW);
+        assert_int_equal(verdict.allowed, server && open && unsafe_word && !with_chain);
+        if (verdict.allowed) {
+            assert_true(verdict.nobody);
+            assert_int_equal(verdict.shadow == MUTUAL_SHADOW_REFUSED, mode == MUTUAL_MODE_OBSERVE);
+            assert_true(verdict.shadow_why == NULL || verdict.shadow_why->code == MUTUAL_E_NOT_TLS);
+        }
+        mutual_pass_free(verdict.pass);
+    }
+    mutual_policy_unref(policy);
+}
+
 /* Asking differs from being there in nothing but the proof. */
 static void a_question_is_answered_as_the_proof_would_be(void **state)
 {
@@ -657,6 +695,7 @@ static void without_memory_there_is_no_pass(void **state)
 UNIT_MAIN(UNIT_CASE(only_the_right_combination_yields_a_pass),
           UNIT_CASE(the_shadow_is_what_require_would_say),
           UNIT_CASE(a_shadow_policy_lets_nobody_in), UNIT_CASE(the_disbelieved_are_nobody),
+          UNIT_CASE(plaintext_passes_by_its_word_alone),
           UNIT_CASE(a_question_is_answered_as_the_proof_would_be),
           UNIT_CASE(a_question_where_nobody_is_asked),
           UNIT_CASE(each_refusal_has_its_code_step_and_words),
