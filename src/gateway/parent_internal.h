@@ -51,6 +51,7 @@ struct reload {
 };
 
 struct control;
+struct fetching;
 
 struct parent {
     const struct gateway_options *options;
@@ -83,6 +84,7 @@ struct parent {
     bool log_json;
     int exit_status;
     struct control *control;
+    struct fetching *fetching;
 };
 
 /* ---- setup.c ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/fetching_internal.h"
 #include "gateway/fresh_internal.h"
 #include "gateway/log_internal.h"
 #include "gateway/parent_internal.h"
@@ -116,6 +117,10 @@ static void on_ready(void *owner, const struct supervised *child)
         reload_worker_ready(parent, child);
         return;
     }
+    if (child->role->party == IPC_FETCH) {
+        fetching_ready(parent->fetching);
+        return;
+    }
     if (!keys_loader_send(parent->loader, parent->supervisor, &err)) {
         parent_log(parent, CONFIG_LOG_ERROR, "keys_failed", NULL, &err);
     }
@@ -152,6 +157,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
 {
     struct parent *parent = owner;
     bool worker = child->role->party == IPC_WORKER;
+    if (child->role->party == IPC_FETCH) {
+        return fetching_message(parent->fetching, child, message, err);
+    }
     if (worker && message->type == IPC_MSG_GENERATION_DONE) {
         return reload_worker_done(parent, child, message, err);
     }
@@ -174,6 +182,8 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
     struct mutual_error why = {0};
     if (child->role->party == IPC_KEYS) {
         keys_loader_lost(parent->loader);
+    } else if (child->role->party == IPC_FETCH) {
+        fetching_died(parent->fetching);
     } else {
         parent->done[child->index] = 0;
         control_worker_died(parent->control);
@@ -301,6 +311,7 @@ void parent_serving(struct parent *parent, bool first)
 {
     control_follow(parent->control, &parent->current->world->config->status);
     fresh_follow(parent);
+    fetching_follow(parent->fetching);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);
@@ -383,7 +394,8 @@ static bool start(struct parent *parent, struct mutual_error *err)
         .user = parent->user,
     };
     parent->control = control_new(parent);
-    if (parent->control == NULL) {
+    parent->fetching = fetching_new(parent);
+    if (parent->control == NULL || parent->fetching == NULL) {
         return mu_fail_memory(err);
     }
     if (!supervisor_new(&options, &parent->supervisor, err)) {
@@ -398,6 +410,7 @@ static void finish(struct parent *parent)
     resolve_stop(parent->resolver);
     lists_stop(parent->lists_reader);
     control_free(parent->control);
+    fetching_free(parent->fetching);
     supervisor_free(parent->supervisor);
     setup_free(parent->coming);
     setup_free(parent->current);
