@@ -36,7 +36,7 @@
 #define MU_LIMIT_KEPT_CERTS      4u     /* certificates kept with a session to resume             */
 #define MU_LIMIT_KEPT_BYTES      8192u  /* ... and their size; three of RSA-4096 take 5 KiB       */
 #define MU_LIMIT_CA_NAMES_BYTES  16384u /* CA names sent in a CertificateRequest                 */
-#define MU_LIMIT_QUIET_MESSAGES  32u    /* key updates and tickets of a session, and one more ... */
+#define MU_LIMIT_QUIET_MESSAGES  32u    /* key updates, tickets, empty records; and one more ...  */
 #define MU_LIMIT_QUIET_PER_BYTES 16384u /* ... for so much data: each costs 20 us for 27 bytes */
 
 /* HTTP/1.1 messages. */
