@@ -11,6 +11,7 @@
 #define MU_LIMIT_PEM_BYTES      (16u << 20)  /* a bundle of all public roots is 0.3 MiB           */
 #define MU_LIMIT_KEY_BYTES      (64u << 10)  /* an RSA-4096 PKCS#8 is 3.2 KiB                     */
 #define MU_LIMIT_CRL_BYTES      (256u << 20) /* a million entries take about 40 MiB              */
+#define MU_LIMIT_FETCH_BYTES    (64u << 20)  /* ... which may come from whoever answers          */
 #define MU_LIMIT_BUNDLE_CERTS   10000u
 #define MU_LIMIT_GRANTS         1000000u /* ten times the largest policy we were told of     */
 #define MU_LIMIT_GRANT_PATTERNS 10000u   /* identities that one grant may name               */
@@ -35,7 +36,7 @@
 #define MU_LIMIT_KEPT_CERTS      4u     /* certificates kept with a session to resume             */
 #define MU_LIMIT_KEPT_BYTES      8192u  /* ... and their size; three of RSA-4096 take 5 KiB       */
 #define MU_LIMIT_CA_NAMES_BYTES  16384u /* CA names sent in a CertificateRequest                 */
-#define MU_LIMIT_QUIET_MESSAGES  32u    /* key updates and tickets of a session, and one more ... */
+#define MU_LIMIT_QUIET_MESSAGES  32u    /* key updates, tickets, empty records; and one more ...  */
 #define MU_LIMIT_QUIET_PER_BYTES 16384u /* ... for so much data: each costs 20 us for 27 bytes */
 
 /* HTTP/1.1 messages. */

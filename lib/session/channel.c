@@ -126,6 +126,7 @@ static enum mutual_io write_records(struct mutual_session *session, const uint8_
 {
     struct mu_channel *channel = session->channel;
     while (*ret_len < len) {
+        err = *ret_len > 0 ? NULL : err; /* then it is told by the next call */
         if (owes_update(channel) && !update_out(session)) {
             return fail_own(session, err);
         }
@@ -343,12 +344,17 @@ static enum mutual_io check_head(struct mutual_session *session, const uint8_t *
     return len > MU_RECORD_TAG ? MUTUAL_IO_DONE : refuse(session, BAD_MAC, err);
 }
 
-static enum mutual_io want_more(struct mutual_session *session, struct mutual_error *err)
+static enum mutual_io fail_cut_off(struct mutual_session *session, struct mutual_error *err)
 {
     struct mutual_error cause = {0};
+    (void)mu_failure_end(session, &cause);
+    return mu_session_fail(session, &cause, err);
+}
+
+static enum mutual_io want_more(struct mutual_session *session, struct mutual_error *err)
+{
     if (session->wire->in_end) {
-        (void)mu_failure_end(session, &cause);
-        return mu_session_fail(session, &cause, err);
+        return fail_cut_off(session, err);
     }
     return mu_wire_is_late(session) ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_WANT_READ;
 }
@@ -463,6 +469,7 @@ static enum mutual_io read_records(struct mutual_session *session, uint8_t *data
     struct mu_channel *channel = session->channel;
     while (*ret_len < cap) {
         struct mu_slice record;
+        err = *ret_len > 0 ? NULL : err; /* then it is told by the next call */
         if (channel->plain.len > 0) {
             take_plain(channel, data, cap, ret_len);
             continue;
@@ -496,7 +503,7 @@ static enum mutual_io channel_read(struct mutual_session *session, uint8_t *data
     /* An answer that finds no room now goes before the next data, or with the next call. */
     if (session->stage == MU_STAGE_OPEN && session->channel->update_owed && !session->closed &&
         has_room(session, KEY_UPDATE_LEN) && !update_out(session)) {
-        return fail_own(session, err);
+        return fail_own(session, *ret_len > 0 ? NULL : err);
     }
     return io;
 }

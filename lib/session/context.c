@@ -346,9 +346,9 @@ static bool make_ssl(struct mutual_context *context, const struct mutual_context
         return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not make a TLS context");
     }
     if (server && !options->library_records) {
-        context->records = mu_records_new(extras->libctx, err);
+        context->records = mu_records_new(extras->libctx);
         if (context->records == NULL) {
-            return false;
+            return mu_fail_memory(err);
         }
     }
     set_behaviour(context->ssl, server);

@@ -104,8 +104,7 @@ static bool is_certain(const struct mutual_session *session)
 {
     const struct mu_channel *channel = session->channel;
     SSL *ssl = session->ssl;
-    return session->context->records != NULL &&
-           channel->secrets == (MU_SECRET_IN | MU_SECRET_OUT) && channel->in.count == 0 &&
+    return channel->secrets == (MU_SECRET_IN | MU_SECRET_OUT) && channel->in.count == 0 &&
            channel->out.count == channel->tickets && channel->tickets < UINT8_MAX &&
            SSL_is_init_finished(ssl) == 1 && SSL_has_pending(ssl) == 0 &&
            SSL_get_shutdown(ssl) == 0 && session->write_retry == 0 &&
@@ -118,7 +117,7 @@ static bool find_suite(struct mutual_session *session)
     uint16_t suite = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
     size_t len = mu_suite_secret_len(suite);
     session->channel->suite = suite;
-    return len > 0 && len == session->channel->secret_len;
+    return len == session->channel->secret_len && mu_records_can(session->context->records, suite);
 }
 
 static bool derive(struct mutual_session *session)

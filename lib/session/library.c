@@ -70,7 +70,7 @@ static enum mutual_io library_read(struct mutual_session *session, uint8_t *data
         size_t more = 0;
         int answer = SSL_read_ex(session->ssl, data + len, cap - len, &more);
         if (answer != 1) {
-            io = mu_library_outcome(session, answer, err);
+            io = mu_library_outcome(session, answer, len > 0 ? NULL : err);
             break;
         }
         len += more;
@@ -116,7 +116,7 @@ static enum mutual_io library_write(struct mutual_session *session, const uint8_
         }
         int answer = SSL_write_ex(session->ssl, data + taken, offered, &done);
         if (answer != 1) {
-            io = mu_library_outcome(session, answer, err);
+            io = mu_library_outcome(session, answer, taken > 0 ? NULL : err);
             session->write_retry = offered;
             break;
         }

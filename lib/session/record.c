@@ -79,28 +79,24 @@ static EVP_MAC_CTX *new_mac(OSSL_LIB_CTX *libctx, const char *hash)
     return ctx;
 }
 
-struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx, struct mutual_error *err)
+struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx)
 {
     struct mu_records *records = mu_alloc(1, sizeof *records);
-    bool made = records != NULL;
-    if (!made) {
-        (void)mu_fail_memory(err);
-        return NULL;
-    }
-    for (size_t i = 0; made && i < MU_COUNT(suites); i++) {
+    for (size_t i = 0; records != NULL && i < MU_COUNT(suites); i++) {
         records->ciphers[i] = new_cipher(libctx, suites[i].cipher);
-        made = records->ciphers[i] != NULL;
     }
-    for (size_t i = 0; made && i < HASHES; i++) {
+    for (size_t i = 0; records != NULL && i < HASHES; i++) {
         records->macs[i] = new_mac(libctx, hashes[i].name);
-        made = records->macs[i] != NULL;
     }
-    if (!made) {
-        mu_records_free(records);
-        (void)mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up the record layer");
-        return NULL;
-    }
+    mu_ossl_clear();
     return records;
+}
+
+bool mu_records_can(const struct mu_records *records, uint16_t suite)
+{
+    size_t i = index_of(suite);
+    return records != NULL && i < MU_COUNT(suites) && records->ciphers[i] != NULL &&
+           records->macs[suites[i].hash] != NULL;
 }
 
 void mu_records_free(struct mu_records *records)
@@ -117,8 +113,8 @@ void mu_records_free(struct mu_records *records)
 void mu_records_forget(struct mu_records *records, uint16_t suite)
 {
     static const uint8_t nothing[48];
-    size_t i = index_of(suite);
-    if (records != NULL && i < MU_COUNT(suites)) {
+    if (mu_records_can(records, suite)) {
+        size_t i = index_of(suite);
         uint8_t hash = suites[i].hash;
         (void)EVP_CipherInit_ex2(records->ciphers[i], NULL, nothing, nothing, 1, NULL);
         (void)EVP_MAC_init(records->macs[hash], nothing, hashes[hash].len, NULL);

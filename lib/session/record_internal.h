@@ -39,8 +39,9 @@ struct mu_direction {
 /* The library's algorithms, fetched once and set up anew for every record, so that a connection
  * keeps no more than its keys. For one thread. */
 struct mu_records;
-/* NULL: the library refuses, or no memory; the error says which. */
-struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx, struct mutual_error *err);
+/* NULL: out of memory. What the library context has no algorithm for, cannot be done. */
+struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx);
+bool mu_records_can(const struct mu_records *records, uint16_t suite);
 void mu_records_free(struct mu_records *records);
 /* Lets no key of a connection stay behind in what the connections share. NULL is allowed. */
 void mu_records_forget(struct mu_records *records, uint16_t suite);

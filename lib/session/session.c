@@ -156,7 +156,9 @@ static enum mutual_io fail_again(const struct mutual_session *session, struct mu
 
 static void enter(struct mutual_session *session, struct mutual_wire *wire)
 {
-    ERR_clear_error();
+    if (session->ssl != NULL) {
+        ERR_clear_error();
+    }
     session->wire = wire;
     mu_wire_drain(session, wire);
 }
@@ -306,7 +308,9 @@ static bool may_flow(const struct mutual_session *session, struct mutual_error *
     }
     if (session->stage != MU_STAGE_OPEN) {
         if (session->verdict.why.code != MUTUAL_OK) {
-            *err = session->verdict.why;
+            if (err != NULL) {
+                *err = session->verdict.why;
+            }
             return false;
         }
         return mu_fail(err, MUTUAL_E_POLICY_DENIED, "nobody was admitted to \"%s\" yet",
@@ -335,12 +339,11 @@ enum mutual_io mutual_session_read(struct mutual_session *session, struct mutual
                                    struct mutual_error *err)
 {
     enum mutual_io io = MUTUAL_IO_FAILED;
-    struct mutual_error cause = {0};
     size_t len = 0;
     enter(session, wire);
-    if (may_flow(session, &cause)) {
+    if (may_flow(session, err)) {
         mu_handover_try(session);
-        io = session->engine->read(session, data, cap, &len, &cause);
+        io = session->engine->read(session, data, cap, &len, err);
     }
     leave(session);
     if (len > 0) {
@@ -348,9 +351,6 @@ enum mutual_io mutual_session_read(struct mutual_session *session, struct mutual
         session->data_bytes += len;
         *ret_len = len; /* what stopped it is told by the next call */
         return MUTUAL_IO_DONE;
-    }
-    if (io == MUTUAL_IO_FAILED && err != NULL) {
-        *err = cause;
     }
     return io;
 }
@@ -379,12 +379,11 @@ enum mutual_io mutual_session_write(struct mutual_session *session, struct mutua
                                     struct mutual_error *err)
 {
     enum mutual_io io = MUTUAL_IO_FAILED;
-    struct mutual_error cause = {0};
     size_t taken = 0;
     enter(session, wire);
-    if (may_flow(session, &cause)) {
+    if (may_flow(session, err)) {
         mu_handover_try(session);
-        io = session->engine->write(session, data, len, &taken, &cause);
+        io = session->engine->write(session, data, len, &taken, err);
     }
     leave(session);
     if (taken > 0) {
@@ -392,9 +391,6 @@ enum mutual_io mutual_session_write(struct mutual_session *session, struct mutua
         session->data_bytes += taken;
         *ret_len = taken;
         return MUTUAL_IO_DONE;
-    }
-    if (io == MUTUAL_IO_FAILED && err != NULL) {
-        *err = cause;
     }
     return io;
 }

@@ -122,7 +122,8 @@ enum mu_stage {
 /* What moves data once the handshake is over: OpenSSL's record layer or ours. A call's wire is
  * session->wire; the gate has been passed. */
 struct mu_engine {
-    /* As mutual_session_read and mutual_session_write; *ret_len counts with any answer. */
+    /* As mutual_session_read and mutual_session_write; *ret_len, which is 0 before, counts with any
+     * answer, and when it is not 0 `err` is left alone: the session remembers its failure. */
     enum mutual_io (*read)(struct mutual_session *session, uint8_t *data, size_t cap,
                            size_t *ret_len, struct mutual_error *err);
     enum mutual_io (*write)(struct mutual_session *session, const uint8_t *data, size_t len,

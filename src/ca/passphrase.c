@@ -3,6 +3,7 @@
  * Passphrases that people copy by hand, and where the authority lives by default.
  */
 #include "ca/ca_internal.h"
+#include "config/config.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,16 +43,5 @@ bool ca_passphrase_new(char ret_text[CA_PASSPHRASE_TEXT], struct mutual_error *e
 
 bool ca_default_dir(struct mu_buf *out)
 {
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-    if (geteuid() == 0) {
-        mu_buf_text(out, "/var/lib/mutual");
-    } else if (state != NULL && state[0] == '/') {
-        mu_buf_printf(out, "%s/mutual", state);
-    } else if (home != NULL && home[0] == '/') {
-        mu_buf_printf(out, "%s/.local/state/mutual", home);
-    } else {
-        return false;
-    }
-    return !out->failed;
+    return config_state_directory(out);
 }

@@ -145,6 +145,38 @@ static void show_changes(const struct cli *cli, const json_t *changes)
     }
 }
 
+/* What is fetched, when there is anything. */
+static void show_fetched(const struct cli *cli, const json_t *status)
+{
+    static const char *const heads[] = {"FETCHED",      "TRUST",       "STATE", "LAST SUCCESS",
+                                        "NEXT ATTEMPT", "NEXT UPDATE", NULL};
+    const json_t *fetched = json_object_get(status, "fetched");
+    if (json_array_size(fetched) == 0) {
+        return;
+    }
+    MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
+    size_t index;
+    const json_t *source;
+    json_array_foreach(fetched, index, source)
+    {
+        const char *code = json_string_value(json_object_get(source, "code"));
+        cli_table_cell(table, CLI_BOLD, "%s", text_at(source, "url"));
+        cli_table_cell(table, CLI_PLAIN, "%s", text_at(source, "trust"));
+        cli_table_cell(table, code == NULL ? CLI_GOOD : CLI_BAD, "%s", code == NULL ? "ok" : code);
+        cli_table_cell(table, CLI_PLAIN, "%s", text_at(source, "last_success"));
+        cli_table_cell(table, CLI_PLAIN, "%s", text_at(source, "next_attempt"));
+        cli_table_cell(table, CLI_PLAIN, "%s", text_at(source, "next_update"));
+    }
+    cli_print(cli, "\n");
+    cli_table_print(table, cli);
+    json_array_foreach(fetched, index, source)
+    {
+        if (json_is_string(json_object_get(source, "why"))) {
+            cli_print(cli, "%s: %s\n", text_at(source, "url"), text_at(source, "why"));
+        }
+    }
+}
+
 static void show(const struct cli *cli, const json_t *status)
 {
     bool ok = json_is_true(json_object_get(status, "ok"));
@@ -163,6 +195,7 @@ static void show(const struct cli *cli, const json_t *status)
     show_lists(cli, status);
     cli_print(cli, "\n");
     show_processes(cli, status);
+    show_fetched(cli, status);
 }
 
 static int run_status(struct cli *cli, const void *options)

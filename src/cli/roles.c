@@ -4,6 +4,7 @@
  */
 #include "cli/cli_internal.h"
 
+#include "fetch/fetch.h"
 #include "gateway/gateway.h"
 #include "keys/keys.h"
 #include "process/process.h"
@@ -11,5 +12,6 @@
 const struct role *const cli_roles[] = {
     &keys_role,
     &gateway_worker_role,
+    &fetch_role,
     NULL,
 };

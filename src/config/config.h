@@ -133,20 +133,7 @@ struct config_secret {
     const char *value; /* the path or the name */
 };
 
-enum config_stale_mode { CONFIG_STALE_REFUSE, CONFIG_STALE_GRACE, CONFIG_STALE_ACCEPT };
-struct config_stale {
-    enum config_stale_mode mode;
-    int64_t grace_s;
-};
-enum config_scope { CONFIG_SCOPE_CHAIN, CONFIG_SCOPE_LEAF };
-struct config_revocation {
-    struct config_mark mark;
-    struct config_texts crl; /* resolved paths */
-    enum config_scope scope;
-    bool required;
-    struct config_stale when_stale;
-    bool unsafe_rollback;
-};
+#include "config/fetched.h"
 
 struct config_trust {
     struct config_mark mark;
@@ -314,6 +301,7 @@ struct config {
     const char *user; /* NULL: stay who we are */
     struct config_log log;
     struct config_status status;
+    struct config_fetch fetch;
     struct config_authority authority;
     struct config_trust *trusts;
     size_t trust_count;

@@ -377,6 +377,21 @@ static void judge_reachable(struct judge *j)
     mu_map_free(granted);
 }
 
+static void judge_fetch(struct judge *j)
+{
+    const struct config_fetch *fetch = &j->config->fetch;
+    judge_trust(j, &fetch->mark, fetch->trust);
+    for (size_t i = 0; i < fetch->private_networks.count; i++) {
+        struct config_network network;
+        struct mutual_error err = {0};
+        const char *text = fetch->private_networks.items[i];
+        if (text != NULL && !config_network_parse(text, &network, &err)) {
+            struct config_place place = config_place_at(&fetch->mark, "private", i);
+            config_finding_add_error(j->findings, j->snapshot, CONFIG_ERROR, &place, &err);
+        }
+    }
+}
+
 void config_judge(struct config_whole *whole, const struct config_snapshot *snapshot,
                   struct config_findings *findings, size_t errors)
 {
@@ -389,6 +404,7 @@ void config_judge(struct config_whole *whole, const struct config_snapshot *snap
     for (size_t i = 0; i < config->outbound_count; i++) {
         judge_outbound(&j, &config->outbounds[i]);
     }
+    judge_fetch(&j);
     judge_listeners(&j);
     judge_grants(&j);
     if (findings->errors == errors) {

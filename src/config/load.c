@@ -129,6 +129,40 @@ static void read_certificates(struct load *load, const struct config_certificate
     }
 }
 
+/* What was fetched before, under the name that the world knows. None is no fault: it will be. */
+static void read_fetched(struct load *load, const struct config *config,
+                         const struct config_trust *trust)
+{
+    for (size_t i = 0; i < trust->revocation.fetch_count; i++) {
+        const struct config_source *source = &trust->revocation.fetch[i];
+        struct config_place place = config_place_of(&source->mark, "url");
+        struct mutual_error err = {0};
+        MU_AUTO(buf) struct mu_buf path;
+        MU_AUTO(buf) struct mu_buf name;
+        MU_AUTO(buf) struct mu_buf bytes = {0};
+        mu_buf_init(&path, 4096);
+        mu_buf_init(&name, 4096);
+        if (trust->name == NULL || source->url == NULL) {
+            continue;
+        }
+        if (!config_fetched_path(&config->fetch, trust->name, source->url, &path) ||
+            !config_fetched_name(trust->name, source->url, &name)) {
+            (void)mu_fail(&err, MUTUAL_E_CONFIG_INVALID,
+                          "there is no place to keep what is fetched");
+            (void)mu_error_hint(&err, "fetch: {directory: PATH}");
+            complain(load, &place, &err);
+        } else if (mu_file_read(mu_buf_str(&path), MU_LIMIT_CRL_BYTES, &bytes, &err)) {
+            if (!config_snapshot_take(load->snapshot, mu_buf_str(&name), &bytes, &err)) {
+                complain(load, &place, &err);
+                continue;
+            }
+            config_snapshot_set_list(load->snapshot, mu_buf_str(&name), true);
+        } else if (err.code != MUTUAL_E_FILE_MISSING) {
+            complain(load, &place, &err);
+        }
+    }
+}
+
 static void read_references(struct load *load, const struct config *config)
 {
     for (size_t i = 0; i < config->trust_count; i++) {
@@ -138,6 +172,7 @@ static void read_references(struct load *load, const struct config *config)
                    false);
         read_texts(load, &trust->revocation.mark, "crl", &trust->revocation.crl, MU_LIMIT_CRL_BYTES,
                    true);
+        read_fetched(load, config, trust);
     }
     for (size_t i = 0; i < config->served_count; i++) {
         const struct config_inbound *in = config->served[i];

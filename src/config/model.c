@@ -104,13 +104,16 @@ void config_trim(struct config *config)
 {
     struct config_whole *whole = whole_of(config);
     struct config_mark *const marks[] = {&config->mark, &config->log.mark, &config->status.mark,
-                                         &config->authority.mark};
+                                         &config->authority.mark, &config->fetch.mark};
     for (size_t i = 0; i < MU_COUNT(marks); i++) {
         marks[i]->node = NULL;
     }
     for (size_t i = 0; i < config->trust_count; i++) {
         config->trusts[i].mark.node = NULL;
         config->trusts[i].revocation.mark.node = NULL;
+        for (size_t j = 0; j < config->trusts[i].revocation.fetch_count; j++) {
+            config->trusts[i].revocation.fetch[j].mark.node = NULL;
+        }
     }
     for (size_t i = 0; i < config->inbound_count; i++) {
         struct config_inbound *in = &config->inbounds[i];

@@ -15,11 +15,33 @@
 /* ---- trust -------------------------------------------------------------------------------------
  */
 
+#define THIS config_source
+static const struct setting source_settings[] = {
+    {"url", SETTING_TEXT, .required = true, .reload = RELOAD_LIVE, AT(url), .max = 2048,
+     .since = "0.1", .help = "where the list is: http or https, DER or PEM"},
+    {"every", SETTING_DURATION, .reload = RELOAD_LIVE, AT(every_ns), .dflt = "1h", .min = 1,
+     .max = 2592000, .since = "0.1",
+     .help = "how often to ask at the latest; before the list runs out in any case"},
+    {.name = NULL},
+};
+#undef THIS
+static const struct block source_block = {
+    .name = "list to fetch",
+    .help = "A revocation list that is fetched from its issuer, in the background: never while a "
+            "connection waits, never from an address in a certificate.",
+    .size = sizeof(struct config_source),
+    .settings = source_settings,
+    .short_form = "url",
+};
+
 #define THIS config_revocation
 static const char *const scope_words[] = {"chain", "leaf", NULL};
 static const struct setting revocation_settings[] = {
     {"crl", SETTING_PATH, SETTING_ONE_OR_MANY, .reload = RELOAD_LIVE, TEXTS_AT(crl), .since = "0.1",
      .help = "files of revocation lists, PEM or DER"},
+    {"fetch", SETTING_BLOCK, SETTING_ONE_OR_MANY, .reload = RELOAD_LIVE,
+     LIST_AT(fetch, fetch_count), .block = &source_block, .since = "0.1",
+     .help = "revocation lists that are fetched; until each was, whoever has no list is refused"},
     {"scope", SETTING_WORD, AT(scope), .dflt = "chain", .words = scope_words, .since = "0.1",
      .help = "whose revocation is looked up: every certificate of the chain, or the leaf only"},
     {"required", SETTING_BOOL, AT(required), .dflt = "false", .since = "0.1",
@@ -521,6 +543,30 @@ static const struct block status_block = {
     .short_form = "listen",
 };
 
+#define THIS config_fetch
+static const struct setting fetch_settings[] = {
+    {"directory", SETTING_PATH, .reload = RELOAD_LIVE, AT(directory), .since = "0.1",
+     .help = "where what was fetched last is kept, so that a start needs no network; when left out "
+             "/var/lib/mutual/fetched for root, else ~/.local/state/mutual/fetched"},
+    {"trust", SETTING_NAME, .reload = RELOAD_LIVE, AT(trust), .since = "0.1",
+     .help = "the trust block that servers of https URLs are judged by; without it, only http"},
+    {"private", SETTING_TEXT, SETTING_ONE_OR_MANY, .reload = RELOAD_LIVE,
+     TEXTS_AT(private_networks), .max = 64, .since = "0.1",
+     .help = "networks such as 10.1.0.0/16 that URLs may lead to although they are not of the "
+             "public internet"},
+    {"timeout", SETTING_DURATION, .reload = RELOAD_LIVE, AT(timeout_ns), .dflt = "60s", .min = 1,
+     .max = 3600, .since = "0.1", .help = "how long one whole answer may take"},
+    {.name = NULL},
+};
+#undef THIS
+static const struct block fetch_block = {
+    .name = "fetch block",
+    .help = "How what the configuration names by URL is fetched. Redirects are followed on the "
+            "URL's own host only.",
+    .size = sizeof(struct config_fetch),
+    .settings = fetch_settings,
+};
+
 #define THIS config_authority
 static const struct setting authority_settings[] = {
     {"store", SETTING_PATH, .reload = RELOAD_RESTART, AT(store), .since = "0.1",
@@ -555,6 +601,8 @@ static const struct setting root_settings[] = {
      .help = "one line per connection"},
     {"status", SETTING_BLOCK, AT(status), .block = &status_block, .since = "0.1",
      .help = "the gateway's own state"},
+    {"fetch", SETTING_BLOCK, AT(fetch), .block = &fetch_block, .since = "0.1",
+     .help = "how what is named by URL is fetched"},
     {"authority", SETTING_BLOCK, AT(authority), .block = &authority_block, .since = "0.1",
      .help = "the private authority of this machine"},
     {"trust", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(trusts, trust_count),

@@ -89,6 +89,7 @@ struct changes {
 struct control;
 struct log_entry;
 struct sightings;
+struct fetching;
 
 struct parent {
     const struct gateway_options *options;
@@ -131,6 +132,7 @@ struct parent {
     bool log_json;
     int exit_status;
     struct control *control;
+    struct fetching *fetching;
 };
 
 /* ---- setup.c ------------------------------------------------------------------------------------

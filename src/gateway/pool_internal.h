@@ -14,6 +14,9 @@
 enum {
     /* One read. Measured: from 64 KiB on, larger reads save nothing. */
     POOL_READ = 65536,
+    /* The same of ciphertext: four whole records of TLS 1.3, so that whoever sends full ones has
+     * none cut in two by our reads. */
+    POOL_RECORDS = 4 * (16384 + 22),
     /* What one read can become: 64 KiB of plaintext as records of 16 KiB with their frames, or 64
      * KiB of ciphertext after a record that was incomplete before; plus a closing alert. */
     POOL_BLOCK = POOL_READ + 16384 + 4096,
@@ -38,7 +41,7 @@ struct pool {
     unsigned used;
     size_t gulp; /* how much is read at once: POOL_READ or POOL_SIP */
     /* Shared by all connections, between two waits of the reactor only. */
-    uint8_t wire[POOL_READ];     /* what was read from a socket         */
+    uint8_t wire[POOL_RECORDS];  /* what was read from a socket         */
     uint8_t plain[POOL_BLOCK];   /* what a session made of it           */
     uint8_t out[POOL_BLOCK];     /* what goes to the other socket       */
     uint8_t reply[16384 + 1024]; /* what a session says to its own peer */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/fetching_internal.h"
 #include "gateway/fresh_internal.h"
 #include "gateway/log_internal.h"
 #include "gateway/parent_internal.h"
@@ -121,6 +122,10 @@ static void on_ready(void *owner, const struct supervised *child)
         reload_worker_ready(parent, child);
         return;
     }
+    if (child->role->party == IPC_FETCH) {
+        fetching_ready(parent->fetching);
+        return;
+    }
     if (!keys_loader_send(parent->loader, parent->supervisor, &err)) {
         parent_log(parent, CONFIG_LOG_ERROR, "keys_failed", NULL, &err);
     }
@@ -157,6 +162,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
 {
     struct parent *parent = owner;
     bool worker = child->role->party == IPC_WORKER;
+    if (child->role->party == IPC_FETCH) {
+        return fetching_message(parent->fetching, child, message, err);
+    }
     if (worker && message->type == IPC_MSG_GENERATION_DONE) {
         return reload_worker_done(parent, child, message, err);
     }
@@ -185,6 +193,8 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
     struct mutual_error why = {0};
     if (child->role->party == IPC_KEYS) {
         keys_loader_lost(parent->loader);
+    } else if (child->role->party == IPC_FETCH) {
+        fetching_died(parent->fetching);
     } else {
         parent->done[child->index] = 0;
         changes_worker_died(parent, child->index);
@@ -315,6 +325,7 @@ void parent_serving(struct parent *parent, bool first)
     control_follow(parent->control, &parent->current->world->config->status);
     fresh_follow(parent);
     seen_serving(parent);
+    fetching_follow(parent->fetching);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);
@@ -398,7 +409,8 @@ static bool start(struct parent *parent, struct mutual_error *err)
     };
     parent->control = control_new(parent);
     parent->watch = watch_new(parent->reactor, on_files_changed, parent);
-    if (parent->control == NULL || parent->watch == NULL) {
+    parent->fetching = fetching_new(parent);
+    if (parent->control == NULL || parent->watch == NULL || parent->fetching == NULL) {
         return mu_fail_memory(err);
     }
     if (!supervisor_new(&options, &parent->supervisor, err)) {
@@ -414,6 +426,7 @@ static void finish(struct parent *parent)
     lists_stop(parent->lists_reader);
     control_free(parent->control);
     seen_close(parent);
+    fetching_free(parent->fetching);
     supervisor_free(parent->supervisor);
     watch_free(parent->watch);
     config_snapshot_free(parent->refused);

@@ -5,6 +5,7 @@
  */
 #include <unistd.h>
 
+#include "gateway/fetching_internal.h"
 #include "gateway/parent_internal.h"
 #include "trust/trust.h"
 
@@ -16,7 +17,8 @@ const char *status_unready(const struct parent *parent)
     if (parent->current == NULL) {
         return "starting";
     }
-    if (!supervisor_is_ready(parent->supervisor)) {
+    /* connections need every process but the one that fetches */
+    if (!supervisor_is_ready(parent->supervisor, IPC_CHILDREN & ~(uint32_t)IPC_FETCH)) {
         return "a process is being replaced";
     }
     int64_t now_s = mu_clock_wall_s();
@@ -215,6 +217,7 @@ void status_json(const struct parent *parent, const struct meters *figures, stru
     changes_json(&parent->changes, &json);
     put_processes(parent, &json);
     mu_json_int(&json, "deaths", (int64_t)parent->deaths);
+    fetching_json(parent->fetching, &json);
     mu_json_open(&json, "services", '[');
     for (uint32_t i = 0; parent->current != NULL && i < parent->current->world->service_count;
          i++) {

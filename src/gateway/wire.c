@@ -10,8 +10,8 @@
 
 #include "gateway/worker_internal.h"
 
-/* What one read can become: see POOL_BLOCK. */
-enum { PLAIN_MAX = POOL_READ + 16384 };
+/* What one read can become, see POOL_BLOCK, and the type and padding of the last record. */
+enum { PLAIN_MAX = POOL_READ + 16384 + 256 };
 
 static struct pool *pool_of(const struct side *side)
 {
@@ -126,9 +126,10 @@ static enum flow fill_wire(struct side *side, struct mutual_wire *wire)
         wire->in_len = block_len(block);
         return FLOW_OK;
     }
-    enum flow flow =
-        receive(side, pool_of(side)->wire, pool_of(side)->gulp, &wire->in_len, &wire->in_error);
-    wire->in = pool_of(side)->wire;
+    struct pool *pool = pool_of(side);
+    size_t gulp = pool->gulp == POOL_READ ? sizeof pool->wire : pool->gulp;
+    enum flow flow = receive(side, pool->wire, gulp, &wire->in_len, &wire->in_error);
+    wire->in = pool->wire;
     wire->in_end = flow == FLOW_END;
     return flow;
 }

@@ -200,7 +200,8 @@ enum http_phase {
     HTTP_PHASE_OVER,    /* send what is in out, then close; nothing more is read */
 };
 enum http_phase http_server_phase(const struct http_server *server);
-/* A phase took too long: 408 for a request that is under way, and OVER. */
+/* A phase took too long: 408 for a request that is under way, and OVER. The handler's phase has no
+ * end but the answer. */
 void http_server_late(struct http_server *server);
 /* Why it is OVER, when that was the other side's fault; else code MUTUAL_OK. */
 const struct mutual_error *http_server_error(const struct http_server *server);

@@ -160,15 +160,13 @@ static void refuse_malformed(struct http_server *server, unsigned too_large)
 void http_server_late(struct http_server *server)
 {
     bool under_way = server->phase == HTTP_PHASE_HEAD || server->phase == HTTP_PHASE_BODY;
-    if (server->phase == HTTP_PHASE_OVER) {
-        return;
+    if (server->phase == HTTP_PHASE_HANDLER) {
+        return; /* the handler's own business, and it has the exchange */
     }
     if (under_way) {
         (void)mu_fail(&server->error, MUTUAL_E_HTTP_TIMEOUT,
                       "the HTTP request did not arrive in time");
         refuse(server, 408);
-    } else if (server->phase == HTTP_PHASE_HANDLER) {
-        refuse(server, 503);
     }
     server->phase = HTTP_PHASE_OVER;
 }

@@ -31,7 +31,7 @@ struct http_service {
     bool writing;          /* ... or that something is taken */
     bool shut;             /* all is said: what still comes is not looked at */
     size_t lingered;
-    bool gone; /* the peer, while the handler is at work */
+    bool gone; /* the peer closed, one direction or all, while the handler is at work */
 };
 
 static void step(struct http_service *service);
@@ -216,7 +216,7 @@ static void on_ready(void *owner, uint32_t events)
     struct http_service *service = owner;
     bool broken = (events & (EVENT_ERROR | EVENT_HANGUP)) != 0;
     if (broken && http_server_phase(service->server) == HTTP_PHASE_HANDLER) {
-        service->gone = true; /* the handler answers all the same, to nobody */
+        service->gone = true; /* which would be told again and again until the handler answers */
         reactor_unwatch(service->options.reactor, &service->watch);
         return;
     }
@@ -226,11 +226,13 @@ static void on_ready(void *owner, uint32_t events)
 static void on_wake(void *owner)
 {
     struct http_service *service = owner;
-    const struct mutual_error none = {0};
-    if (service->gone) {
-        finish(service, &none);
+    struct mutual_error err = {0};
+    if (service->gone && !reactor_watch(service->options.reactor, service->wire.fd, EVENT_WRITE,
+                                        on_ready, service, &service->watch, &err)) {
+        finish(service, &err);
         return;
     }
+    service->gone = false;
     step(service);
 }
 

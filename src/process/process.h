@@ -23,6 +23,7 @@ struct sandbox_profile;
 extern const struct sandbox_profile sandbox_worker; /* accept, connect given sockets; no bind    */
 extern const struct sandbox_profile sandbox_keys;   /* talks on channels only: no network at all */
 extern const struct sandbox_profile sandbox_lists;  /* the same, and makes memory files         */
+extern const struct sandbox_profile sandbox_fetch;  /* speaks on sockets that connect already    */
 
 /* What holds. */
 enum sandbox_bits {
@@ -183,8 +184,8 @@ const struct supervised *supervisor_find(const struct supervisor *supervisor, en
 size_t supervisor_count(const struct supervisor *supervisor);
 /* The nth child, in the order of adding. */
 const struct supervised *supervisor_get(const struct supervisor *supervisor, size_t nth);
-/* True when every child is ready. */
-bool supervisor_is_ready(const struct supervisor *supervisor);
+/* True when every child of these parties (a mask) is ready. */
+bool supervisor_is_ready(const struct supervisor *supervisor, uint32_t parties);
 /* Kills a child that misbehaves; it is replaced. */
 void supervisor_kill(struct supervisor *supervisor, const struct supervised *child,
                      const struct mutual_error *why);

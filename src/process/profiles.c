@@ -48,6 +48,9 @@ SET(serving, CALL(accept4), CALL(connect), CALL(getsockopt), CALL(setsockopt), C
 /* Making memory files that nobody can change any more. */
 SET(sealing, CALL(memfd_create), FCNTL(F_ADD_SEALS));
 
+/* Fetching: asking how a connect ended that the parent began, sealing what came. */
+SET(fetching, CALL(getsockopt), FCNTL(F_ADD_SEALS));
+
 const struct sandbox_profile sandbox_worker = {
     .name = "worker",
     .sets = {&living, &talking, &serving},
@@ -63,5 +66,11 @@ const struct sandbox_profile sandbox_keys = {
 const struct sandbox_profile sandbox_lists = {
     .name = "lists",
     .sets = {&living, &talking, &sealing},
+    .landlock_network = LANDLOCK_BIND_TCP | LANDLOCK_CONNECT_TCP,
+};
+
+const struct sandbox_profile sandbox_fetch = {
+    .name = "fetch",
+    .sets = {&living, &talking, &fetching},
     .landlock_network = LANDLOCK_BIND_TCP | LANDLOCK_CONNECT_TCP,
 };

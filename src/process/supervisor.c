@@ -613,10 +613,11 @@ const struct supervised *supervisor_get(const struct supervisor *supervisor, siz
     return nth < supervisor->count ? &supervisor->members[nth]->public : NULL;
 }
 
-bool supervisor_is_ready(const struct supervisor *supervisor)
+bool supervisor_is_ready(const struct supervisor *supervisor, uint32_t parties)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
-        if (!supervisor->members[i]->public.ready) {
+        const struct supervised *child = &supervisor->members[i]->public;
+        if (!child->ready && (child->role->party & parties) != 0) {
             return false;
         }
     }

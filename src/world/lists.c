@@ -163,12 +163,14 @@ static bool make_block(struct maker *maker, const struct config_trust *config, u
         return mu_fail_memory(err);
     }
     build_bundle(&maker->build, config, trust, &bundle);
-    for (uint32_t i = 0; i < config->revocation.crl.count; i++) {
+    for (uint32_t i = 0; i < config_list_count(config); i++) {
         struct world_list list = {.place = {index, i}, .fd = -1};
         struct mu_slice bytes;
         uint8_t file[32];
-        const char *path = config->revocation.crl.items[i];
-        if (path == NULL || !config_snapshot_find(maker->build.snapshot, path, &bytes)) {
+        MU_AUTO(buf) struct mu_buf name;
+        mu_buf_init(&name, 4096);
+        if (!config_list_name(config, i, &name) ||
+            !config_snapshot_find(maker->build.snapshot, mu_buf_str(&name), &bytes)) {
             continue;
         }
         if (!mu_sha256(bytes, file, err)) {

@@ -5,6 +5,7 @@
  */
 #include "world/world_internal.h"
 
+#include "http/http.h"
 #include "trust/trust.h"
 
 /* What counts as "soon": a fifth of the whole life, at most a month. */
@@ -68,22 +69,20 @@ static void add_bundles(struct build *build, const struct config_trust *config,
     }
 }
 
-/* True: the lists of the file are on the shelf. */
-static bool add_list_file(struct build *build, const struct config_trust *config, size_t index,
-                          struct mutual_trust *trust, const struct digest *bundle,
-                          struct digest *digest, struct mutual_error *err)
+/* The lists of the file that the snapshot holds under this name, onto the shelf: from its bytes, or
+ * from the table that was made of it. */
+static bool add_list(struct build *build, const struct config_trust *config, size_t index,
+                     const char *name, struct mutual_trust *trust, const struct digest *bundle,
+                     struct digest *digest, struct mutual_error *err)
 {
-    const struct config_place place = config_place_at(&config->revocation.mark, "crl", index);
-    struct mu_slice bytes;
+    const struct mutual_error *why = NULL;
+    struct mu_slice bytes = {NULL, 0};
     uint8_t hash[32];
-    if (!build_file(build, config->revocation.crl.items[index], &place, &bytes)) {
-        return true; /* told */
-    }
     if (build->lists == NULL) {
+        mu_assert(config_snapshot_find(build->snapshot, name, &bytes));
         digest_add(digest, bytes);
         return mutual_trust_add_crl(trust, (const char *)bytes.data, bytes.len, err);
     }
-    const struct mutual_error *why = NULL;
     struct mu_shared *table =
         lists_find(build->lists, &build->whole->world, config, index, bundle, &why);
     if (table == NULL) {
@@ -92,12 +91,67 @@ static bool add_list_file(struct build *build, const struct config_trust *config
             return false;
         }
         return mu_fail(err, MUTUAL_E_PROCESS_DIED, "nobody read the revocation lists in \"%s\"",
-                       config->revocation.crl.items[index]);
+                       name);
     }
     if (mu_trust_table_digest(mu_shared_bytes(table), hash)) {
         digest_add_hash(digest, hash);
     }
     return mu_trust_table_add(trust, table, err);
+}
+
+static void judge_source(struct build *build, const struct config_source *source)
+{
+    struct config_place place = config_place_of(&source->mark, "url");
+    const struct config_fetch *fetch = &build->whole->config->fetch;
+    struct http_url url;
+    struct mutual_error err = {0};
+    if (!http_url_parse(mu_slice_text(source->url), &url, &err)) {
+        build_add_error(build, CONFIG_ERROR, &place, &err);
+    } else if (url.secure && fetch->trust == NULL) {
+        build_add(build, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place,
+                  "fetch: {trust: NAME}; a list is signed, so http will do as well",
+                  "\"%s\" is https, and nothing says which authorities to believe there",
+                  source->url);
+    }
+}
+
+/* What was fetched so far. It came from elsewhere, so it is no error of the configuration when it
+ * is not there or no good; but then nobody is let in for want of it: false. */
+static bool add_fetched(struct build *build, const struct config_trust *config,
+                        struct mutual_trust *trust, const struct digest *bundle,
+                        struct digest *digest)
+{
+    bool all = true;
+    for (size_t i = 0; i < config->revocation.fetch_count; i++) {
+        const struct config_source *source = &config->revocation.fetch[i];
+        struct config_place place = config_place_of(&source->mark, "url");
+        size_t index = config->revocation.crl.count + i;
+        struct mu_slice bytes;
+        struct mutual_error err = {0};
+        MU_AUTO(buf) struct mu_buf name;
+        mu_buf_init(&name, 4096);
+        if (source->url != NULL) {
+            judge_source(build, source);
+        }
+        if (!config_list_name(config, index, &name)) {
+            continue;
+        }
+        if (!config_snapshot_find(build->snapshot, mu_buf_str(&name), &bytes)) {
+            all = false;
+            build_add(build, CONFIG_WARNING, MUTUAL_E_CRL_MISSING, &place,
+                      "it is fetched while the gateway runs: mutual status",
+                      "no list was fetched from \"%s\" yet; until then, whoever has no list is "
+                      "refused",
+                      source->url);
+        } else if (!add_list(build, config, index, mu_buf_str(&name), trust, bundle, digest,
+                             &err)) {
+            all = false;
+            (void)mu_error_context(&err, "fetched from \"%s\", not used", source->url);
+            build_add_error(build, CONFIG_WARNING, &place, &err);
+        }
+    }
+    digest_add_number(digest, all);
+    return all;
 }
 
 static void add_lists(struct build *build, const struct config_trust *config,
@@ -106,11 +160,13 @@ static void add_lists(struct build *build, const struct config_trust *config,
 {
     const struct config_revocation *revocation = &config->revocation;
     for (size_t i = 0; i < revocation->crl.count; i++) {
+        const struct config_place place = config_place_at(&revocation->mark, "crl", i);
+        const char *path = revocation->crl.items[i];
+        struct mu_slice ignored;
         struct mutual_error err = {0};
-        if (revocation->crl.items[i] != NULL &&
-            !add_list_file(build, config, i, trust, bundle, digest, &err)) {
-            struct config_place place = config_place_at(&revocation->mark, "crl", i);
-            (void)mu_error_context(&err, "in \"%s\"", revocation->crl.items[i]);
+        if (path != NULL && build_file(build, path, &place, &ignored) &&
+            !add_list(build, config, i, path, trust, bundle, digest, &err)) {
+            (void)mu_error_context(&err, "in \"%s\"", path);
             build_add_error(build, CONFIG_ERROR, &place, &err);
         }
     }
@@ -184,7 +240,8 @@ void build_trust(struct build *build, const struct config_trust *config, struct 
         return;
     }
     build_bundle(build, config, trust->trust, &anchors);
-    mutual_trust_set_revocation(trust->trust, revocation->required,
+    bool all = add_fetched(build, config, trust->trust, &anchors, &lists);
+    mutual_trust_set_revocation(trust->trust, revocation->required || !all,
                                 revocation->scope == CONFIG_SCOPE_LEAF,
                                 stale[revocation->when_stale.mode], revocation->when_stale.grace_s);
     add_lists(build, config, trust->trust, &anchors, &lists);

@@ -127,7 +127,7 @@ static struct duel_world *duel_world(void)
     world.servers[1] = duel_context(&world.server_rules, identity, true);
     world.client = duel_context(&world.client_rules, NULL, true);
     SSL_CTX_set_keylog_callback(world.client->ssl, duel_keylog);
-    world.records = mu_records_new(NULL, NULL);
+    world.records = mu_records_new(NULL);
     mu_assert(world.records != NULL);
     return &world;
 }

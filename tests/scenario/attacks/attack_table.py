@@ -26,6 +26,8 @@ SERVER = "the other end is not who it should be"
 OPENS = "a failure of a part opens the door"
 SPEAKS = "a stranger's bytes speak where they are shown or looked up"
 UNJUDGED = "data pass before the verdict"
+LURES = "an address that somebody else chose is gone to"
+OLDER = "a fetched list counts because it was fetched"
 
 BOTH = ("1.2", "1.3")
 ROWS = []
@@ -292,6 +294,20 @@ row(OPENS, "a key process that does not answer", "timeout", without_keys)
 
 # Attacks with a test of their own: lesson, what, file, test.
 ELSEWHERE = [
+    (LURES, "addresses of lists and responders in a certificate",
+     "tests/scenario/attacks/test_fetch_attacks.py", "test_a_certificate_starts_no_fetch"),
+    (LURES, "a redirect to another host, to a file, to loopback",
+     "tests/unit/http/test_client.c", "no_other_redirect_is_followed"),
+    (LURES, "a name that resolves to loopback",
+     "tests/scenario/attacks/test_fetch_attacks.py", "test_no_url_leads_to_what_is_near"),
+    (OLDER, "a list that is older, another's, a stranger's, cut or no list",
+     "tests/scenario/attacks/test_fetch_attacks.py", "test_bad_answers_change_nothing"),
+    (OLDER, "a list that has run out",
+     "tests/scenario/attacks/test_fetch_attacks.py", "test_a_list_that_has_run_out_is_not_taken"),
+    (FALLS, "no list could be fetched yet", "tests/scenario/test_fetch.py",
+     "test_until_a_list_is_there_nobody_is_let_in_for_want_of_it"),
+    (COSTS, "an endless answer to a fetch", "tests/scenario/attacks/test_fetch_attacks.py",
+     "test_an_endless_body_ends_at_its_limit"),
     (UNJUDGED, "data sent with the handshake by somebody without a grant",
      "tests/scenario/attacks/test_admission.py",
      "test_data_sent_with_the_handshake_of_somebody_without_grant_reach_nobody"),

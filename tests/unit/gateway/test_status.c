@@ -2,6 +2,7 @@
  *
  * The status of a parent that serves nothing yet.
  */
+#include "gateway/fetching_internal.h"
 #include "whole.h"
 
 static bool no_start(void *owner, const struct supervised *child, struct mu_buf *setup, int *fds,
@@ -28,6 +29,8 @@ static void before_anything_is_served(void **state)
     struct supervisor_options options = {
         .reactor = parent->reactor, .hooks = &hooks, .program = "test"};
     assert_ok(supervisor_new(&options, &parent->supervisor, &err), &err);
+    parent->fetching = fetching_new(parent);
+    assert_non_null(parent->fetching);
     assert_string_equal(status_unready(parent), "starting");
     parent->reload = (struct reload){.count = 1, .at_s = 1, .ok = false};
     (void)mu_fail(&parent->reload.why, MUTUAL_E_RELOAD_REFUSED, "because");
@@ -35,8 +38,10 @@ static void before_anything_is_served(void **state)
     assert_non_null(strstr(mu_buf_str(&out), "\"ok\":false"));
     assert_non_null(strstr(mu_buf_str(&out), "\"code\":\"RELOAD_REFUSED\""));
     assert_non_null(strstr(mu_buf_str(&out), "\"services\":[]"));
+    assert_non_null(strstr(mu_buf_str(&out), "\"fetched\":[]"));
     parent->stopping = true;
     assert_string_equal(status_unready(parent), "stopping");
+    fetching_free(parent->fetching);
     supervisor_free(parent->supervisor);
     reactor_free(parent->reactor);
     mu_free(parent);

@@ -50,8 +50,8 @@ static const struct message requests[] = {
     {"\r\n" GET HOST "\r\n", BAD, 0},
     {"\nGET / HTTP/1.1\r\n" HOST "\r\n", BAD, 0},
     /* control bytes */
-    {"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", BAD, 31},
-    {"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", BAD, 29},
+    {"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", BAD, 29},
+    {"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", BAD, 28},
     {GET HOST "X: a\x01\r\n\r\n", BAD, 0},
     {GET HOST "X: a\x7f\r\n\r\n", BAD, 0},
     {GET HOST "X: a\x0b\r\n\r\n", BAD, 0},

@@ -157,6 +157,17 @@ static void a_peer_that_leaves_while_it_is_served_is_let_go(void **state)
     assert_int_equal(served->requests, 1);
 }
 
+static void a_peer_that_only_asks_is_answered(void **state)
+{
+    struct served *served = *state;
+    served->later = true;
+    say(served, GET);
+    (void)shutdown(served->far, SHUT_WR);
+    const char *heard = hear(served);
+    assert_true(mu_text_starts(heard, "HTTP/1.1 200 OK\r\n"));
+    assert_int_equal(served->why.code, MUTUAL_OK);
+}
+
 static void slow_bodies_end(void **state)
 {
     struct served *served = *state;
@@ -293,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_answer_may_come_later, setup, teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_leaves_while_it_is_served_is_let_go, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_only_asks_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(slow_bodies_end, setup, teardown),
         cmocka_unit_test_setup_teardown(whoever_does_not_read_is_let_go, setup, teardown),
         cmocka_unit_test_setup_teardown(curl_is_served_over_loopback, setup, teardown),

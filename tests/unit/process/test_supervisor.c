@@ -128,8 +128,10 @@ static void add_both(void)
 {
     assert_ok(supervisor_add(supervisor, &keys_test_role, 0, &err), &err);
     assert_ok(supervisor_add(supervisor, &worker_role, 0, &err), &err);
+    assert_false(supervisor_is_ready(supervisor, IPC_WORKER));
+    assert_true(supervisor_is_ready(supervisor, IPC_FETCH)); /* there is none */
     turn_until(&readies, 2);
-    assert_true(supervisor_is_ready(supervisor));
+    assert_true(supervisor_is_ready(supervisor, IPC_CHILDREN));
     assert_int_equal(supervisor_count(supervisor), 2);
     assert_ptr_equal(supervisor_get(supervisor, 1), supervisor_find(supervisor, IPC_WORKER, 0));
     assert_null(supervisor_get(supervisor, 2));

@@ -31,7 +31,7 @@ static inline void pen_init(struct pen *pen)
     tls_pair_talk(&pen->pair);
     const struct mutual_session *server = pen->pair.server.session;
     assert_true(is_ours(server));
-    pen->records = mu_records_new(NULL, NULL);
+    pen->records = mu_records_new(NULL);
     assert_non_null(pen->records);
     pen->suite = server->channel->suite;
     pen->out = server->channel->in;

@@ -4,6 +4,9 @@
  */
 #include "session/record_internal.h"
 
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
+
 #include "unit.h"
 
 static struct mu_records *records;
@@ -11,7 +14,7 @@ static struct mu_records *records;
 static int set_up(void **state)
 {
     (void)state;
-    records = mu_records_new(NULL, NULL);
+    records = mu_records_new(NULL);
     return records == NULL ? -1 : 0;
 }
 
@@ -204,7 +207,26 @@ static void unknown_suites_are_not_ours(void **state)
     assert_int_equal(mu_suite_secret_len(0x1303), 32);
     assert_int_equal(mu_suite_secret_len(0x1304), 0);
     assert_int_equal(mu_suite_secret_len(0xc02b), 0);
+    assert_true(mu_records_can(records, 0x1301) && !mu_records_can(records, 0xc02b));
     mu_records_forget(records, 0xc02b);
+}
+
+/* A library context that lacks an algorithm lacks the suites that need it, and no more. */
+static void what_the_library_lacks_is_left_to_it(void **state)
+{
+    (void)state;
+    OSSL_LIB_CTX *empty = OSSL_LIB_CTX_new();
+    OSSL_PROVIDER *none = OSSL_PROVIDER_load(empty, "null");
+    struct mu_records *some = mu_records_new(empty);
+    assert_non_null(some);
+    assert_false(mu_records_can(some, 0x1301) || mu_records_can(some, 0x1303));
+    mu_records_forget(some, 0x1301);
+    mu_records_free(some);
+    (void)OSSL_PROVIDER_unload(none);
+    OSSL_LIB_CTX_free(empty);
+    mu_alloc_fail_after(1);
+    assert_null(mu_records_new(NULL));
+    mu_alloc_fail_after(0);
 }
 
 int main(void)
@@ -216,6 +238,7 @@ int main(void)
                                               UNIT_CASE(order_counts),
                                               UNIT_CASE(numbers_are_never_used_twice),
                                               UNIT_CASE(generations_follow_each_other),
-                                              UNIT_CASE(unknown_suites_are_not_ours)};
+                                              UNIT_CASE(unknown_suites_are_not_ours),
+                                              UNIT_CASE(what_the_library_lacks_is_left_to_it)};
     return cmocka_run_group_tests_name("session record", cases, set_up, tear_down);
 }

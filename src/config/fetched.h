@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The part of the door for revocation lists and what is fetched by URL; included by config.h.
+ */
+#ifndef CONFIG_FETCHED_H
+#define CONFIG_FETCHED_H
+
+struct config_trust;
+
+/* A revocation list that is fetched. */
+struct config_source {
+    struct config_mark mark;
+    const char *url;
+    int64_t every_ns;
+};
+
+enum config_stale_mode { CONFIG_STALE_REFUSE, CONFIG_STALE_GRACE, CONFIG_STALE_ACCEPT };
+struct config_stale {
+    enum config_stale_mode mode;
+    int64_t grace_s;
+};
+enum config_scope { CONFIG_SCOPE_CHAIN, CONFIG_SCOPE_LEAF };
+struct config_revocation {
+    struct config_mark mark;
+    struct config_texts crl; /* resolved paths */
+    struct config_source *fetch;
+    size_t fetch_count;
+    enum config_scope scope;
+    bool required;
+    struct config_stale when_stale;
+    bool unsafe_rollback;
+};
+
+/* What is fetched from elsewhere, and how. */
+struct config_fetch {
+    struct config_mark mark;
+    const char *directory;                /* resolved path; NULL: config_fetched_path knows one */
+    const char *trust;                    /* whom to believe for https; NULL: https is refused  */
+    struct config_texts private_networks; /* as config_network_parse reads them                */
+    int64_t timeout_ns;                   /* for one whole answer                               */
+};
+
+struct config_network {
+    int family; /* AF_INET or AF_INET6 */
+    uint8_t bytes[16];
+    unsigned bits; /* of the bytes, that count */
+};
+/* "10.0.0.0/8", "fd00::/8", or one address; no bit may be set behind those that count.
+ * ADDRESS_MALFORMED. */
+bool config_network_parse(const char *text, struct config_network *ret_network,
+                          struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Where the program keeps its state: /var/lib/mutual for root, else mutual below $XDG_STATE_HOME or
+ * ~/.local/state. Appends; false: there is no such place. */
+bool config_state_directory(struct mu_buf *out);
+/* The file in which what a trust block fetched from a URL is kept; false: there is no place. */
+bool config_fetched_path(const struct config_fetch *fetch, const char *trust, const char *url,
+                         struct mu_buf *out);
+/* Under which name the snapshot holds it, if it was fetched at all. */
+bool config_fetched_name(const char *trust, const char *url, struct mu_buf *out);
+/* Every list that a trust block uses, files first, then what is fetched: how many there are, and
+ * under which name the snapshot holds the nth; false: it has none. */
+size_t config_list_count(const struct config_trust *trust);
+bool config_list_name(const struct config_trust *trust, size_t index, struct mu_buf *out);
+
+#endif

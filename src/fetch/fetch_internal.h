@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the room share.
+ */
+#ifndef FETCH_FETCH_INTERNAL_H
+#define FETCH_FETCH_INTERNAL_H
+
+#include "fetch/fetch.h"
+
+#define FETCH_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* Is `list` a good successor of `last` (empty: of nothing)? One list, signed under the material,
+ * not past its next update; of the same issuer and scope as the last and not older, if the last is
+ * good itself. CRL_MALFORMED, CRL_SIGNATURE, CRL_STALE, CRL_FOREIGN, CRL_ROLLBACK and what reading
+ * says. */
+bool fetch_judge_crl(const struct fetch_material *material, struct mu_slice last,
+                     struct mu_slice list, int64_t now_s, int64_t *ret_this_update_s,
+                     int64_t *ret_next_update_s, struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+#endif

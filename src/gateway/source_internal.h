@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One thing that is fetched: where from, what is had, how it went.
+ */
+#ifndef GATEWAY_SOURCE_INTERNAL_H
+#define GATEWAY_SOURCE_INTERNAL_H
+
+#include "event/event.h"
+#include "fetch/fetch.h"
+#include "gateway/parent_internal.h"
+#include "gateway/resolve_internal.h"
+#include "http/http.h"
+
+enum source_state {
+    SOURCE_WAITS,    /* for its time                     */
+    SOURCE_DUE,      /* ... which has come; for its turn */
+    SOURCE_RESOLVES, /* for addresses of its host       */
+    SOURCE_FETCHES,  /* for the fetch process            */
+};
+
+struct source {
+    struct fetching *fetching;
+    char *trust; /* name of the trust block */
+    char *url;
+    char *path; /* where it is kept */
+    struct http_url parts;
+    char host[256];
+    int64_t every_s;
+    enum source_state state;
+    bool wanted; /* the configuration still names it */
+    uint32_t id; /* of the request under way */
+    unsigned sockets;
+    int content_fd; /* what comes is put there; -1: nothing is under way */
+    struct resolve_names names;
+    struct resolver *resolver;
+    struct event_timer timer;
+    struct fetch_kept kept;
+    bool has_kept;
+    /* how it went */
+    unsigned failures; /* in a row */
+    int64_t tried_s, good_s, next_s;
+    uint64_t bytes, count_new, count_same, count_failed;
+    struct mutual_error why; /* of the last failure; code MUTUAL_OK: the last try was good */
+};
+
+/* NULL: out of memory, or no place to keep it. */
+struct source *source_new(struct fetching *fetching, const struct config *config, const char *trust,
+                          const struct config_source *written);
+void source_free(struct source *source, struct reactor *reactor);
+/* Sends what is to be fetched, judged by the trust block as the setup has it. */
+bool source_send(struct source *source, struct parent *parent, const struct supervised *child,
+                 struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Begins a connection to a port of the source's host, to the nth of its addresses that is allowed.
+ * FETCH_FORBIDDEN, CONNECT_FAILED. */
+bool source_connect(struct source *source, const struct config_fetch *config,
+                    const struct fetch_want *want, int *ret_fd,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* What came is kept, or is not wanted. */
+void source_forget_content(struct source *source);
+void source_json(const struct source *source, struct mu_json *json);
+
+#endif
