@@ -251,8 +251,7 @@ static bool use_newest(struct conn *conn, struct side *side)
         return false;
     }
     if (conn->plain == NULL) {
-        (void)mu_session_follow(side->session, &conn->service->facts->rules,
-                                &newest->facts->rules);
+        (void)mu_session_follow(side->session, &conn->service->facts->rules, &newest->facts->rules);
     }
     conn->leave_ns = 0;
     conn->service->door->meter->figures[METER_open]--;
