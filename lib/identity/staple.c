@@ -17,8 +17,8 @@ static bool is_good(const struct mu_ocsp_answer *answer, const char *who, int64_
                        mu_time_format(answer->revoked_at_s, when), mu_reason_word(answer->reason));
     }
     if (answer->status != MU_OCSP_GOOD) {
-        return mu_fail(err, MUTUAL_E_OCSP_UNKNOWN,
-                       "the responder does not know certificate \"%s\"", who);
+        return mu_fail(err, MUTUAL_E_OCSP_UNKNOWN, "the responder does not know certificate \"%s\"",
+                       who);
     }
     return mu_ocsp_check_fresh(answer->this_update_s, answer->next_update_s, now_s, who, err);
 }

@@ -166,10 +166,11 @@ static bool fail_none(const struct mutual_trust *trust, const struct mutual_chai
                        "server sent none that still holds",
                        subject);
     }
-    return mu_fail(err, MUTUAL_E_OCSP_MISSING,
-                   "bundle \"%s\" demands a stapled OCSP response about certificate \"%s\", and the "
-                   "server sent none that still holds",
-                   trust->name, subject);
+    return mu_fail(
+        err, MUTUAL_E_OCSP_MISSING,
+        "bundle \"%s\" demands a stapled OCSP response about certificate \"%s\", and the "
+        "server sent none that still holds",
+        trust->name, subject);
 }
 
 bool mu_trust_check_staple(const struct mutual_trust *trust, const struct mutual_chain *chain,

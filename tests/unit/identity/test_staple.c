@@ -33,9 +33,9 @@ static void only_a_good_one(void **state)
     const char *chain = pki_chain_pem(leaf);
     const char *key = pki_key_pem(leaf);
     MU_AUTO(identity) struct mutual_identity *identity = NULL;
-    assert_ok(mutual_identity_from_pem(chain, strlen(chain), key, strlen(key), NULL, &identity,
-                                       &err),
-              &err);
+    assert_ok(
+        mutual_identity_from_pem(chain, strlen(chain), key, strlen(key), NULL, &identity, &err),
+        &err);
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         assert_fails(mutual_identity_staple(identity, rows[i].response.data, rows[i].response.len,
                                             NULL, PKI_NOW_S, &err),
@@ -60,9 +60,9 @@ static void the_issuer_must_be_known(void **state)
     const char *chain = pki_pem(leaf);
     const char *key = pki_key_pem(leaf);
     MU_AUTO(identity) struct mutual_identity *identity = NULL;
-    assert_ok(mutual_identity_from_pem(chain, strlen(chain), key, strlen(key), NULL, &identity,
-                                       &err),
-              &err);
+    assert_ok(
+        mutual_identity_from_pem(chain, strlen(chain), key, strlen(key), NULL, &identity, &err),
+        &err);
     assert_fails(mutual_identity_staple(identity, good.data, good.len, NULL, PKI_NOW_S, &err), &err,
                  MUTUAL_E_CHAIN_INCOMPLETE);
     assert_ok(mutual_identity_staple(identity, good.data, good.len, pki_pem(root), PKI_NOW_S, &err),

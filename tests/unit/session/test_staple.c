@@ -114,8 +114,7 @@ static enum mutual_code answer_to(struct mu_slice response, bool tls12, const st
     tls_raw_shake(&raw, pair, &pair->client);
     struct mutual_session_info info;
     mutual_session_info(pair->client.session, &info);
-    enum mutual_code code =
-        pair->client.io == MUTUAL_IO_FAILED ? pair->client.err.code : MUTUAL_OK;
+    enum mutual_code code = pair->client.io == MUTUAL_IO_FAILED ? pair->client.err.code : MUTUAL_OK;
     assert_int_equal(info.alert_sent, code == MUTUAL_OK ? -1 : 113);
     tls_raw_done(&raw);
     tls_pair_hang_up(pair);

@@ -60,8 +60,8 @@ static enum mutual_code judged(const struct world *world, const struct mutual_st
 {
     int64_t until_s = MU_TIME_NEVER_S;
     memset(&err, 0, sizeof err);
-    bool good = mu_trust_check_staple(world->trust, world->chain, staple, PKI_NOW_S, now_s,
-                                      &until_s, &err);
+    bool good =
+        mu_trust_check_staple(world->trust, world->chain, staple, PKI_NOW_S, now_s, &until_s, &err);
     if (ret_until_s != NULL) {
         *ret_until_s = until_s;
     }
@@ -135,8 +135,8 @@ static void a_delegate_that_was_revoked(void **state)
                                       pki_ocsp(world.leaf, answer), later_s, &staple, &err),
                  &err, MUTUAL_E_CRL_STALE);
     answer.responder = trusting;
-    assert_ok(mu_trust_read_staple(world.trust, world.chain, certs, 1,
-                                   pki_ocsp(world.leaf, answer), later_s, &staple, &err),
+    assert_ok(mu_trust_read_staple(world.trust, world.chain, certs, 1, pki_ocsp(world.leaf, answer),
+                                   later_s, &staple, &err),
               &err);
     world_done(&world);
 }
