@@ -278,6 +278,21 @@ def test_what_is_no_good_is_not_sent(served, world, what):
 # -- told to people
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_explain_tells_what_a_server_stapled(mutual, world, version):
+    def explain(pair, staple, number, *options, status=0):
+        port = free_port()
+        with s_server(world.directory / f"explained-{version}-{number}", port, version, pair,
+                      staple):
+            return run(mutual, "explain", f"localhost:{port}", *options, status=status).stdout
+    ca = ("--ca", world.pki.bundle)
+    assert "stapled an OCSP response: good until" in explain(world.must, world.good_must, 1, *ca)
+    unchecked = explain(world.revoked, world.bad, 2)
+    assert "revoked at" in unchecked and "it was not checked" in unchecked
+    assert "was revoked at" in explain(world.revoked, world.bad, 3, *ca, status=1)
+    assert "must-staple" in explain(world.must, None, 4, *ca, status=1)
+
+
 def test_show_reads_them(mutual, world):
     text = run(mutual, "show", world.bad).stdout
     assert "OCSP response" in text and "keyCompromise" in text
