@@ -3,8 +3,8 @@
  * Between the files of trust. bundle.c holds what is trusted, listfile.c reads and verifies
  * revocation lists, lists.c keeps them, revocation.c what they say, check.c the rules for one
  * certificate in its place, constraint.c names against subtrees, path.c the search, report.c the
- * words for a failure, chain.c the result, staple.c stapled OCSP responses, whatif.c what would change
- * it.
+ * words for a failure, chain.c the result, staple.c stapled OCSP responses, whatif.c what would
+ * change it.
  */
 #ifndef MU_TRUST_TRUST_INTERNAL_H
 #define MU_TRUST_TRUST_INTERNAL_H

@@ -121,7 +121,7 @@ static void read_certificates(struct load *load, const struct config_certificate
         }
         place = config_place_of(&c->mark, "ocsp");
         if (c->ocsp != NULL && (!c->ocsp_beside || access(c->ocsp, F_OK) == 0)) {
-            (void)read_file(load, c->ocsp, MU_LIMIT_OCSP_BYTES, &place);
+            (void)read_file(load, c->ocsp, MU_LIMIT_OCSP_BYTES, false, &place);
         }
         place = config_place_of(&c->mark, "key");
         if (c->key != NULL) {
