@@ -73,9 +73,11 @@ struct mutual_evidence {
     bool proved;
     bool plaintext; /* no TLS was spoken: nothing is proved and nothing is encrypted */
     bool resumed;
-    int64_t proved_at_s;       /* when                                                     */
-    uint64_t trust_generation; /* under which the chain was validated                      */
-    const char *service;       /* the listener or target it was made for                   */
+    int64_t proved_at_s;         /* when                                                     */
+    uint64_t trust_generation;   /* under which the chain was validated                      */
+    const char *service;         /* the listener or target it was made for                   */
+    struct mutual_staple staple; /* client side: the OCSP response that came with the chain;
+                                    all-zero: none did                                     */
 };
 
 /* The key to the relay. Opaque; only mutual_admit makes one. */
@@ -106,7 +108,8 @@ struct mutual_verdict {
  * mutual_pass_free. Never fails: what cannot be judged is not allowed. `why` is then one of
  * USAGE (rules and evidence do not fit together: our caller's mistake), NO_CLIENT_CERT,
  * NO_SERVER_CERT, PROTOCOL_VIOLATION (not proved), RULES_CHANGED (a full handshake may mend it),
- * CERT_EXPIRED, CERT_NOT_YET_VALID, CERT_REVOKED, CRL_STALE, CRL_MISSING, NAME_MISMATCH,
+ * CERT_EXPIRED, CERT_NOT_YET_VALID, CERT_REVOKED, CRL_STALE, CRL_MISSING, OCSP_MISSING,
+ * OCSP_UNSUCCESSFUL, OCSP_STALE, OCSP_UNKNOWN, NAME_MISMATCH,
  * NO_IDENTITY, POLICY_DENIED, GRANT_ENDED, GRANT_NOT_BEGUN, NO_MEMORY. */
 MUTUAL_API struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
                                               const struct mutual_rules *rules, int64_t now_s);

@@ -90,6 +90,14 @@ MUTUAL_API bool mutual_identity_load(const char *chain_path, const char *key_pat
                                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 MUTUAL_API struct mutual_identity *mutual_identity_ref(struct mutual_identity *identity);
 MUTUAL_API void mutual_identity_unref(struct mutual_identity *identity);
+/* Gives the identity the OCSP response about its leaf, in DER, that a server sends to clients who
+ * ask (RFC 6066 section 8), from thisUpdate until nextUpdate. Before any context has the identity.
+ * The response must be good at now_s, by the leaf's issuer, which is `issuer` in PEM or, when that
+ * is NULL, the second of the chain. Fails with OCSP_MALFORMED, OCSP_OTHER_CERT, OCSP_SIGNER,
+ * OCSP_SIGNATURE, OCSP_STALE, OCSP_UNKNOWN, OCSP_UNSUCCESSFUL, CERT_REVOKED, CHAIN_INCOMPLETE. */
+MUTUAL_API bool mutual_identity_staple(struct mutual_identity *identity, const uint8_t *response,
+                                       size_t len, const char *issuer, int64_t now_s,
+                                       struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* The leaf's names; *ret_count of them, owned by the identity. */
 MUTUAL_API const struct mutual_name *mutual_identity_names(const struct mutual_identity *identity,
                                                            size_t *ret_count);

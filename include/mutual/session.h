@@ -54,6 +54,8 @@ struct mutual_session_info {
     bool mutual;                /* both ends presented a certificate                     */
     bool resumed;
     bool cert_requested; /* the server asked for a client certificate             */
+    const char *ocsp;    /* client: what the server's stapled OCSP response says, as
+                            mutual_staple_word; server: "sent", or NULL when none was */
     int alert_sent;      /* the fatal alert that ended it, ours or the peer's: a number of */
     int alert_received;  /* RFC 8446 section 6, or -1                                      */
 };

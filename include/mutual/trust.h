@@ -13,6 +13,7 @@
 #include <mutual/error.h>
 #include <mutual/identity.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -67,6 +68,15 @@ enum mutual_crl_stale {
 MUTUAL_API void mutual_trust_set_revocation(struct mutual_trust *trust, bool required,
                                             bool leaf_only, enum mutual_crl_stale stale,
                                             int64_t grace_s);
+
+/* What the OCSP response decides that a server sends along with its certificate (RFC 6066 section
+ * 8). A certificate that demands one (RFC 7633) gets nowhere without, whatever is chosen here. */
+enum mutual_staple_mode {
+    MUTUAL_STAPLE_PREFER,  /* the default: one that is sent must be good, none need be sent */
+    MUTUAL_STAPLE_REQUIRE, /* no server without a good one                                  */
+    MUTUAL_STAPLE_IGNORE,  /* looked at only where the certificate demands it               */
+};
+MUTUAL_API void mutual_trust_set_staples(struct mutual_trust *trust, enum mutual_staple_mode mode);
 /* Ends construction. Fails with BUNDLE_EMPTY when there is no anchor. */
 MUTUAL_API bool mutual_trust_freeze(struct mutual_trust *trust,
                                     struct mutual_error *err) MUTUAL_MUST_CHECK;
@@ -105,7 +115,26 @@ struct mutual_link {
     /* The first names of its distribution points; a list for another point does not cover it. */
     struct mutual_point points[MUTUAL_LINK_POINTS];
     uint8_t point_count;
+    bool must_staple; /* a server that presents it has to staple (RFC 7633) */
 };
+
+/* What an OCSP response says about one certificate, once its signature was verified. */
+enum mutual_staple_status {
+    MUTUAL_STAPLE_NONE,      /* there is none                             */
+    MUTUAL_STAPLE_NO_ANSWER, /* the responder said that it has no answer  */
+    MUTUAL_STAPLE_GOOD,
+    MUTUAL_STAPLE_UNKNOWN,
+    MUTUAL_STAPLE_REVOKED,
+};
+struct mutual_staple {
+    enum mutual_staple_status status;
+    uint8_t fingerprint[32]; /* of the certificate */
+    int64_t this_update_s, next_update_s;
+    int64_t revoked_at_s;
+    uint8_t reason; /* CRLReason, RFC 5280 section 5.3.1 */
+};
+/* "none", "no-answer", "good", "unknown", "revoked". Constant. */
+MUTUAL_API const char *mutual_staple_word(enum mutual_staple_status status);
 
 /* What is known about a peer once its chain was validated: the facts that admission judges again
  * and again. Owns what it points to; reference-counted and immutable. */

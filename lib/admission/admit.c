@@ -178,6 +178,23 @@ static bool check_chain(const struct judge *judge)
     return true;
 }
 
+/* What the issuer says of a server at this time. OpenSSL lets no server ask a client for a staple,
+ * so there is nothing to be judged on that side. */
+static bool check_staple(const struct judge *judge)
+{
+    const struct mutual_evidence *evidence = judge->evidence;
+    int64_t until_s = MU_TIME_NEVER_S;
+    if (evidence->chain == NULL || is_server(judge)) {
+        return true;
+    }
+    if (!mu_trust_check_staple(judge->rules->trust, evidence->chain, &evidence->staple,
+                               evidence->proved_at_s, judge->now_s, &until_s, why(judge))) {
+        return false;
+    }
+    hold_until(judge, until_s);
+    return true;
+}
+
 static bool take_decision(const struct judge *judge, const struct mutual_decision *decision)
 {
     judge->verdict->grant = decision->grant;
@@ -242,9 +259,9 @@ static struct mutual_pass *make_pass(int64_t until_s)
 }
 
 /* The order is the order of the seven steps, and of what can be told to whom: nothing about grants
- * is said before the peer is proved. Nobody who only asks has a proof to show; every other check
- * holds for a question, too. Where the rules only observe, they let in whoever reaches them, as
- * where nobody is asked; what they would say else is their shadow. */
+ * is said before the peer is proved. Nobody who only asks has a proof to show, nor a staple; every
+ * other check holds for a question, too. Where the rules only observe, they let in whoever reaches
+ * them, as where nobody is asked; what they would say else is their shadow. */
 static const struct check {
     bool (*passes)(const struct judge *judge);
     bool of_proof;
@@ -252,7 +269,7 @@ static const struct check {
 } checks[] = {
     {check_question, false, false}, {check_service, false, false}, {check_plaintext, false, false},
     {check_presence, false, false}, {check_proof, true, false},    {check_generation, false, true},
-    {check_chain, false, true},     {check_access, false, true},
+    {check_chain, false, true},     {check_staple, true, false},   {check_access, false, true},
 };
 
 /* Validation of the peer's certificate is another step on each side; the error table cannot know.

@@ -26,6 +26,10 @@
 #define MU_LIMIT_CERT_NAMES      128u    /* subject alternative names per certificate             */
 #define MU_LIMIT_CERT_EXTENSIONS 64u     /* extensions per certificate, request or list           */
 #define MU_LIMIT_CRL_POINTS      32u     /* distribution points, and names of one                 */
+#define MU_LIMIT_OCSP_BYTES      32768u  /* one response; with a delegate's RSA-4096 chain 5 KiB  */
+#define MU_LIMIT_OCSP_ANSWERS    64u     /* certificates that a response or request is about      */
+#define MU_LIMIT_OCSP_CERTS      4u      /* certificates in a response that may be its signer's   */
+#define MU_LIMIT_OCSP_NONCE      128u    /* octets, RFC 9654 section 2.1                          */
 #define MU_LIMIT_CERT_SUBTREES   1024u   /* name constraints per certificate, of either sort      */
 #define MU_LIMIT_CONSTRAINTS     131072u /* names compared with constraints, long ones count more */
 #define MU_LIMIT_PATH_SIGNATURES 32u     /* signatures verified while one path is built           */

@@ -97,6 +97,9 @@ static void say_tls(struct mu_buf *out, const struct mutual_session_info *info, 
     if (admitted && !info->mutual) {
         mu_buf_text(out, " without client certificate");
     }
+    if (info->ocsp != NULL && strcmp(info->ocsp, "none") != 0) {
+        mu_buf_printf(out, " ocsp=%s", info->ocsp);
+    }
 }
 
 void mu_story_log_text(const struct mutual_story *story, const struct mu_story_counts *counts,
@@ -191,6 +194,7 @@ static void write_tls(struct mu_json *json, const struct mutual_session_info *in
         mu_json_slice(json, "tls.sni", cut(mu_slice_text(known->sni), SNI_BYTES));
     }
     mu_json_string(json, "tls.alpn", known->alpn);
+    mu_json_string(json, "tls.ocsp", known->ocsp);
 }
 
 static void write_decision(struct mu_json *json, const struct mutual_story *story)

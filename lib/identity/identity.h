@@ -75,6 +75,20 @@ bool mu_identity_new(struct mu_cert *const *chain, size_t count, struct mu_key *
 struct mu_cert *const *mu_identity_chain(const struct mutual_identity *identity, size_t *ret_count);
 /* Owned by the identity. */
 struct mu_key *mu_identity_key(const struct mutual_identity *identity);
+/* Is the OCSP response one that a client takes at now_s about `leaf`, and from when to when? Errors
+ * as mutual_identity_staple. */
+struct mu_staple_span {
+    int64_t from_s, until_s;
+};
+bool mu_staple_check(struct mu_slice response, const struct mu_cert *leaf,
+                     const struct mu_cert *issuer, int64_t now_s, struct mu_staple_span *ret_span,
+                     struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Gives the identity a copy of a response that was checked so; before any context has it. */
+bool mu_identity_keep_staple(struct mutual_identity *identity, struct mu_slice response,
+                             struct mu_staple_span span,
+                             struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The response to send at now_s; empty: none holds. Owned by the identity. */
+struct mu_slice mu_identity_stapled(const struct mutual_identity *identity, int64_t now_s);
 void mu_identity_auto(struct mutual_identity **identity);
 
 #endif

@@ -17,6 +17,8 @@ struct mutual_identity {
     struct mu_certs chain;
     struct mu_key *key;
     struct mu_names *names;
+    struct mu_buf staple; /* an OCSP response in DER; empty: none */
+    struct mu_staple_span staple_span;
 };
 
 void mu_identity_auto(struct mutual_identity **identity)
@@ -40,6 +42,7 @@ void mutual_identity_unref(struct mutual_identity *identity)
     mu_certs_done(&identity->chain);
     mu_key_unref(identity->key);
     mu_names_free(identity->names);
+    mu_buf_done(&identity->staple);
     mu_free(identity);
 }
 
@@ -195,4 +198,20 @@ struct mu_cert *const *mu_identity_chain(const struct mutual_identity *identity,
 struct mu_key *mu_identity_key(const struct mutual_identity *identity)
 {
     return identity->key;
+}
+
+bool mu_identity_keep_staple(struct mutual_identity *identity, struct mu_slice response,
+                             struct mu_staple_span span, struct mutual_error *err)
+{
+    mu_buf_done(&identity->staple);
+    mu_buf_init(&identity->staple, MU_LIMIT_OCSP_BYTES);
+    identity->staple_span = span;
+    return mu_buf_append(&identity->staple, response.data, response.len) || mu_fail_memory(err);
+}
+
+struct mu_slice mu_identity_stapled(const struct mutual_identity *identity, int64_t now_s)
+{
+    bool holds = now_s >= identity->staple_span.from_s - MU_OCSP_SKEW_S &&
+                 now_s < identity->staple_span.until_s && identity->staple.len > 0;
+    return holds ? mu_buf_slice(&identity->staple) : mu_slice_of(NULL, 0);
 }

@@ -363,6 +363,9 @@ static bool make_ssl(struct mutual_context *context, const struct mutual_context
          SSL_CTX_set_alpn_protos(context->ssl, context->alpn, (unsigned)context->alpn_len) != 0)) {
         return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up a TLS context");
     }
+    if (!mu_staple_setup(context)) {
+        return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not set up stapling");
+    }
     mu_resume_setup(context);
     bool asks = server && context->rules->mode != MUTUAL_MODE_NONE;
     return !asks || !options->send_ca_names || name_authorities(context, err);

@@ -95,6 +95,8 @@ void mutual_session_info(const struct mutual_session *session, struct mutual_ses
         .mutual = session->mutual,
         .resumed = session->evidence.resumed,
         .cert_requested = session->cert_requested,
+        .ocsp = session->server ? (session->stapled ? "sent" : NULL)
+                                : mutual_staple_word(session->evidence.staple.status),
         .alert_sent = session->alert_out,
         .alert_received = session->alert_in,
     };

@@ -12,8 +12,9 @@
 
 struct mu_observer {
     struct mu_observed seen;
-    struct mu_buf certs; /* the DER that seen.certs point into */
-    struct mu_buf names; /* the DER that seen.ca_names point into */
+    struct mu_buf certs;  /* the DER that seen.certs point into */
+    struct mu_buf names;  /* the DER that seen.ca_names point into */
+    struct mu_buf staple; /* the DER that seen.staple points into */
 };
 
 bool mu_session_observe(struct mutual_session *session)
@@ -34,9 +35,22 @@ void mu_observer_free(struct mu_observer *observer)
     if (observer != NULL) {
         mu_buf_done(&observer->certs);
         mu_buf_done(&observer->names);
+        mu_buf_done(&observer->staple);
         mu_free(observer->seen.ca_names);
         mu_free(observer);
     }
+}
+
+void mu_observe_staple(struct mutual_session *session, struct mu_slice response)
+{
+    struct mu_observer *observer = session->observer;
+    if (observer == NULL || response.len == 0) {
+        return;
+    }
+    mu_buf_done(&observer->staple);
+    mu_buf_init(&observer->staple, MU_LIMIT_CERT_MESSAGE);
+    (void)mu_buf_append(&observer->staple, response.data, response.len);
+    observer->seen.staple = mu_buf_slice(&observer->staple);
 }
 
 void mu_observe_cert(struct mutual_session *session, const X509 *cert)

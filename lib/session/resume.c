@@ -45,6 +45,7 @@ static bool still_admitted(const struct mutual_session *session, const struct mu
         .proved_at_s = proof->proved_at_s,
         .trust_generation = proof->trust_generation,
         .service = service,
+        .staple = proof->staple,
     };
     if (proof->trust_generation != rules->trust_generation || now_s < proof->proved_at_s ||
         now_s - proof->proved_at_s >= PROOF_MAX_S) {
@@ -63,13 +64,16 @@ static int64_t lesser(int64_t a, int64_t b)
 }
 
 /* How long the session may live, its evidence being complete: never beyond the chain that proved
- * it. */
+ * it, nor beyond the staple that cleared it. */
 static long life_s(const struct mutual_session *session)
 {
     int64_t now_s = mu_context_now(session->context);
     int64_t life = lesser(LIFE_MAX_S, session->evidence.proved_at_s + PROOF_MAX_S - now_s);
     if (session->chain != NULL) {
         life = lesser(life, mutual_chain_not_after_s(session->chain) - now_s);
+    }
+    if (session->evidence.staple.status == MUTUAL_STAPLE_GOOD) {
+        life = lesser(life, session->evidence.staple.next_update_s - now_s);
     }
     return life > 0 ? (long)life : 0;
 }
@@ -149,6 +153,7 @@ static void keep(struct mutual_session *session, SSL_SESSION *whole)
         .chain = session->chain,
         .proved_at_s = session->evidence.proved_at_s,
         .trust_generation = session->evidence.trust_generation,
+        .staple = session->evidence.staple,
         .mutual = session->mutual,
     };
     const uint8_t *binding = session->context->binding;

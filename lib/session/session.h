@@ -104,6 +104,8 @@ struct mu_observed {
     /* Client side: the authorities that the server names, as DER of the Name. */
     struct mu_slice *ca_names;
     size_t ca_name_count;
+    /* Client side: the OCSP response that the server stapled, whatever it says; empty: none. */
+    struct mu_slice staple;
     bool cert_requested; /* the server asked for a client certificate             */
     bool cert_sent;      /* we presented one                                      */
 };

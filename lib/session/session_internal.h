@@ -95,7 +95,8 @@ struct mu_proof {
     struct mutual_chain *chain;
     int64_t proved_at_s;
     uint64_t trust_generation;
-    bool mutual; /* both ends presented a certificate then */
+    struct mutual_staple staple; /* what the server stapled then */
+    bool mutual;                 /* both ends presented a certificate then */
 };
 
 /* What the client's hello offers that we could use; tells the NO_SHARED_ codes apart. */
@@ -183,6 +184,7 @@ struct mutual_session {
     bool settled;        /* the evidence is complete                              */
     bool mutual;         /* both ends presented a certificate                     */
     bool closed;         /* our close_notify is out                               */
+    bool stapled;        /* server: an OCSP response went along                   */
 };
 
 /* Has the peer sent more messages beside its data than any end has reason to? */
@@ -217,8 +219,14 @@ int mu_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 int mu_verify_peer(X509_STORE_CTX *store, void *context);
 /* The step in which we judge the peer's certificate. */
 enum mutual_step mu_check_step(const struct mutual_session *session);
+/* Client: would a server with this chain be admitted, as far as is known by now? */
+bool mu_session_expected(struct mutual_session *session, struct mutual_chain *chain, int64_t now_s,
+                         struct mutual_error *err);
 /* Completes the evidence once the handshake is over, or fails closed. Safe to call again. */
 bool mu_session_settle(struct mutual_session *session, struct mutual_error *err);
+
+/* staple.c */
+bool mu_staple_setup(struct mutual_context *context);
 
 /* journey.c */
 void mu_journey_message(int write, int version, int content, const void *data, size_t len, SSL *ssl,
@@ -229,6 +237,7 @@ void mu_journey_mark(struct mutual_session *session, enum mutual_step step,
 /* observe.c */
 void mu_observe_hello(struct mutual_session *session, struct mu_slice message);
 void mu_observe_cert(struct mutual_session *session, const X509 *cert);
+void mu_observe_staple(struct mutual_session *session, struct mu_slice response);
 void mu_observer_free(struct mu_observer *observer);
 
 /* resume.c */

@@ -58,10 +58,10 @@ static bool collect(struct mutual_session *session, const STACK_OF(X509) * sent,
 }
 
 /* A client shows its own certificate only to a server that its rules expect, so they are asked
- * here, before that, as if the server had proved its key already; it does before anything is sent.
+ * before that, as if the server had proved its key already; it does before anything is sent.
  * Admission after the handshake asks again. */
-static bool expected(struct mutual_session *session, struct mutual_chain *chain, int64_t now_s,
-                     struct mutual_error *err)
+bool mu_session_expected(struct mutual_session *session, struct mutual_chain *chain, int64_t now_s,
+                         struct mutual_error *err)
 {
     const struct mutual_rules *rules = session->context->rules;
     struct mutual_evidence evidence = {
@@ -71,6 +71,7 @@ static bool expected(struct mutual_session *session, struct mutual_chain *chain,
         .proved_at_s = now_s,
         .trust_generation = rules->trust_generation,
         .service = rules->service,
+        .staple = session->evidence.staple,
     };
     struct mutual_verdict verdict = mutual_admit(&evidence, rules, now_s);
     mutual_pass_free(verdict.pass);
@@ -78,6 +79,14 @@ static bool expected(struct mutual_session *session, struct mutual_chain *chain,
         *err = verdict.why;
     }
     return verdict.allowed;
+}
+
+/* In TLS 1.2 the staple comes after the certificate: whether it is missing is asked when the
+ * server's flight is complete (staple.c), all else at once. */
+static bool expected_so_far(struct mutual_session *session, struct mutual_chain *chain,
+                            int64_t now_s, struct mutual_error *err)
+{
+    return mu_session_expected(session, chain, now_s, err) || err->code == MUTUAL_E_OCSP_MISSING;
 }
 
 static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
@@ -97,7 +106,7 @@ static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
     MU_AUTO(chain) struct mutual_chain *chain = NULL;
     enum mutual_purpose purpose = session->server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER;
     if (!mu_trust_validate_x509(rules->trust, certs, count, purpose, now_s, &chain, err) ||
-        (!session->server && !expected(session, chain, now_s, err))) {
+        (!session->server && !expected_so_far(session, chain, now_s, err))) {
         return false;
     }
     mutual_chain_unref(session->chain);
@@ -202,6 +211,7 @@ static bool settle_resumed(struct mutual_session *session, struct mutual_error *
     session->evidence.resumed = true;
     session->evidence.proved_at_s = session->proof.proved_at_s;
     session->evidence.trust_generation = session->proof.trust_generation;
+    session->evidence.staple = session->proof.staple;
     session->mutual = session->proof.mutual;
     return true;
 }

@@ -90,6 +90,12 @@ void mutual_trust_set_revocation(struct mutual_trust *trust, bool required, bool
     trust->crl_grace_s = grace_s > 0 ? grace_s : 0;
 }
 
+void mutual_trust_set_staples(struct mutual_trust *trust, enum mutual_staple_mode mode)
+{
+    mu_assert(!trust->frozen);
+    trust->staples = mode;
+}
+
 /* ---- adding certificates --------------------------------------------------------------------- */
 
 const struct trust_node *mu_trust_find(const struct mutual_trust *trust, struct mu_slice canon)

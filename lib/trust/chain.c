@@ -16,7 +16,7 @@ struct mutual_chain {
     int64_t not_after_s;
 };
 
-#define CHAIN_FORM  2u
+#define CHAIN_FORM  3u
 #define SUBJECT_MAX 1024u /* as text; the rest of a longer one is cut off */
 
 void mu_chain_auto(struct mutual_chain **chain)
@@ -227,6 +227,7 @@ static void put_link(struct mu_buf *out, const struct mutual_link *link)
     mu_buf_byte(out, link->serial_len);
     mu_buf_append(out, link->serial, link->serial_len);
     mu_buf_append(out, times, sizeof times);
+    mu_buf_byte(out, link->must_staple ? 1 : 0);
     mu_buf_byte(out, link->point_count);
     for (size_t i = 0; i < link->point_count; i++) {
         uint8_t reasons[2];
@@ -316,6 +317,9 @@ static void get_link(struct reader *reader, struct mutual_link *ret_link)
     get_bytes(reader, times, sizeof times);
     ret_link->not_before_s = (int64_t)mu_get_be64(times);
     ret_link->not_after_s = (int64_t)mu_get_be64(times + 8);
+    uint8_t must_staple = get_byte(reader);
+    reader->broken = reader->broken || must_staple > 1;
+    ret_link->must_staple = must_staple == 1;
     ret_link->point_count = get_byte(reader);
     if (ret_link->point_count > MUTUAL_LINK_POINTS) {
         reader->broken = true;

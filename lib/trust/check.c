@@ -228,6 +228,18 @@ static bool check_policies(const struct place *place, struct mutual_error *err)
                    place->facts->display);
 }
 
+/* RFC 7633 section 4.2.2: what an authority's own certificate demands it demands of those that it
+ * issues. */
+static bool check_features(const struct place *place, struct mutual_error *err)
+{
+    const struct mu_cert_facts *below = place->path[place->depth - 1]->facts;
+    return !place->facts->must_staple || below->must_staple ||
+           mu_fail(err, MUTUAL_E_TLS_FEATURE,
+                   "certificate \"%s\" does not demand a stapled OCSP response, as its authority "
+                   "\"%s\" wants of all that it issues",
+                   below->display, place->facts->display);
+}
+
 static bool check_constraints(const struct place *place, struct mutual_error *err)
 {
     const struct mu_cert_facts *ca = place->facts;
@@ -268,9 +280,9 @@ static const place_check leaf_checks[] = {
 };
 
 static const place_check issuer_checks[] = {
-    check_authority, check_time,       check_issuer_usage, check_path_length, check_issuer_purpose,
-    check_key,       check_digest,     check_critical,     check_flaws,       check_policies,
-    check_names,     check_revocation, check_constraints,
+    check_authority, check_time,   check_issuer_usage, check_path_length, check_issuer_purpose,
+    check_key,       check_digest, check_critical,     check_flaws,       check_policies,
+    check_features,  check_names,  check_revocation,   check_constraints,
 };
 
 static bool run(const place_check *checks, size_t count, const struct place *place,

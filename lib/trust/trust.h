@@ -86,6 +86,23 @@ bool mu_trust_status_differs(const struct mutual_trust *a, const struct mutual_t
 bool mu_trust_follows(const struct mutual_trust *trust, const struct mutual_trust *before,
                       const struct mutual_chain *chain);
 
+/* Reads the OCSP response that a server sent about the leaf of the chain, signature and signer
+ * verified; `certs` are what else it sent, for the issuer may be among them. The staple is NONE
+ * when nobody wants it here, and NO_ANSWER when the responder had none. OCSP_MALFORMED,
+ * OCSP_OTHER_CERT, OCSP_SIGNER, OCSP_SIGNATURE, OCSP_STALE (made in a time to come), CERT_REVOKED
+ * (its signer was), and as mu_ocsp_signed_by. What it says is judged by mu_trust_check_staple. */
+bool mu_trust_read_staple(const struct mutual_trust *trust, const struct mutual_chain *chain,
+                          struct x509_st *const *certs, size_t count, struct mu_slice response,
+                          int64_t now_s, struct mutual_staple *ret_staple,
+                          struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Judges a server's chain by the staple that came with it at proved_at_s: CERT_REVOKED, OCSP_STALE,
+ * OCSP_UNKNOWN; OCSP_MISSING and OCSP_UNSUCCESSFUL where one is needed. One that was good when it
+ * came and is past its next update does not clear any more: it counts as none. *ret_until_s is
+ * lowered to the moment at which the answer changes by itself. */
+bool mu_trust_check_staple(const struct mutual_trust *trust, const struct mutual_chain *chain,
+                           const struct mutual_staple *staple, int64_t proved_at_s, int64_t now_s,
+                           int64_t *ret_until_s, struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 /* Makes a chain from its parts, which are copied: for what comes out of a session ticket, and for
  * tests. `links` leaf first; `subject` and `issuer` are the leaf's. Fails with LIMIT,
  * NAME_MALFORMED, SPIFFE_MALFORMED or NO_MEMORY. */

@@ -3,7 +3,8 @@
  * Between the files of trust. bundle.c holds what is trusted, listfile.c reads and verifies
  * revocation lists, lists.c keeps them, revocation.c what they say, check.c the rules for one
  * certificate in its place, constraint.c names against subtrees, path.c the search, report.c the
- * words for a failure, chain.c the result, whatif.c what would change it.
+ * words for a failure, chain.c the result, staple.c stapled OCSP responses, whatif.c what would
+ * change it.
  */
 #ifndef MU_TRUST_TRUST_INTERNAL_H
 #define MU_TRUST_TRUST_INTERNAL_H
@@ -51,6 +52,7 @@ struct mutual_trust {
     bool crl_leaf_only;
     enum mutual_crl_stale crl_stale;
     int64_t crl_grace_s;
+    enum mutual_staple_mode staples;
 };
 
 /* The first of the bundle's certificates with that subject, or NULL. */

@@ -57,7 +57,8 @@ bool mu_link_fill(const struct mu_cert_facts *cert, const struct mu_cert_facts *
                   struct mutual_link *ret_link, struct mutual_error *err)
 {
     struct mutual_link link = {.not_before_s = cert->not_before_s,
-                               .not_after_s = cert->not_after_s};
+                               .not_after_s = cert->not_after_s,
+                               .must_staple = cert->must_staple};
     memcpy(link.fingerprint, cert->fingerprint, 32);
     memcpy(link.key_hash, cert->key_hash, 32);
     memcpy(link.issuer_hash, issuer->key_hash, 32);

@@ -60,6 +60,7 @@ bool mu_trust_without(const struct mutual_trust *trust, const uint8_t fingerprin
     other->max_intermediates = trust->max_intermediates;
     mutual_trust_set_revocation(other, trust->crl_required, trust->crl_leaf_only, trust->crl_stale,
                                 trust->crl_grace_s);
+    mutual_trust_set_staples(other, trust->staples);
     for (size_t i = 0; i < trust->node_count; i++) {
         const struct trust_node *node = trust->nodes[i];
         bool dropped =

@@ -77,5 +77,7 @@ void mu_der_put_bits(struct mu_buf *out, struct mu_slice octets);
 void mu_der_put_named_bits(struct mu_buf *out, uint8_t tag, unsigned bits);
 /* UTCTime through 2049, else GeneralizedTime (RFC 5280 section 4.1.2.5); never: the year 9999. */
 void mu_der_put_time(struct mu_buf *out, int64_t time_s);
+/* GeneralizedTime whatever the year, as OCSP has it. */
+void mu_der_put_generalized(struct mu_buf *out, int64_t time_s);
 
 #endif

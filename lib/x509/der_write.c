@@ -119,7 +119,7 @@ void mu_der_put_named_bits(struct mu_buf *out, uint8_t tag, unsigned bits)
     mu_der_put(out, tag, mu_slice_of(octets, 1 + used));
 }
 
-void mu_der_put_time(struct mu_buf *out, int64_t time_s)
+static void put_time(struct mu_buf *out, int64_t time_s, bool may_be_utc)
 {
     static const int64_t year_9999_s = INT64_C(253402300799);
     static const int64_t year_1950_s = INT64_C(-631152000);
@@ -134,7 +134,7 @@ void mu_der_put_time(struct mu_buf *out, int64_t time_s)
     }
     char text[MU_TIME_TEXT];
     mu_time_format(time_s, text); /* 2026-11-20T22:57:07Z */
-    bool utc = time_s >= year_1950_s && time_s < year_2050_s;
+    bool utc = may_be_utc && time_s >= year_1950_s && time_s < year_2050_s;
     char digits[16];
     size_t len = 0;
     for (const char *p = utc ? text + 2 : text; *p != '\0' && len < sizeof digits; p++) {
@@ -143,4 +143,14 @@ void mu_der_put_time(struct mu_buf *out, int64_t time_s)
         }
     }
     mu_der_put(out, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, mu_slice_of(digits, len));
+}
+
+void mu_der_put_time(struct mu_buf *out, int64_t time_s)
+{
+    put_time(out, time_s, true);
+}
+
+void mu_der_put_generalized(struct mu_buf *out, int64_t time_s)
+{
+    put_time(out, time_s, false);
 }

@@ -538,6 +538,14 @@ static bool read_tls_feature(struct cert_reader *reader, const struct raw_extens
     return true;
 }
 
+/* RFC 6960 section 4.2.2.2.1: the value is NULL. */
+static bool read_nocheck(struct cert_reader *reader, const struct raw_extension *ext)
+{
+    struct mu_slice body;
+    reader->facts->ocsp_nocheck = true;
+    return mu_der_only(ext->value, DER_NULL, &body) && body.len == 0;
+}
+
 /* ---- the table ---------------------------------------------------------------------------------
  */
 
@@ -565,6 +573,7 @@ static const struct {
     {OID("\x55\x1d\x36"), "inhibit-any-policy", read_inhibit_any},
     {OID("\x2b\x06\x01\x05\x05\x07\x01\x01"), "authority information access", read_access},
     {OID("\x2b\x06\x01\x05\x05\x07\x01\x18"), "TLS feature", read_tls_feature},
+    {OID("\x2b\x06\x01\x05\x05\x07\x30\x01\x05"), "OCSP no-check", read_nocheck},
 };
 
 static bool read_one(struct cert_reader *reader, const struct raw_extension *ext,

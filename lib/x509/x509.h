@@ -267,7 +267,9 @@ struct mu_cert_facts {
 
     bool has_san, has_bc, has_ku, has_eku, has_nc, has_policies;
     bool bc_critical, ku_critical, eku_critical, nc_critical, san_critical;
-    bool ca, must_staple;
+    bool ca;
+    bool must_staple;            /* its TLS features hold status_request (RFC 7633) */
+    bool ocsp_nocheck;           /* id-pkix-ocsp-nocheck (RFC 6960 section 4.2.2.2.1) */
     bool has_aki_issuer;         /* authorityCertIssuer and serial are there */
     int path_length;             /* -1: none */
     int require_explicit_policy; /* skip count of policyConstraints, -1: none */
@@ -347,6 +349,8 @@ void mu_csr_auto(struct mu_csr **csr);
 const struct mu_csr_facts *mu_csr_facts(const struct mu_csr *csr);
 
 #include "x509/crl.h"
+
+#include "x509/ocsp.h"
 
 #include "x509/build.h"
 

@@ -142,6 +142,7 @@ struct ca_request {
     int64_t life_s; /* 0: the profile's */
     bool key_given; /* `key` counts, else the profile's */
     enum mu_key_spec key;
+    bool must_staple; /* a server's: clients refuse it without a stapled OCSP response (RFC 7633) */
     const struct mu_csr *csr; /* the key is theirs, and its names count as given; or NULL */
     const char *owner, *place, *purpose; /* purpose NULL: the profile's text */
     const char *out;                     /* the directory gets out/NAME; NULL: DIR/tls */

@@ -256,6 +256,13 @@ static void tell_certificate(struct teller *teller, const struct mu_cert *cert)
     tell_hash(teller, "fingerprint", facts->fingerprint);
     tell_addresses(teller, "crl at", facts->crl_uris);
     tell_addresses(teller, "ocsp at", facts->ocsp_uris);
+    if (facts->must_staple) {
+        tell(teller, "demands", "a stapled OCSP response (must-staple)%s",
+             facts->ca ? ", of all that it issues" : "");
+    }
+    if (facts->ocsp_nocheck) {
+        tell(teller, "is believed", "without being asked about itself (OCSP no-check)");
+    }
     if (facts->flaws != 0) {
         tell(teller, "breaks", "RFC 5280: %s", mu_cert_flaw_text(facts->flaws));
     }
@@ -319,6 +326,104 @@ static void tell_list(struct teller *teller, const struct mu_crl *crl)
     end(teller);
 }
 
+/* ---- OCSP ------------------------------------------------------------------------------------ */
+
+static void id_text(const struct mu_ocsp_id *id, struct mu_buf *out)
+{
+    static const char *const hashes[] = {"SHA-1", "SHA-256", "another hash"};
+    mu_buf_text(out, "serial ");
+    mu_hex(out, id->serial);
+    mu_buf_text(out, " of the issuer with key ");
+    mu_hex(out, id->key_hash);
+    mu_buf_printf(out, " (%s)", hashes[id->hash]);
+}
+
+static void tell_answer(struct teller *teller, const struct mu_ocsp_answer *answer)
+{
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, FACT_BYTES);
+    char time[MU_TIME_TEXT];
+    id_text(&answer->id, &text);
+    if (teller->json) {
+        mu_json_open(&teller->writer, NULL, '{');
+    }
+    tell_buf(teller, "about", &text);
+    if (answer->status == MU_OCSP_REVOKED) {
+        tell(teller, "says", "revoked on %s, %s", mu_time_format(answer->revoked_at_s, time),
+             mu_reason_word(answer->reason));
+    } else {
+        tell(teller, "says", "%s", mu_ocsp_status_word(answer->status));
+    }
+    tell_time(teller, "this update", answer->this_update_s);
+    tell_time(teller, "next update", answer->next_update_s);
+    if (teller->json) {
+        mu_json_close(&teller->writer, '}');
+    }
+}
+
+static void tell_nonce(struct teller *teller, struct mu_slice nonce)
+{
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, FACT_BYTES);
+    mu_hex(&text, nonce);
+    if (nonce.data != NULL) {
+        tell_buf(teller, "nonce", &text);
+    }
+}
+
+static void tell_ocsp(struct teller *teller, const struct mu_ocsp *ocsp)
+{
+    const struct mu_ocsp_facts *facts = mu_ocsp_facts(ocsp);
+    begin(teller, "OCSP response", facts->failure != NULL ? facts->failure : facts->responder_text);
+    if (facts->failure != NULL) {
+        tell(teller, "says", "nothing: the responder had no answer");
+        end(teller);
+        return;
+    }
+    tell_time(teller, "produced", facts->produced_at_s);
+    if (teller->json) {
+        mu_json_open(&teller->writer, "answers", '[');
+    }
+    for (size_t i = 0; i < facts->count; i++) {
+        tell_answer(teller, &facts->answers[i]);
+    }
+    if (teller->json) {
+        mu_json_close(&teller->writer, ']');
+    }
+    tell(teller, "signed by", "%s", facts->sig.text);
+    for (size_t i = 0; i < facts->certs.count && !teller->json; i++) {
+        tell(teller, "with it", "certificate of %s",
+             mu_cert_facts(facts->certs.items[i])->subject_text);
+    }
+    tell_nonce(teller, facts->nonce);
+    end(teller);
+}
+
+static void tell_ocsp_request(struct teller *teller, const struct mu_ocsp_request *request)
+{
+    const struct mu_ocsp_request_facts *facts = mu_ocsp_request_facts(request);
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, FACT_BYTES);
+    begin(teller, "OCSP request", facts->is_signed ? "signed" : "unsigned");
+    if (teller->json) {
+        mu_json_open(&teller->writer, "about", '[');
+    }
+    for (size_t i = 0; i < facts->count; i++) {
+        mu_buf_clear(&text);
+        id_text(&facts->ids[i], &text);
+        if (teller->json) {
+            mu_json_string(&teller->writer, NULL, mu_buf_str(&text));
+        } else {
+            tell_buf(teller, "about", &text);
+        }
+    }
+    if (teller->json) {
+        mu_json_close(&teller->writer, ']');
+    }
+    tell_nonce(teller, facts->nonce);
+    end(teller);
+}
+
 /* ---- what the bytes are ---------------------------------------------------------------------- */
 
 static bool tell_der_certificate(struct teller *teller, struct mu_slice der,
@@ -352,6 +457,27 @@ static bool tell_der_list(struct teller *teller, struct mu_slice der, struct mut
         return false;
     }
     tell_list(teller, crl);
+    return true;
+}
+
+static bool tell_der_ocsp(struct teller *teller, struct mu_slice der, struct mutual_error *err)
+{
+    MU_AUTO(ocsp) struct mu_ocsp *ocsp = NULL;
+    if (!mu_ocsp_from_der(der, &ocsp, err)) {
+        return false;
+    }
+    tell_ocsp(teller, ocsp);
+    return true;
+}
+
+static bool tell_der_ocsp_request(struct teller *teller, struct mu_slice der,
+                                  struct mutual_error *err)
+{
+    MU_AUTO(ocsp_request) struct mu_ocsp_request *request = NULL;
+    if (!mu_ocsp_request_from_der(der, &request, err)) {
+        return false;
+    }
+    tell_ocsp_request(teller, request);
     return true;
 }
 
@@ -473,7 +599,8 @@ static bool tell_der(struct teller *teller, struct mu_slice bytes, const char *w
 {
     struct mutual_error why = {0};
     if (tell_der_certificate(teller, bytes, err) || tell_der_request(teller, bytes, NULL) ||
-        tell_der_list(teller, bytes, NULL) || tell_der_public_key(teller, bytes, NULL)) {
+        tell_der_list(teller, bytes, NULL) || tell_der_public_key(teller, bytes, NULL) ||
+        tell_der_ocsp(teller, bytes, NULL) || tell_der_ocsp_request(teller, bytes, NULL)) {
         return true;
     }
     if (tell_p12(teller, bytes, password, &why)) {

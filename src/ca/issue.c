@@ -23,6 +23,7 @@ struct plan {
     uint8_t serial[MU_SERIAL_BYTES];
     int64_t not_before_s, not_after_s;
     bool life_cut;
+    bool must_staple;
     enum inventory_form form;
     char *path, *aside; /* "" when nothing is written */
     char password[CA_PASSPHRASE_TEXT];
@@ -211,6 +212,22 @@ static bool check_facts(const struct ca_request *request, struct mutual_error *e
            (request->purpose == NULL || check_fact("purpose", request->purpose, err));
 }
 
+/* A renewed certificate demands what the old one did. */
+static bool plan_staple(struct plan *plan, struct mutual_error *err)
+{
+    const struct ca_request *request = plan->request;
+    MU_AUTO(cert) struct mu_cert *old = NULL;
+    if (request->replaces != NULL && request->replaces->der.len > 0 &&
+        !mu_cert_from_der(request->replaces->der, &old, err)) {
+        return mu_error_context(err, "the certificate that it replaces");
+    }
+    plan->must_staple = request->must_staple || (old != NULL && mu_cert_facts(old)->must_staple);
+    return !plan->must_staple || (request->profile->eku & MU_EKU_SERVER) != 0 ||
+           mu_fail(err, MUTUAL_E_PROFILE_DENIED,
+                   "profile \"%s\" is for no servers, and nobody else staples OCSP responses",
+                   request->profile->name);
+}
+
 static bool plan_build(const struct ca *ca, struct plan *plan, struct mutual_error *err)
 {
     const struct ca_request *request = plan->request;
@@ -226,7 +243,8 @@ static bool plan_build(const struct ca *ca, struct plan *plan, struct mutual_err
     if (request->p12 && request->password == NULL && !ca_passphrase_new(plan->password, err)) {
         return false;
     }
-    return plan_life(ca, plan, err) && plan_key(plan, err) && plan_path(ca, plan, err);
+    return plan_staple(plan, err) && plan_life(ca, plan, err) && plan_key(plan, err) &&
+           plan_path(ca, plan, err);
 }
 
 /* ---- the steps ------------------------------------------------------------------------------- */
@@ -327,6 +345,7 @@ static bool sign(const struct ca *ca, const struct plan *plan, struct ca_signer 
         .name_count = plan->names.count,
         .key_usage = key_usage(plan),
         .eku = plan->request->profile->eku,
+        .must_staple = plan->must_staple,
     };
     const struct mu_key *key = NULL;
     if (!signer->start(signer, ca, &key, err)) {

@@ -11,6 +11,7 @@ struct issue_options {
     struct cli_texts san, dns, ip, email, spiffe;
     const char *key;
     int64_t life_ns;
+    bool must_staple;
     struct authority_p12 p12;
 };
 
@@ -63,6 +64,10 @@ static const struct cli_option issue_table[] = {
      .offset = O(key),
      .value = "KIND",
      .help = "ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096 or ed25519"},
+    {.name = "must-staple",
+     .kind = CLI_FLAG,
+     .offset = O(must_staple),
+     .help = "for a server: clients refuse it without a stapled OCSP response (RFC 7633)"},
     {.name = "csr",
      .kind = CLI_PATH,
      .offset = O(csr),
@@ -197,6 +202,7 @@ static bool fill_request(const struct cli *cli, const struct issue_options *opti
     };
     request->print_only = options->out != NULL && strcmp(options->out, "-") == 0;
     request->out = request->print_only ? NULL : options->out;
+    request->must_staple = options->must_staple;
     request->key_given = options->key != NULL;
     if (request->key_given && !mu_key_spec_find(options->key, &request->key)) {
         return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is not a kind of key", options->key) ||

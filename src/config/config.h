@@ -150,6 +150,8 @@ struct config_certificate {
     const char *directory; /* as written, resolved, or NULL */
     const char *chain;     /* resolved path */
     const char *key;       /* resolved path */
+    const char *ocsp;      /* resolved path, or NULL */
+    bool ocsp_beside;      /* it is the directory's and need not be there */
     struct config_secret passphrase;
 };
 

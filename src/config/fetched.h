@@ -20,6 +20,7 @@ struct config_stale {
     int64_t grace_s;
 };
 enum config_scope { CONFIG_SCOPE_CHAIN, CONFIG_SCOPE_LEAF };
+enum config_staple { CONFIG_STAPLE_PREFER, CONFIG_STAPLE_REQUIRE, CONFIG_STAPLE_IGNORE };
 struct config_revocation {
     struct config_mark mark;
     struct config_texts crl; /* resolved paths */
@@ -29,6 +30,7 @@ struct config_revocation {
     bool required;
     struct config_stale when_stale;
     bool unsafe_rollback;
+    enum config_staple staple;
 };
 
 /* What is fetched from elsewhere, and how. */

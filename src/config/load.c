@@ -10,6 +10,7 @@
 #include <glob.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct load {
     struct config_snapshot *snapshot;
@@ -117,6 +118,10 @@ static void read_certificates(struct load *load, const struct config_certificate
         struct config_place place = config_place_of(&c->mark, "chain");
         if (c->chain != NULL) {
             (void)read_file(load, c->chain, MU_LIMIT_PEM_BYTES, false, &place);
+        }
+        place = config_place_of(&c->mark, "ocsp");
+        if (c->ocsp != NULL && (!c->ocsp_beside || access(c->ocsp, F_OK) == 0)) {
+            (void)read_file(load, c->ocsp, MU_LIMIT_OCSP_BYTES, false, &place);
         }
         place = config_place_of(&c->mark, "key");
         if (c->key != NULL) {

@@ -36,6 +36,7 @@ static const struct block source_block = {
 
 #define THIS config_revocation
 static const char *const scope_words[] = {"chain", "leaf", NULL};
+static const char *const staple_words[] = {"prefer", "require", "ignore", NULL};
 static const struct setting revocation_settings[] = {
     {"crl", SETTING_PATH, SETTING_ONE_OR_MANY, .reload = RELOAD_LIVE, TEXTS_AT(crl), .since = "0.1",
      .help = "files of revocation lists, PEM or DER"},
@@ -53,6 +54,10 @@ static const struct setting revocation_settings[] = {
      .help =
          "let a reload replace a list by one with a lower number or an older date, which brings "
          "back whoever was revoked in between"},
+    {"staple", SETTING_WORD, AT(staple), .dflt = "prefer", .words = staple_words, .since = "0.1",
+     .help = "what an OCSP response decides that a server sends along: one that is sent must be "
+             "good; no server without a good one; or none is looked at. A certificate that "
+             "demands one (must-staple) is refused without a good one in any case"},
     {.name = NULL},
 };
 #undef THIS
@@ -116,6 +121,10 @@ static void finish_certificate(struct decode *decode, const struct config_node *
     if (certificate->directory != NULL && !half) {
         certificate->chain = join(decode, certificate->directory, "tls.crt");
         certificate->key = join(decode, certificate->directory, "tls.key");
+        certificate->ocsp_beside = certificate->ocsp == NULL;
+        certificate->ocsp = certificate->ocsp_beside
+                                ? join(decode, certificate->directory, "tls.ocsp")
+                                : certificate->ocsp;
     } else if (written && half) {
         decode_complain(decode, &place, NULL,
                         "a certificate is a directory or a chain and a key, not both");
@@ -139,6 +148,9 @@ static const struct setting certificate_settings[] = {
      .help = "PEM file of the private key, readable by its owner only"},
     {"passphrase", SETTING_SECRET, AT(passphrase), .since = "0.1",
      .help = "where the passphrase of the key is"},
+    {"ocsp", SETTING_PATH, AT(ocsp), .reload = RELOAD_LIVE, .since = "0.1",
+     .help = "DER file: the OCSP response that is sent to clients who ask for one (stapling); "
+             "tls.ocsp of a directory is used when it is there"},
     {.name = NULL},
 };
 #undef THIS

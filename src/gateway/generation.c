@@ -28,9 +28,16 @@ static bool make_identity(struct worker *worker, const struct world_chain *chain
                           struct mutual_identity **ret_identity, struct mutual_error *err)
 {
     MU_AUTO(key) struct mu_key *key = NULL;
+    MU_AUTO(identity) struct mutual_identity *identity = NULL;
     const struct mu_cert_facts *leaf = mu_cert_facts(chain->certs[0]);
-    return keys_client_key(worker->keys, leaf->spki, &key, err) &&
-           mu_identity_new(chain->certs, chain->count, key, ret_identity, err);
+    if (!keys_client_key(worker->keys, leaf->spki, &key, err) ||
+        !mu_identity_new(chain->certs, chain->count, key, &identity, err) ||
+        (chain->staple.len > 0 &&
+         !mu_identity_keep_staple(identity, chain->staple, chain->staple_span, err))) {
+        return false;
+    }
+    *ret_identity = MU_TAKE(identity);
+    return true;
 }
 
 static bool make_identities(struct worker *worker, const struct world_service *facts,

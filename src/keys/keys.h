@@ -34,7 +34,7 @@ enum keys_purpose {
     KEYS_TLS_CLIENT = 1u << 1,   /* TLS 1.3 client CertificateVerify, TLS 1.2 client transcript   */
     KEYS_CERTIFICATES = 1u << 2, /* TBSCertificate within struct keys_ca_rules                    */
     KEYS_CRLS = 1u << 3,         /* TBSCertList of the same issuer                                */
-    KEYS_OCSP = 1u << 4,         /* ResponseData                                                  */
+    KEYS_OCSP = 1u << 4,         /* ResponseData about certificates of that issuer                */
     KEYS_PURPOSES_ALL = (1u << 5) - 1,
 };
 struct keys_ca_rules {
@@ -45,6 +45,10 @@ struct keys_ca_rules {
     uint32_t serial_max_bytes;
     uint32_t ekus;     /* MU_EKU_* that may appear                                               */
     bool eku_required; /* an end-entity certificate must carry one                               */
+    /* OCSP: whose certificates it may speak about, its own or those of who delegated to it, and the
+     * greatest distance of nextUpdate from thisUpdate. */
+    struct mu_ocsp_issuer ocsp_issuer;
+    int64_t max_answer_s;
 };
 struct keys_rules {
     uint32_t purposes;       /* KEYS_*; TLS and authority purposes do not mix */

@@ -89,7 +89,8 @@ enum keys_judgement keys_judge_certificate(const struct keys_ca_rules *rules, en
                                            struct mutual_error *err);
 enum keys_judgement keys_judge_crl(const struct keys_ca_rules *rules, enum mu_scheme scheme,
                                    struct mu_slice tbs, char what[512], struct mutual_error *err);
-enum keys_judgement keys_judge_ocsp(struct mu_slice tbs);
+enum keys_judgement keys_judge_ocsp(const struct keys_ca_rules *rules, enum mu_scheme scheme,
+                                    struct mu_slice tbs, char what[512], struct mutual_error *err);
 /* The X.509 scheme that this is for that key; MU_SCHEME_NONE: it is none. */
 enum mu_scheme keys_x509_scheme(const struct mu_key_info *key, const struct keys_scheme *scheme);
 /* Whether a key of that kind can sign so at all. */

@@ -99,6 +99,8 @@ void keys_load_write(struct mu_buf *buf, const struct keys_load *load)
     ipc_put_u32(buf, ca->ekus);
     ipc_put_u8(buf, ca->eku_required ? 1 : 0);
     ipc_put_bytes(buf, ca->issuer);
+    ipc_put_bytes(buf, mu_slice_of(&ca->ocsp_issuer, sizeof ca->ocsp_issuer));
+    ipc_put_u64(buf, (uint64_t)ca->max_answer_s);
 }
 
 #define TLS_PURPOSES       ((uint32_t)KEYS_TLS_SERVER | (uint32_t)KEYS_TLS_CLIENT)
@@ -111,7 +113,14 @@ static bool rules_make_sense(const struct keys_rules *rules)
     bool tls = (rules->purposes & TLS_PURPOSES) != 0;
     bool authority = (rules->purposes & AUTHORITY_PURPOSES) != 0;
     return (rules->purposes & ~(uint32_t)KEYS_PURPOSES_ALL) == 0 && tls != authority &&
-           (!authority || rules->ca.issuer.len > 0);
+           (!authority || rules->ca.issuer.len > 0) &&
+           ((rules->purposes & (uint32_t)KEYS_OCSP) == 0 || rules->ca.max_answer_s > 0);
+}
+
+static int64_t get_duration(struct ipc_reader *reader)
+{
+    uint64_t duration = ipc_get_u64(reader);
+    return duration > INT64_MAX ? INT64_MAX : (int64_t)duration;
 }
 
 bool keys_load_read(struct mu_slice payload, struct keys_load *ret_load, struct mutual_error *err)
@@ -124,13 +133,19 @@ bool keys_load_read(struct mu_slice payload, struct keys_load *ret_load, struct 
     ipc_get_text(&reader, load.name, sizeof load.name);
     load.rules.purposes = ipc_get_u32(&reader);
     ca->may_issue_ca = ipc_get_u8(&reader) == 1;
-    uint64_t lifetime = ipc_get_u64(&reader);
-    ca->max_lifetime_s = lifetime > INT64_MAX ? INT64_MAX : (int64_t)lifetime;
+    ca->max_lifetime_s = get_duration(&reader);
     ca->serial_min_bytes = ipc_get_u32(&reader);
     ca->serial_max_bytes = ipc_get_u32(&reader);
     ca->ekus = ipc_get_u32(&reader);
     ca->eku_required = ipc_get_u8(&reader) == 1;
     ca->issuer = ipc_get_bytes(&reader, 32768);
+    struct mu_slice ocsp_issuer = ipc_get_bytes(&reader, sizeof ca->ocsp_issuer);
+    if (ocsp_issuer.len == sizeof ca->ocsp_issuer) {
+        memcpy(&ca->ocsp_issuer, ocsp_issuer.data, sizeof ca->ocsp_issuer);
+    } else {
+        reader.failed = true;
+    }
+    ca->max_answer_s = get_duration(&reader);
     if (!ipc_reader_end(&reader, "KEY_LOAD", err)) {
         return false;
     }

@@ -109,8 +109,7 @@ static enum keys_judgement crl(const struct candidate *c, struct mutual_error *e
 
 static enum keys_judgement ocsp(const struct candidate *c, struct mutual_error *err)
 {
-    (void)err;
-    return keys_judge_ocsp(c->tbs);
+    return keys_judge_ocsp(&c->rules->ca, c->x509, c->tbs, c->what, err);
 }
 
 static const struct {

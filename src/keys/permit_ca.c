@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an authority's key may sign: certificates and revocation lists that the x509 room reads
- * whole and that fit the rules, and OCSP responses. What is to be signed is completed with an empty
+ * What an authority's key may sign: certificates, revocation lists and OCSP responses that the x509
+ * room reads whole and that fit the rules. What is to be signed is completed with an empty
  * signature and read as what it would become, so that we judge what others will see.
  */
 #include <stdio.h>
@@ -116,69 +116,67 @@ enum keys_judgement keys_judge_crl(const struct keys_ca_rules *rules, enum mu_sc
     return KEYS_PERMITTED;
 }
 
-/* ---- OCSP: the x509 room does not read these, and their outline is enough to know them ----------
- */
+/* ---- OCSP ------------------------------------------------------------------------------------ */
 
-/* Takes one DER element off the front; false: there is none, or it is not minimal. */
-static bool take_element(struct mu_slice *rest, uint8_t *ret_tag, struct mu_slice *ret_body)
+static bool fail_answer(struct mutual_error *err, const char *rule)
 {
-    if (rest->len < 2) {
-        return false;
+    return mu_fail(err, MUTUAL_E_KEY_REFUSED, "the OCSP response to be signed %s", rule);
+}
+
+static bool check_answer(const struct keys_ca_rules *rules, const struct mu_ocsp_answer *answer,
+                         struct mutual_error *err)
+{
+    int64_t holds_s = 0;
+    if (!mu_ocsp_id_of(&answer->id, &rules->ocsp_issuer)) {
+        return fail_answer(err, "is about a certificate of another issuer");
     }
-    size_t len = rest->data[1];
-    size_t head = 2;
-    if (len >= 0x80) {
-        size_t count = len - 0x80;
-        if (count == 0 || count > 3 || rest->len < 2 + count || rest->data[2] == 0) {
-            return false;
-        }
-        len = 0;
-        for (; head < 2 + count; head++) {
-            len = len << 8 | rest->data[head];
-        }
-        if (len < 0x80) {
-            return false;
-        }
+    if (answer->next_update_s == MU_TIME_NEVER_S ||
+        __builtin_sub_overflow(answer->next_update_s, answer->this_update_s, &holds_s) ||
+        holds_s <= 0 || holds_s > rules->max_answer_s) {
+        return fail_answer(err, "would hold longer than this key may make it");
     }
-    if (len > rest->len - head) {
-        return false;
-    }
-    *ret_tag = rest->data[0];
-    *ret_body = mu_slice_of(rest->data + head, len);
-    rest->data += head + len;
-    rest->len -= head + len;
     return true;
 }
 
-/* RFC 6960 section 4.2.1: ResponseData ::= SEQUENCE { version [0] OPTIONAL, responderID by name [1]
- * or by key [2], producedAt GeneralizedTime, responses SEQUENCE OF SEQUENCE, extensions [1]
- * OPTIONAL }. A certificate's third element is a SEQUENCE where this has a time, so neither can be
- * taken for the other. */
-enum keys_judgement keys_judge_ocsp(struct mu_slice tbs)
+static void describe_answers(const struct mu_ocsp_facts *facts, char what[512])
 {
-    enum { SEQUENCE = 0x30, TIME = 0x18, VERSION = 0xa0, BY_NAME = 0xa1, BY_KEY = 0xa2 };
-    struct mu_slice data;
-    struct mu_slice body;
-    struct mu_slice responses;
-    uint8_t tag;
-    if (tbs.len == 0 || !take_element(&tbs, &tag, &data) || tag != SEQUENCE || tbs.len != 0 ||
-        !take_element(&data, &tag, &body)) {
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 500);
+    for (size_t i = 0; i < facts->count; i++) {
+        mu_buf_text(&text, i == 0 ? "OCSP response about serial " : ", ");
+        mu_hex(&text, facts->answers[i].id.serial);
+        (void)mu_buf_printf(&text, " %s", mu_ocsp_status_word(facts->answers[i].status));
+    }
+    (void)snprintf(what, 512, "%s%s", mu_buf_str(&text), text.failed ? " ..." : "");
+}
+
+/* A certificate's third element is a SEQUENCE where this has a time, so neither can be taken for
+ * the other. */
+enum keys_judgement keys_judge_ocsp(const struct keys_ca_rules *rules, enum mu_scheme scheme,
+                                    struct mu_slice tbs, char what[512], struct mutual_error *err)
+{
+    static const uint8_t nothing[64];
+    MU_AUTO(buf) struct mu_buf der;
+    mu_buf_init(&der, MU_LIMIT_OCSP_BYTES);
+    MU_AUTO(ocsp) struct mu_ocsp *ocsp = NULL;
+    if (scheme == MU_SCHEME_NONE ||
+        !mu_ocsp_build(tbs, scheme, mu_slice_of(nothing, sizeof nothing), NULL, &der, NULL) ||
+        !mu_ocsp_from_der(mu_buf_slice(&der), &ocsp, NULL)) {
         return KEYS_NOT_THIS;
     }
-    if (tag == VERSION && !take_element(&data, &tag, &body)) {
+    const struct mu_ocsp_facts *facts = mu_ocsp_facts(ocsp);
+    if (!mu_slice_equal(facts->tbs, tbs)) {
         return KEYS_NOT_THIS;
     }
-    if ((tag != BY_NAME && tag != BY_KEY) || !take_element(&data, &tag, &body) || tag != TIME ||
-        !take_element(&data, &tag, &responses) || tag != SEQUENCE || responses.len == 0) {
-        return KEYS_NOT_THIS;
+    describe_answers(facts, what);
+    if (facts->unknown_critical != NULL && facts->unknown_critical[0] != NULL) {
+        (void)fail_answer(err, "has a critical extension that is not understood");
+        return KEYS_FORBIDDEN;
     }
-    while (responses.len > 0) {
-        if (!take_element(&responses, &tag, &body) || tag != SEQUENCE) {
-            return KEYS_NOT_THIS;
+    for (size_t i = 0; i < facts->count; i++) {
+        if (!check_answer(rules, &facts->answers[i], err)) {
+            return KEYS_FORBIDDEN;
         }
-    }
-    if (data.len > 0 && (!take_element(&data, &tag, &body) || tag != BY_NAME || data.len > 0)) {
-        return KEYS_NOT_THIS;
     }
     return KEYS_PERMITTED;
 }

@@ -281,6 +281,10 @@ static void add_notes(struct probe *probe)
         probe->journey.steps[MUTUAL_STEP_CLIENT_CHECK].outcome == MUTUAL_OUTCOME_PENDING) {
         add_note(probe, "No refusal of our certificate came; the server said nothing either.");
     }
+    char staple[PROBE_NOTE_BYTES];
+    if (probe_staple_note(seen, probe->options->trust != NULL, staple)) {
+        add_note(probe, staple);
+    }
     if (probe->options->trust == NULL) {
         add_note(probe, "The server's certificate was not checked; give --ca FILE to check it.");
     }

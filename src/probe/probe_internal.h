@@ -59,6 +59,9 @@ const struct probe_greeting *probe_greeting_find(struct mu_slice head);
 #define PROBE_NOTE_BYTES 200u
 /* Reads an answer's first line into `note` as a sentence; some servers finish the handshake and
  * refuse the certificate only in their answer: then false, with the error. */
+/* What a person should know of the server's stapled OCSP response, or of its absence; false:
+ * nothing. `checked`: the session has judged it. */
+bool probe_staple_note(const struct mu_observed *seen, bool checked, char note[PROBE_NOTE_BYTES]);
 bool probe_http_read(struct mu_slice answer, char note[PROBE_NOTE_BYTES], struct mutual_error *err);
 /* The request that is sent: GET / for the host. */
 void probe_http_request(const char *host, struct mu_buf *out);

@@ -93,6 +93,9 @@ static void build_chain(struct build *build, const struct config_certificate *co
     }
     judge_leaf(build, chain->certs[0], server, &place);
     judge_order(build, chain, &place);
+    if (server) {
+        build_staple(build, chain);
+    }
 }
 
 void build_chains(struct build *build, const struct config_certificate *certificates, size_t count,

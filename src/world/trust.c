@@ -174,6 +174,7 @@ static void add_lists(struct build *build, const struct config_trust *config,
     digest_add_number(digest, revocation->required);
     digest_add_number(digest, revocation->when_stale.mode);
     digest_add_number(digest, revocation->when_stale.grace_s);
+    digest_add_number(digest, revocation->staple);
 }
 
 const char *world_stale_outcome(const struct config_stale *stale)
@@ -229,6 +230,11 @@ void build_trust(struct build *build, const struct config_trust *config, struct 
         [CONFIG_STALE_GRACE] = MUTUAL_CRL_STALE_GRACE,
         [CONFIG_STALE_ACCEPT] = MUTUAL_CRL_STALE_ACCEPT,
     };
+    static const enum mutual_staple_mode staples[] = {
+        [CONFIG_STAPLE_PREFER] = MUTUAL_STAPLE_PREFER,
+        [CONFIG_STAPLE_REQUIRE] = MUTUAL_STAPLE_REQUIRE,
+        [CONFIG_STAPLE_IGNORE] = MUTUAL_STAPLE_IGNORE,
+    };
     const struct config_revocation *revocation = &config->revocation;
     struct digest anchors = {.failed = false};
     struct digest lists = {.failed = false};
@@ -244,6 +250,7 @@ void build_trust(struct build *build, const struct config_trust *config, struct 
     mutual_trust_set_revocation(trust->trust, revocation->required || !all,
                                 revocation->scope == CONFIG_SCOPE_LEAF,
                                 stale[revocation->when_stale.mode], revocation->when_stale.grace_s);
+    mutual_trust_set_staples(trust->trust, staples[revocation->staple]);
     add_lists(build, config, trust->trust, &anchors, &lists);
     trust->trust_generation = digest_value(&anchors);
     trust->revocation_generation = digest_value(&lists);

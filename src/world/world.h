@@ -15,6 +15,7 @@
 #include "admission/admission.h"
 #include "base/base.h"
 #include "config/config.h"
+#include "identity/identity.h"
 #include "x509/x509.h"
 
 /* A certificate that we present, with what completes its path. */
@@ -22,7 +23,9 @@ struct world_chain {
     const struct config_certificate *config; /* where its files are */
     struct mu_cert **certs;                  /* leaf first */
     size_t count;
-    uint8_t key_hash[32]; /* SHA-256 of the leaf's SubjectPublicKeyInfo: which key signs for it */
+    uint8_t key_hash[32];   /* SHA-256 of the leaf's SubjectPublicKeyInfo: which key signs for it */
+    struct mu_slice staple; /* the OCSP response to send, verified; empty: none */
+    struct mu_staple_span staple_span;
 };
 
 /* One trust block. */

@@ -50,6 +50,8 @@ void build_chains(struct build *build, const struct config_certificate *certific
 /* The certificates of a host that presents its listener's; judged there. */
 void build_same_chains(struct build *build, const struct world_service *listener,
                        struct world_service *service);
+/* The OCSP response of a server's chain: one that is no good is a finding and left out. */
+void build_staple(struct build *build, struct world_chain *chain);
 void build_policy(struct build *build);
 /* The patterns of a setting; what could not be parsed is left out. */
 size_t build_patterns(struct build *build, const struct config_mark *mark, const char *setting,

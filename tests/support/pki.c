@@ -246,3 +246,44 @@ struct mu_slice pki_crl(struct pki *issuer, ...)
     va_end(args);
     return pki_crl_at(issuer, PKI_NOW_S - PKI_DAY_S, PKI_NOW_S + 7 * PKI_DAY_S, 1, revoked, count);
 }
+
+static struct mu_ocsp_answer answer_of(const struct pki *leaf, const struct pki_answer *from)
+{
+    int64_t this_s = from->this_s != 0 ? from->this_s : PKI_NOW_S - PKI_DAY_S;
+    return (struct mu_ocsp_answer){
+        .id = {.hash = from->hash, .serial = mu_cert_facts(leaf->cert)->serial},
+        .status = from->status,
+        .revoked_at_s = PKI_NOW_S - 2 * PKI_DAY_S,
+        .reason = MU_REASON_KEY_COMPROMISE,
+        .this_update_s = this_s,
+        .next_update_s = from->next_s != 0 ? from->next_s : PKI_NOW_S + 7 * PKI_DAY_S,
+    };
+}
+
+struct mu_slice pki_ocsp(struct pki *leaf, struct pki_answer answer)
+{
+    struct mutual_error err = {0};
+    struct made *made = keep();
+    struct pki *issuer = answer.issuer != NULL ? answer.issuer : leaf->parent;
+    struct pki *responder = answer.responder != NULL ? answer.responder : issuer;
+    struct mu_ocsp_answer answers[2] = {answer_of(leaf, &answer)};
+    if (answer.more != NULL) {
+        answers[1] = answer_of(answer.more->about != NULL ? answer.more->about : leaf, answer.more);
+    }
+    struct mu_ocsp_template t = {
+        .issuer = issuer->cert,
+        .responder = responder->cert,
+        .produced_at_s = answer.produced_s != 0 ? answer.produced_s : answers[0].this_update_s,
+        .answers = answers,
+        .count = answer.more != NULL ? 2 : 1,
+        .nonce = answer.nonce,
+    };
+    must(mu_ocsp_sign(&t, responder->key, &made->bytes, &err), &err);
+    return mu_buf_slice(&made->bytes);
+}
+
+struct pki *pki_responder(struct pki *issuer, const char *cn)
+{
+    struct mu_cert_template t = {.eku = MU_EKU_OCSP};
+    return pki_issue(issuer, (struct pki_leaf){.cn = cn, .t = &t});
+}

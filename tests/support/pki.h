@@ -62,4 +62,21 @@ struct mu_slice pki_crl_at(struct pki *issuer, int64_t this_s, int64_t next_s, u
                            struct pki *const *revoked, size_t count);
 struct mu_slice pki_der(const struct pki *node);
 
+/* An OCSP response about `leaf` in DER; all-zero is a good one by its issuer itself, of a day ago,
+ * holding for seven, with a SHA-1 identifier. */
+struct pki_answer {
+    enum mu_ocsp_status status;
+    enum mu_ocsp_hash hash;
+    struct pki *issuer;     /* of whom the identifier is; NULL: the leaf's     */
+    struct pki *responder;  /* who signs; NULL: the issuer                     */
+    int64_t this_s, next_s; /* 0: the default                                  */
+    int64_t produced_s;     /* 0: this_s                                       */
+    struct mu_slice nonce;
+    const struct pki_answer *more; /* a second answer in the same response           */
+    struct pki *about;             /* of that second answer: whom it is about        */
+};
+struct mu_slice pki_ocsp(struct pki *leaf, struct pki_answer answer);
+/* A certificate for signing responses on behalf of `issuer`, without OCSP no-check. */
+struct pki *pki_responder(struct pki *issuer, const char *cn);
+
 #endif

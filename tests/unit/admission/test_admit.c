@@ -692,7 +692,37 @@ static void without_memory_there_is_no_pass(void **state)
     mutual_policy_unref(policy);
 }
 
-UNIT_MAIN(UNIT_CASE(only_the_right_combination_yields_a_pass),
+/* A staple is judged for a server, and for whoever resumes a session with it; never for a client.
+ */
+static void a_staple_where_it_is_demanded(void **state)
+{
+    (void)state;
+    struct bench bench = bench_new();
+    for (unsigned side = 0; side < 2; side++) {
+        struct laid laid;
+        struct combination c = {
+            .side = side, .evidence_side = side, .chain = 1, .proved = 1, .trust = 1};
+        lay_out(&bench, &c, &laid);
+        laid.chain.must_staple = true;
+        struct mutual_verdict verdict = mutual_admit(&laid.evidence, &laid.rules, NOW);
+        assert_int_equal(verdict.allowed, side == (unsigned)MUTUAL_SIDE_SERVER);
+        mutual_pass_free(verdict.pass);
+        if (side == (unsigned)MUTUAL_SIDE_CLIENT) {
+            assert_int_equal(verdict.why.code, MUTUAL_E_OCSP_MISSING);
+            assert_int_equal(verdict.why.step, MUTUAL_STEP_SERVER_CHECK);
+        }
+        laid.evidence.staple =
+            (struct mutual_staple){.status = MUTUAL_STAPLE_GOOD, .next_update_s = NOW + 5};
+        verdict = mutual_admit(&laid.evidence, &laid.rules, NOW);
+        assert_true(verdict.allowed);
+        assert_int_equal(verdict.until_s == NOW + 5, side == (unsigned)MUTUAL_SIDE_CLIENT);
+        mutual_pass_free(verdict.pass);
+    }
+    bench_free(&bench);
+}
+
+UNIT_MAIN(UNIT_CASE(a_staple_where_it_is_demanded),
+          UNIT_CASE(only_the_right_combination_yields_a_pass),
           UNIT_CASE(the_shadow_is_what_require_would_say),
           UNIT_CASE(a_shadow_policy_lets_nobody_in), UNIT_CASE(the_disbelieved_are_nobody),
           UNIT_CASE(plaintext_passes_by_its_word_alone),

@@ -13,6 +13,7 @@ struct mutual_chain {
     size_t count;
     enum mutual_code fault; /* what the recheck finds, or MUTUAL_OK */
     int64_t until_s;
+    bool must_staple;
 };
 
 struct mutual_trust {
@@ -39,6 +40,20 @@ bool mu_trust_recheck(const struct mutual_trust *trust, const struct mutual_chai
         return mu_fail(err, chain->fault, "certificate \"CN=Somebody\" is at fault");
     }
     *ret_until_s = chain->until_s;
+    return true;
+}
+
+bool mu_trust_check_staple(const struct mutual_trust *trust, const struct mutual_chain *chain,
+                           const struct mutual_staple *staple, int64_t proved_at_s, int64_t now_s,
+                           int64_t *ret_until_s, struct mutual_error *err)
+{
+    (void)trust;
+    (void)proved_at_s;
+    (void)now_s;
+    if (chain->must_staple && staple->status != MUTUAL_STAPLE_GOOD) {
+        return mu_fail(err, MUTUAL_E_OCSP_MISSING, "certificate \"CN=Somebody\" needs a staple");
+    }
+    *ret_until_s = chain->must_staple ? staple->next_update_s : *ret_until_s;
     return true;
 }
 

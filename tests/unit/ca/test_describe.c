@@ -85,6 +85,68 @@ static void what_is_nothing_we_know_is_refused(void **state)
     assert_int_equal(out.len, 0);
 }
 
+static void ocsp_messages(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
+    struct ca_signer signer = local_signer();
+    struct ca_request request = home_request("server", "stapled");
+    request.must_staple = true;
+    assert_ok(ca_issue(ca, &request, &signer, &issued, &err), &err);
+    const struct mu_cert *issuer = ca_issuer(ca);
+    MU_AUTO(key) struct mu_key *key = NULL;
+    MU_AUTO(buf) struct mu_buf der;
+    mu_buf_init(&der, 65536);
+    assert_ok(mu_ocsp_request_build(issued.cert, issuer, MU_OCSP_SHA256, MU_SLICE_LIT("\x0a\x0b"),
+                                    &der, &err),
+              &err);
+    static const char *const asks[] = {"OCSP request  unsigned", "of the issuer with key",
+                                       "(SHA-256)", "nonce        0a0b", NULL};
+    says(mu_buf_slice(&der), asks);
+    static const char *const demands[] = {"demands      a stapled OCSP response", NULL};
+    says(mu_cert_facts(issued.cert)->der, demands);
+
+    /* What a response says does not depend on who signed it. */
+    assert_ok(mu_key_generate(MU_SPEC_EC_P256, &key, &err), &err);
+    MU_AUTO(buf) struct mu_buf tbs;
+    MU_AUTO(buf) struct mu_buf response;
+    mu_buf_init(&tbs, 65536);
+    mu_buf_init(&response, 65536);
+    const struct mu_ocsp_answer answers[] = {
+        {.id = {.serial = mu_cert_facts(issued.cert)->serial},
+         .this_update_s = NOW,
+         .next_update_s = NOW + DAY},
+        {.id = {.serial = MU_SLICE_LIT("\x07")},
+         .status = MU_OCSP_REVOKED,
+         .revoked_at_s = NOW - DAY,
+         .reason = MU_REASON_KEY_COMPROMISE,
+         .this_update_s = NOW,
+         .next_update_s = NOW + DAY},
+    };
+    const struct mu_ocsp_template t = {.issuer = issuer,
+                                       .responder = issuer,
+                                       .produced_at_s = NOW,
+                                       .answers = answers,
+                                       .count = 2};
+    assert_ok(mu_ocsp_build_tbs(&t, &tbs, &err), &err);
+    assert_ok(mu_ocsp_build(mu_buf_slice(&tbs), MU_SCHEME_ECDSA_P256_SHA256, MU_SLICE_LIT("x"),
+                            NULL, &response, &err),
+              &err);
+    static const char *const words[] = {
+        "OCSP response  key ",     "says         good", "keyCompromise",
+        "serial 07 of the issuer", "in 1 day",          NULL};
+    says(mu_buf_slice(&response), words);
+    MU_AUTO(buf) struct mu_buf json = {0};
+    describe(mu_buf_slice(&response), true, &json);
+    assert_non_null(strstr(mu_buf_str(&json), "\"answers\":["));
+    mu_buf_clear(&response);
+    assert_true(mu_ocsp_build_failure(MU_OCSP_TRY_LATER, &response));
+    static const char *const later[] = {"OCSP response  tryLater", NULL};
+    says(mu_buf_slice(&response), later);
+}
+
 static void profiles_and_records(void **state)
 {
     (void)state;
@@ -112,4 +174,5 @@ static void profiles_and_records(void **state)
 }
 
 CA_UNIT_MAIN(home_init, UNIT_CASE(authorities_certificates_and_lists), UNIT_CASE(requests_and_keys),
-             UNIT_CASE(what_is_nothing_we_know_is_refused), UNIT_CASE(profiles_and_records))
+             UNIT_CASE(what_is_nothing_we_know_is_refused), UNIT_CASE(profiles_and_records),
+             UNIT_CASE(ocsp_messages))

@@ -27,6 +27,33 @@ static void issue(const struct ca_request *request, struct ca_issued *ret_issued
     assert_ok(ca_issue(ca, request, &signer, ret_issued, &err), &err);
 }
 
+static void a_server_may_demand_to_be_stapled(void **state)
+{
+    (void)state;
+    MU_AUTO(ca_issued) struct ca_issued issued = {0};
+    MU_AUTO(ca_issued) struct ca_issued renewed = {0};
+    struct ca_request request = home_request("server", "stapled");
+    request.must_staple = true;
+    issue(&request, &issued);
+    assert_true(mu_cert_facts(issued.cert)->must_staple);
+    assert_int_equal(mu_cert_facts(issued.cert)->flaws, 0);
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    assert_ok(ca_find(ca, "stapled", &records, &err), &err);
+    struct ca_request again = home_request("server", "stapled");
+    struct ca_signer signer = local_signer();
+    again.names = records.items[0].names;
+    again.name_count = records.items[0].name_count;
+    again.replaces = &records.items[0];
+    assert_ok(ca_issue(ca, &again, &signer, &renewed, &err), &err);
+    assert_true(mu_cert_facts(renewed.cert)->must_staple);
+    ca_close(MU_TAKE(ca));
+    struct ca_request client = home_request("client", "no-server");
+    client.must_staple = true;
+    refuse(&client, MUTUAL_E_PROFILE_DENIED);
+}
+
 static void a_server_certificate_has_what_its_profile_says(void **state)
 {
     (void)state;
@@ -253,7 +280,8 @@ static void a_p12_holds_the_key_and_nothing_else_does(void **state)
                  MUTUAL_E_KEY_PASSPHRASE);
 }
 
-CA_UNIT_MAIN(home_init, UNIT_CASE(a_server_certificate_has_what_its_profile_says),
+CA_UNIT_MAIN(home_init, UNIT_CASE(a_server_may_demand_to_be_stapled),
+             UNIT_CASE(a_server_certificate_has_what_its_profile_says),
              UNIT_CASE(every_profile_and_key_kind_can_be_had),
              UNIT_CASE(names_outside_the_issuer_are_refused_before_anything_is_written),
              UNIT_CASE(a_profile_refuses_what_it_does_not_certify),

@@ -82,13 +82,33 @@ __attribute__((unused)) static struct mu_cert_template leaf(const struct mu_cert
 
 __attribute__((unused)) static struct keys_rules ca_rules(const struct mu_cert *issuer)
 {
-    return (struct keys_rules){.purposes = KEYS_CERTIFICATES | KEYS_CRLS,
+    struct keys_rules rules = {.purposes = KEYS_CERTIFICATES | KEYS_CRLS,
                                .ca = {.issuer = mu_cert_facts(issuer)->subject,
                                       .max_lifetime_s = 90 * DAY_S,
                                       .serial_min_bytes = 16,
                                       .serial_max_bytes = 20,
                                       .ekus = MU_EKU_CLIENT | MU_EKU_SERVER,
-                                      .eku_required = true}};
+                                      .eku_required = true,
+                                      .max_answer_s = 7 * DAY_S}};
+    assert_true(mu_ocsp_issuer_of(issuer, &rules.ca.ocsp_issuer, NULL));
+    return rules;
+}
+
+/* A response by the issuer about two serial numbers; `answers` are kept by the caller. */
+__attribute__((unused)) static struct mu_ocsp_template ocsp_about(const struct mu_cert *issuer,
+                                                                  struct mu_ocsp_answer answers[2])
+{
+    answers[0] = (struct mu_ocsp_answer){.id = {.serial = MU_SLICE_LIT("\1\2")},
+                                         .this_update_s = NOW_S,
+                                         .next_update_s = NOW_S + 7 * DAY_S};
+    answers[1] = answers[0];
+    answers[1].id = (struct mu_ocsp_id){.hash = MU_OCSP_SHA256, .serial = MU_SLICE_LIT("\1\3")};
+    answers[1].status = MU_OCSP_REVOKED;
+    return (struct mu_ocsp_template){.issuer = issuer,
+                                     .responder = issuer,
+                                     .produced_at_s = NOW_S,
+                                     .answers = answers,
+                                     .count = 2};
 }
 
 /* In place of UNIT_MAIN, for tests that start a key process. */

@@ -95,7 +95,9 @@ static void a_load_comes_back_if_its_rules_make_sense(void **state)
                                               .serial_min_bytes = 16,
                                               .serial_max_bytes = 20,
                                               .ekus = MU_EKU_CLIENT,
-                                              .eku_required = true}}};
+                                              .eku_required = true,
+                                              .ocsp_issuer = {.key = {{7}}},
+                                              .max_answer_s = 604800}}};
     struct keys_load got = {0};
     assert_ok(load_back(&sent, &got), &err);
     assert_string_equal(got.name, "pay");
@@ -106,6 +108,9 @@ static void a_load_comes_back_if_its_rules_make_sense(void **state)
     assert_int_equal(got.rules.ca.serial_max_bytes, 20);
     assert_int_equal(got.rules.ca.ekus, MU_EKU_CLIENT);
     assert_true(mu_slice_equal(got.rules.ca.issuer, sent.rules.ca.issuer));
+    assert_memory_equal(&got.rules.ca.ocsp_issuer, &sent.rules.ca.ocsp_issuer,
+                        sizeof got.rules.ca.ocsp_issuer);
+    assert_true(got.rules.ca.max_answer_s == 604800);
 
     const uint32_t senseless[] = {0, KEYS_TLS_SERVER | KEYS_CERTIFICATES,
                                   KEYS_TLS_CLIENT | KEYS_CRLS, KEYS_CERTIFICATES | 1u << 9};
@@ -116,6 +121,8 @@ static void a_load_comes_back_if_its_rules_make_sense(void **state)
     }
     sent.rules = (struct keys_rules){.purposes = KEYS_CERTIFICATES}; /* of which issuer? */
     assert_false(load_back(&sent, &got));
+    sent.rules = (struct keys_rules){.purposes = KEYS_OCSP, .ca = {.issuer = MU_SLICE_LIT("name")}};
+    assert_false(load_back(&sent, &got)); /* holding for how long? */
     sent.rules.purposes = KEYS_TLS_SERVER;
     assert_ok(load_back(&sent, &got), &err);
 }

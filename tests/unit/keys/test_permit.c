@@ -46,13 +46,12 @@ static int setup(void **state)
     const struct mu_cert_template template = leaf(issuer, key);
     const struct mu_crl_template list = {
         .issuer = issuer, .this_update_s = NOW_S, .next_update_s = NOW_S + DAY_S, .number = 4};
-    static const uint8_t ocsp[] = {0x30, 0x1b, 0xa2, 0x04, 0x04, 0x02, 0xaa, 0xbb, 0x18, 0x0f,
-                                   '2',  '0',  '2',  '7',  '0',  '1',  '0',  '1',  '0',  '0',
-                                   '0',  '0',  '0',  '0',  'Z',  0x30, 0x02, 0x30, 0x00};
-    (void)mu_buf_append(&samples[6], ocsp, sizeof ocsp);
+    struct mu_ocsp_answer answers[2];
+    const struct mu_ocsp_template response = ocsp_about(issuer, answers);
     (void)mu_buf_text(&samples[7], "Please pay the bearer");
     return mu_cert_build_tbs(&template, MU_SCHEME_ECDSA_P256_SHA256, &samples[4], &err) &&
-                   mu_crl_build_tbs(&list, MU_SCHEME_ECDSA_P256_SHA256, &samples[5], &err)
+                   mu_crl_build_tbs(&list, MU_SCHEME_ECDSA_P256_SHA256, &samples[5], &err) &&
+                   mu_ocsp_build_tbs(&response, &samples[6], &err)
                ? 0
                : -1;
 }

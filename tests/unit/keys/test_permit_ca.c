@@ -134,7 +134,9 @@ static void other_bytes_are_no_certificate(void **state)
             KEYS_NOT_THIS);
         assert_int_equal(keys_judge_crl(&rules, MU_SCHEME_ECDSA_P256_SHA256, others[i], what, &err),
                          KEYS_NOT_THIS);
-        assert_int_equal(keys_judge_ocsp(others[i]), KEYS_NOT_THIS);
+        assert_int_equal(
+            keys_judge_ocsp(&rules, MU_SCHEME_ECDSA_P256_SHA256, others[i], what, &err),
+            KEYS_NOT_THIS);
     }
 }
 
@@ -158,28 +160,55 @@ static void a_list_of_our_own(void **state)
     assert_int_equal(err.code, MUTUAL_E_KEY_REFUSED);
 }
 
-/* RFC 6960 section 4.2.1, by hand: responder by key, a time, one response of which the outline
- * matters. */
-static void an_ocsp_response_by_its_outline(void **state)
+static enum keys_judgement judge_ocsp(const struct keys_ca_rules *rules,
+                                      const struct mu_ocsp_template *template)
+{
+    MU_AUTO(buf) struct mu_buf tbs;
+    mu_buf_init(&tbs, MU_LIMIT_OCSP_BYTES);
+    assert_ok(mu_ocsp_build_tbs(template, &tbs, &err), &err);
+    memset(&err, 0, sizeof err);
+    return keys_judge_ocsp(rules, MU_SCHEME_ECDSA_P256_SHA256, mu_buf_slice(&tbs), what, &err);
+}
+
+static void an_ocsp_response_within_the_rules(void **state)
 {
     (void)state;
-    static const uint8_t good[] = {0x30, 0x1b, 0xa2, 0x04, 0x04, 0x02, 0xaa, 0xbb, 0x18, 0x0f,
-                                   '2',  '0',  '2',  '7',  '0',  '1',  '0',  '1',  '0',  '0',
-                                   '0',  '0',  '0',  '0',  'Z',  0x30, 0x02, 0x30, 0x00};
-    uint8_t bytes[sizeof good];
-    assert_int_equal(keys_judge_ocsp(mu_slice_of(good, sizeof good)), KEYS_PERMITTED);
-    for (size_t len = 0; len < sizeof good; len++) {
-        assert_int_equal(keys_judge_ocsp(mu_slice_of(good, len)), KEYS_NOT_THIS);
-    }
-    const size_t outline[] = {0, 1, 2, 3, 8, 9, 25, 26, 27};
-    for (size_t i = 0; i < MU_COUNT(outline); i++) {
-        memcpy(bytes, good, sizeof good);
-        bytes[outline[i]] ^= 0x40;
-        assert_int_equal(keys_judge_ocsp(mu_slice_of(bytes, sizeof bytes)), KEYS_NOT_THIS);
-    }
+    const struct keys_ca_rules rules = ca_rules(issuer).ca;
+    struct mu_ocsp_answer answers[2];
+    struct mu_ocsp_template template = ocsp_about(issuer, answers);
+    assert_int_equal(judge_ocsp(&rules, &template), KEYS_PERMITTED);
+    assert_string_equal(what, "OCSP response about serial 0102 good, 0103 revoked");
+
+    answers[1].next_update_s = NOW_S + 7 * DAY_S + 1;
+    assert_int_equal(judge_ocsp(&rules, &template), KEYS_FORBIDDEN);
+    assert_non_null(strstr(err.reason, "would hold longer"));
+    answers[1].next_update_s = MU_TIME_NEVER_S;
+    assert_int_equal(judge_ocsp(&rules, &template), KEYS_FORBIDDEN);
+    assert_non_null(strstr(err.reason, "would hold longer"));
+
+    MU_AUTO(key) struct mu_key *another = new_key(MU_SPEC_EC_P256);
+    MU_AUTO(cert) struct mu_cert *twin = self_signed(another, true); /* of the same name */
+    template = ocsp_about(twin, answers);
+    assert_int_equal(judge_ocsp(&rules, &template), KEYS_FORBIDDEN);
+    assert_non_null(strstr(err.reason, "another issuer"));
+    assert_int_equal(err.code, MUTUAL_E_KEY_REFUSED);
+}
+
+/* A key for responses that is not the issuer's own speaks for its issuer all the same. */
+static void an_ocsp_response_of_a_delegate(void **state)
+{
+    (void)state;
+    const struct keys_ca_rules rules = ca_rules(issuer).ca;
+    struct mu_ocsp_answer answers[2];
+    struct mu_ocsp_template template = ocsp_about(issuer, answers);
+    MU_AUTO(key) struct mu_key *another = new_key(MU_SPEC_EC_P256);
+    MU_AUTO(cert) struct mu_cert *delegate = self_signed(another, false);
+    template.responder = delegate;
+    assert_int_equal(judge_ocsp(&rules, &template), KEYS_PERMITTED);
 }
 
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 UNIT_MAIN(CASE(a_certificate_within_the_rules), CASE(each_rule_is_kept),
           CASE(the_scheme_must_agree), CASE(other_bytes_are_no_certificate),
-          CASE(a_list_of_our_own), CASE(an_ocsp_response_by_its_outline))
+          CASE(a_list_of_our_own), CASE(an_ocsp_response_within_the_rules),
+          CASE(an_ocsp_response_of_a_delegate))
