@@ -39,16 +39,11 @@ bool ca_head_parse(const char *text, struct inventory_head *ret_head, struct mut
     return true;
 }
 
-static char *head_path(const struct ca *ca)
-{
-    return ca_text("%s/" CA_PART "/" CA_PART_HEAD, ca->dir);
-}
-
 /* *ret_noted: there is such a file. */
 static bool read_noted(const struct ca *ca, bool *ret_noted, struct inventory_head *ret_head,
                        struct mutual_error *err)
 {
-    MU_AUTO(free) char *path = head_path(ca);
+    MU_AUTO(free) char *path = ca_text("%s/" CA_PART "/" CA_PART_HEAD, ca->dir);
     MU_AUTO(buf) struct mu_buf text;
     struct mutual_error why = {0};
     mu_buf_init(&text, HEAD_BYTES_MAX);
@@ -70,15 +65,15 @@ static bool read_noted(const struct ca *ca, bool *ret_noted, struct inventory_he
     return *ret_noted;
 }
 
-bool ca_head_note(struct ca *ca, struct mutual_error *err)
+bool ca_head_note(struct inventory *inventory, const char *part_dir, struct mutual_error *err)
 {
     struct inventory_head head;
-    MU_AUTO(free) char *path = head_path(ca);
+    MU_AUTO(free) char *path = ca_text("%s/" CA_PART_HEAD, part_dir);
     char text[CA_HEAD_TEXT + 1];
     if (path == NULL) {
         return mu_fail_memory(err);
     }
-    if (!inventory_head(ca->inventory, &head, err)) {
+    if (!inventory_head(inventory, &head, err)) {
         return false;
     }
     ca_head_format(&head, text);

@@ -12,7 +12,10 @@ void ca_close(struct ca *ca)
         return;
     }
     if (ca->noting) {
-        (void)ca_head_note(ca, NULL); /* one that is behind serves too */
+        MU_AUTO(free) char *part = ca_text("%s/" CA_PART, ca->dir);
+        if (part != NULL) { /* a head that is behind serves too */
+            (void)ca_head_note(ca->inventory, part, NULL);
+        }
     }
     inventory_close(ca->inventory);
     mu_cert_unref(ca->root);

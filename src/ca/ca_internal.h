@@ -86,8 +86,8 @@ bool ca_store_point(const char *part_dir, const char *where, struct mutual_error
 /* This machine's name, by which interrupted deliveries are told apart. Constant. */
 const char *ca_machine(void);
 
-/* Notes the audit's last link outside of the store (audit.c). */
-bool ca_head_note(struct ca *ca, struct mutual_error *err);
+/* Notes the audit's last link outside of the store, in that directory (audit.c). */
+bool ca_head_note(struct inventory *inventory, const char *part_dir, struct mutual_error *err);
 
 /* ---- making (starter.c) ---------------------------------------------------------------------- */
 

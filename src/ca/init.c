@@ -541,7 +541,8 @@ static bool make_store(struct making *making, struct mutual_error *err)
            inventory_open(elsewhere == NULL ? path : elsewhere, STORE_CREATE, STORE_WAIT_MS,
                           &inventory, err) &&
            check_unused(inventory, err) && fill_store(making, inventory, &issuer_id, err) &&
-           first_list(making, inventory, issuer_id, err);
+           first_list(making, inventory, issuer_id, err) &&
+           ca_head_note(inventory, making->aside, err);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

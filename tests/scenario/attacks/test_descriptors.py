@@ -74,6 +74,7 @@ def test_nothing_is_left_open(gateway, pki, backend):
         g.write("nonsense")
         assert not g.reload()
         g.write(config)
+        assert g.reload()  # the alarm is over
         g.status()
 
     disturb()

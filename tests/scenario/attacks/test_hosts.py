@@ -216,6 +216,7 @@ def test_a_grant_to_the_listener_is_none_to_its_hosts(gateway, house, backend):
 
 def test_a_reload_that_takes_a_host_away_ends_its_connections(gateway, house, backend):
     config = config_of(house, backend)
+    config["inbound"][0]["timeouts"] = {**config["inbound"][0].get("timeouts", {}), "drain": "1s"}
     g = gateway(config)
     with TlsClient(g.address(), context_of(house, house.client()), name=API) as api, \
             TlsClient(g.address(), context_of(house), name=OPEN) as other:
