@@ -16,6 +16,7 @@
 enum {
     DESCRIPTORS_RESERVED = 256, /* listeners, channels, stock of sockets, epoll */
     CACHE_MAX = 20000,          /* sessions that may be resumed                 */
+    KNOWN_MAX = 10000,          /* chains validated before: 20 MiB when full    */
     POOL_MAX = 1024,            /* blocks of POOL_BLOCK: 86 MiB when all are full */
     SWEEP_BATCH = 256,          /* connections judged again in one turn         */
     LISTENERS_MAX = 65536,
@@ -451,7 +452,9 @@ static bool worker_prepare(struct child *child, struct mutual_error *err)
     }
     worker->pool = pool_new(POOL_MAX);
     worker->cache = mutual_cache_new(CACHE_MAX);
-    return (worker->pool != NULL && worker->cache != NULL) || mu_fail_memory(err);
+    worker->known = mu_known_new(KNOWN_MAX);
+    return (worker->pool != NULL && worker->cache != NULL && worker->known != NULL) ||
+           mu_fail_memory(err);
 }
 
 static bool start(struct worker *worker, struct mutual_error *err)

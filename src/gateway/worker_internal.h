@@ -12,6 +12,7 @@
 #include "gateway/conn_internal.h"
 #include "gateway/meter_internal.h"
 #include "process/process.h"
+#include "trust/trust.h"
 #include "world/world.h"
 
 /* ---- generations: what the configuration says, as a worker uses it ----------------------------
@@ -131,6 +132,7 @@ struct worker {
     struct pool *pool;
     struct conn_queue starved; /* waiting for a block */
     struct mutual_cache *cache;
+    struct mu_known *known;
     struct slab slab;
     size_t max; /* connections that the descriptors allow */
     struct meters meters;
