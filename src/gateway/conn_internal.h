@@ -22,6 +22,7 @@
 
 struct conn;
 struct service;
+struct source;
 struct worker;
 
 /* What may still be sent to a side. */
@@ -75,11 +76,15 @@ struct conn {
     TAILQ_ENTRY(conn) waits;     /* in `queue`, for something that others give back */
     struct conn_queue *queue;
     int64_t started_ns;
-    int64_t active_ns; /* when bytes last went through */
+    int64_t active_ns; /* when bytes last went through; before, when its handshake began */
     int64_t until_s;   /* the admission holds until then */
     uint64_t bytes_in;
     uint64_t bytes_out;
     struct mutual_error *error; /* what ended it; NULL: nothing went wrong */
+    struct source *source;      /* while it has a place in the gate; else NULL     */
+    TAILQ_ENTRY(conn) knocks;   /* in the gate                                     */
+    bool shaking;               /* its handshake is counted there                  */
+    bool called;                /* it is its turn                                  */
     uint16_t target;            /* how many of the target's addresses were tried */
 };
 
@@ -108,6 +113,7 @@ void conn_end(struct conn *conn, const struct mutual_error *why);
 /* Waits in a queue until conn_queue_wake. */
 void conn_wait_in(struct conn *conn, struct conn_queue *queue);
 void conn_queue_wake(struct conn_queue *queue);
+void conn_leave_queue(struct conn *conn);
 /* Starts to watch a side's socket. */
 bool conn_watch(struct side *side, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* The side with TLS on it, once there is one; NULL before. */

@@ -77,12 +77,12 @@ struct conn_next conn_stage_handshake(struct conn *conn)
     if (conn->front.session == NULL && !conn->front.readable) {
         return CONN_WAIT;
     }
-    return handshake(conn, &conn->front, CONN_GO(ADMIT));
+    return gate_is_turn(conn) ? handshake(conn, &conn->front, CONN_GO(ADMIT)) : CONN_WAIT;
 }
 
 struct conn_next conn_stage_up_handshake(struct conn *conn)
 {
-    return handshake(conn, &conn->back, CONN_GO(UP_ADMIT));
+    return gate_is_turn(conn) ? handshake(conn, &conn->back, CONN_GO(UP_ADMIT)) : CONN_WAIT;
 }
 
 void conn_forget_key(struct conn *conn)
@@ -185,7 +185,11 @@ static struct conn_next admit(struct conn *conn, struct side *side, struct conn_
 
 struct conn_next conn_stage_admit(struct conn *conn)
 {
-    return admit(conn, &conn->front, CONN_GO(DIAL));
+    struct conn_next next = admit(conn, &conn->front, CONN_GO(DIAL));
+    if (next.to == STAGE_DIAL) {
+        gate_leave(conn);
+    }
+    return next;
 }
 
 struct conn_next conn_stage_up_admit(struct conn *conn)

@@ -147,6 +147,7 @@ static void swap(struct worker *worker)
     struct generation *old = worker->current;
     worker->current = MU_TAKE(coming->generation);
     worker->log_level = worker->current->world->config->log.level;
+    gate_limit(&worker->gate, &worker->current->world->config->flood, worker->max);
     listeners_done(&worker->listeners);
     worker->listeners = fresh;
     if (!worker->draining) {
@@ -447,7 +448,8 @@ static bool worker_prepare(struct child *child, struct mutual_error *err)
     stock_init(&worker->stock);
     child->state = worker;
     if (!mu_ossl_start_lean(err) || !reactor_new(&worker->reactor, err) ||
-        !keys_client_new(worker->reactor, &worker->keys, err)) {
+        !keys_client_new(worker->reactor, &worker->keys, err) ||
+        !gate_init(&worker->gate, worker, err)) {
         return false;
     }
     worker->pool = pool_new(POOL_MAX);

@@ -10,6 +10,7 @@
 
 #include "gateway/address_internal.h"
 #include "gateway/conn_internal.h"
+#include "gateway/gate_internal.h"
 #include "gateway/meter_internal.h"
 #include "process/process.h"
 #include "trust/trust.h"
@@ -133,6 +134,7 @@ struct worker {
     struct conn_queue starved; /* waiting for a block */
     struct mutual_cache *cache;
     struct mu_known *known;
+    struct gate gate;
     struct slab slab;
     size_t max; /* connections that the descriptors allow */
     struct meters meters;

@@ -73,7 +73,8 @@ static void assert_same_chain(const struct mutual_chain *a, const struct mutual_
     assert_memory_equal(x.data, y.data, x.len);
 }
 
-/* ---- the property ----------------------------------------------------------------------------- */
+/* ---- the property -----------------------------------------------------------------------------
+ */
 
 /* Authorities whose lives begin and end within the ten days that are tried, one of them certified
  * by two roots, so that the path that is found depends on the day. */
@@ -108,11 +109,10 @@ static void make_scene(struct scene *scene)
                                PKI_NOW_S + 8 * day);
     scene->short_sub = pki_ca(scene->short_root, "Short sub");
     scene->leaves[0] = pki_issue(scene->sub_a, (struct pki_leaf){.uri = "spiffe://example.org/0"});
-    scene->leaves[1] = pki_issue(
-        scene->sub_a, (struct pki_leaf){.uri = "spiffe://example.org/1",
-                                        .client = true,
-                                        .not_before = PKI_NOW_S + day,
-                                        .not_after = PKI_NOW_S + 4 * day});
+    scene->leaves[1] = pki_issue(scene->sub_a, (struct pki_leaf){.uri = "spiffe://example.org/1",
+                                                                 .client = true,
+                                                                 .not_before = PKI_NOW_S + day,
+                                                                 .not_after = PKI_NOW_S + 4 * day});
     scene->leaves[2] =
         pki_issue(scene->short_sub, (struct pki_leaf){.uri = "spiffe://example.org/2"});
     scene->leaves[3] = pki_stranger("Stranger");
@@ -134,8 +134,8 @@ static struct mutual_trust *bundle(const struct scene *scene, unsigned which)
         struct mu_slice list = pki_crl_at(scene->root_a, PKI_NOW_S, PKI_NOW_S + 4 * PKI_DAY_S, 1,
                                           (struct pki *const[]){scene->sub_a}, 1);
         bool knows = (which & 1) != 0; /* else it takes no list of root A */
-        assert_int_equal(
-            mutual_trust_add_crl(trust, (const char *)list.data, list.len, &err), knows);
+        assert_int_equal(mutual_trust_add_crl(trust, (const char *)list.data, list.len, &err),
+                         knows);
     }
     assert_ok(mutual_trust_freeze(trust, &err), &err);
     return trust;
@@ -240,7 +240,8 @@ static void random_changes_make_no_difference(void **state)
     try_random_changes(BUNDLES);
 }
 
-/* ---- single things ---------------------------------------------------------------------------- */
+/* ---- single things ----------------------------------------------------------------------------
+ */
 
 static void no_refusal_is_kept(void **state)
 {
@@ -402,5 +403,4 @@ static void nothing_is_kept_of_what_no_search_found(void **state)
 UNIT_MAIN(UNIT_CASE(random_changes_make_no_difference), UNIT_CASE(no_refusal_is_kept),
           UNIT_CASE(the_bundle_is_part_of_the_question), UNIT_CASE(revocation_is_asked_each_time),
           UNIT_CASE(time_is_asked_each_time), UNIT_CASE(one_leaf_does_not_push_out_others),
-          UNIT_CASE(the_least_used_goes_first),
-          UNIT_CASE(nothing_is_kept_of_what_no_search_found))
+          UNIT_CASE(the_least_used_goes_first), UNIT_CASE(nothing_is_kept_of_what_no_search_found))
