@@ -3,7 +3,9 @@
  * The stages around a handshake, and the one question that every connection is asked before and
  * again while it is open: may it? The answer is mutual_admit's; nothing here decides anything.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "gateway/worker_internal.h"
 #include "session/session.h"
@@ -71,11 +73,32 @@ static struct conn_next handshake(struct conn *conn, struct side *side, struct c
     }
 }
 
+/* Whoever has gone before his turn came costs no session. False: there is somebody. */
+static bool is_gone(struct conn *conn, struct mutual_error *err)
+{
+    uint8_t byte;
+    if (conn->front.session != NULL || !conn->front.hangup) {
+        return false;
+    }
+    ssize_t n = recv(conn->front.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 0) {
+        (void)mu_fail(err, MUTUAL_E_PEER_SILENT, "the client left without a word");
+    } else if (n == -1 && errno != EAGAIN && errno != EINTR) {
+        (void)mu_fail_errno(err, MUTUAL_E_PEER_RESET, errno,
+                            "the connection was broken before its handshake began");
+    }
+    return err->code != MUTUAL_OK;
+}
+
 struct conn_next conn_stage_handshake(struct conn *conn)
 {
+    struct mutual_error err = {0};
     /* no memory is spent on somebody who says nothing */
     if (conn->front.session == NULL && !conn->front.readable) {
         return CONN_WAIT;
+    }
+    if (is_gone(conn, &err)) {
+        return conn_fail(conn, &err);
     }
     return gate_is_turn(conn) ? handshake(conn, &conn->front, CONN_GO(ADMIT)) : CONN_WAIT;
 }

@@ -4,7 +4,7 @@ import pathlib
 
 HAPROXY = """
 global
-    maxconn 9900
+    maxconn {most}
     nbthread {workers}{tune}
     ssl-default-bind-options ssl-min-ver TLSv{tls} ssl-max-ver TLSv{tls}
     ssl-default-server-options ssl-min-ver TLSv{tls} ssl-max-ver TLSv{tls}
@@ -179,7 +179,8 @@ def write(peer, point, ports, directory, **values):
     template, listens, command, holes = PEERS[peer]
     side = point["side"]
     values = {**point, **values, **holes, "tmp": directory, "conf": f"{directory}/conf",
-              "reuse": " reuseport" if point["workers"] > 1 else ""}
+              "reuse": " reuseport" if point["workers"] > 1 else "",
+              "most": 9900 - point["listeners"]}  # it wants the descriptors for all at once
     values["listens"] = "".join(listens[side].format(port=port, number=number or "", **values)
                                 for number, port in enumerate(ports))
     for first in range(0, point["grants"], 20000):  # a file has a limit

@@ -81,6 +81,34 @@ static void a_source_has_its_share(void **state)
     assert_true(fixture_logged("SOURCE_LIMIT"));
 }
 
+/* A client's hello, after which it says nothing. */
+static void say_hello(int fd)
+{
+    static uint8_t out[4096];
+    static size_t len;
+    if (len == 0) {
+        struct knock somebody;
+        struct mutual_wire wire = {.out = out, .out_cap = sizeof out};
+        knock_open(&somebody, home.client);
+        (void)mutual_session_handshake(somebody.session, &wire, &somebody.err);
+        len = wire.out_len;
+        knock_done(&somebody);
+    }
+    assert_int_equal(send(fd, out, len, 0), len);
+}
+
+/* Whose handshake is the one under way? Opened from 192.0.2.x; 0: nobody's. */
+static unsigned who_shakes(void)
+{
+    for (size_t i = 0; i < slab_size(&home.worker); i++) {
+        const struct conn *conn = slab_at(&home.worker, i);
+        if (conn->shaking) {
+            return ntohl(conn->peer.in4.sin_addr.s_addr) & 0xff;
+        }
+    }
+    return 0;
+}
+
 static void silence_holds_no_session(void **state)
 {
     (void)state;
@@ -95,6 +123,22 @@ static void silence_holds_no_session(void **state)
     }
     assert_int_equal(gate()->shaking, 0);
     close_all(fds, MU_COUNT(fds));
+}
+
+/* ... nor do those who have gone when their turn would come, whatever they had said. */
+static void who_has_gone_costs_no_session(void **state)
+{
+    (void)state; /* MUTUAL_E_PEER_SILENT, MUTUAL_E_PEER_RESET */
+    limits(1, 8, 8);
+    int first = arrive("192.0.2.1");
+    say_hello(first);
+    fixture_until(who_shakes() == 1);
+    int silent = arrive("192.0.2.2");
+    (void)close(silent);
+    fixture_until(home.service.meter->figures[METER_left] == 1);
+    assert_int_equal(gate()->shaking, 1);
+    (void)close(first);
+    fixture_until(home.worker.slab.used == 0);
 }
 
 /* Only the oldest, and only when it had its time. */
@@ -150,34 +194,6 @@ static void handshakes_are_bounded(void **state)
     assert_int_equal(gate()->knocking, 0);
 }
 
-/* A client's hello, after which it says nothing. */
-static void say_hello(int fd)
-{
-    static uint8_t out[4096];
-    static size_t len;
-    if (len == 0) {
-        struct knock somebody;
-        struct mutual_wire wire = {.out = out, .out_cap = sizeof out};
-        knock_open(&somebody, home.client);
-        (void)mutual_session_handshake(somebody.session, &wire, &somebody.err);
-        len = wire.out_len;
-        knock_done(&somebody);
-    }
-    assert_int_equal(send(fd, out, len, 0), len);
-}
-
-/* Whose handshake is the one under way? Opened from 192.0.2.x; 0: nobody's. */
-static unsigned who_shakes(void)
-{
-    for (size_t i = 0; i < slab_size(&home.worker); i++) {
-        const struct conn *conn = slab_at(&home.worker, i);
-        if (conn->shaking) {
-            return ntohl(conn->peer.in4.sin_addr.s_addr) & 0xff;
-        }
-    }
-    return 0;
-}
-
 /* One source has many waiting, another one: the other is second, not last. */
 static void sources_take_turns(void **state)
 {
@@ -212,5 +228,6 @@ static void places_leave_room_for_the_admitted(void **state)
 }
 
 UNIT_MAIN(FIXTURE_CASE(a_source_has_its_share), FIXTURE_CASE(silence_holds_no_session),
-          FIXTURE_CASE(the_oldest_makes_room), FIXTURE_CASE(handshakes_are_bounded),
-          FIXTURE_CASE(sources_take_turns), FIXTURE_CASE(places_leave_room_for_the_admitted))
+          FIXTURE_CASE(who_has_gone_costs_no_session), FIXTURE_CASE(the_oldest_makes_room),
+          FIXTURE_CASE(handshakes_are_bounded), FIXTURE_CASE(sources_take_turns),
+          FIXTURE_CASE(places_leave_room_for_the_admitted))
