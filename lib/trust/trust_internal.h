@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Between the files of trust. bundle.c holds what is trusted, listfile.c reads and verifies
- * revocation lists, lists.c keeps them, revocation.c what they say, staple.c stapled OCSP responses,
- * known.c what was found before, check.c the rules for one certificate in its place, constraint.c
- * names against subtrees, path.c the search, report.c the words for a failure, chain.c the result,
- * whatif.c what would change it.
+ * revocation lists, lists.c keeps them, revocation.c what they say, staple.c stapled OCSP
+ * responses, known.c what was found before, check.c the rules for one certificate in its place,
+ * constraint.c names against subtrees, path.c the search, report.c the words for a failure, chain.c
+ * the result, whatif.c what would change it.
  */
 #ifndef MU_TRUST_TRUST_INTERNAL_H
 #define MU_TRUST_TRUST_INTERNAL_H
