@@ -35,22 +35,32 @@ static size_t utf8_length(const uint8_t *p, size_t left)
     return 0;
 }
 
+/* How many bytes at p go as they are: nearly always all of them. */
+static size_t plain_length(const uint8_t *p, size_t left)
+{
+    size_t len = 0;
+    while (len < left && p[len] >= 0x20 && p[len] < 0x7f && p[len] != '"' && p[len] != '\\') {
+        len++;
+    }
+    return len;
+}
+
 static void write_string(struct mu_buf *out, struct mu_slice text)
 {
     mu_buf_byte(out, '"');
     for (size_t i = 0; i < text.len;) {
         uint8_t c = text.data[i];
-        size_t n = c < 0x80 ? 1 : utf8_length(text.data + i, text.len - i);
-        if (c == '"' || c == '\\') {
+        size_t n = plain_length(text.data + i, text.len - i);
+        n = n == 0 && c >= 0x80 ? utf8_length(text.data + i, text.len - i) : n;
+        if (n > 0) {
+            mu_buf_append(out, text.data + i, n);
+        } else if (c == '"' || c == '\\') {
             mu_buf_byte(out, '\\');
             mu_buf_byte(out, c);
-        } else if (n == 0 || c < 0x20 || c == 0x7f) {
-            mu_buf_printf(out, "\\u%04x", c);
-            n = 1;
         } else {
-            mu_buf_append(out, text.data + i, n);
+            mu_buf_printf(out, "\\u%04x", c);
         }
-        i += n;
+        i += n > 0 ? n : 1;
     }
     mu_buf_byte(out, '"');
 }

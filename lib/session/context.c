@@ -395,6 +395,7 @@ bool mu_context_new(const struct mutual_context_options *options,
     context->clock_s = options->clock_s;
     context->clock_context = options->clock_context;
     context->cache = options->cache != NULL ? mutual_cache_ref(options->cache) : NULL;
+    context->known = extras->known != NULL ? mu_known_ref(extras->known) : NULL;
     if (!copy_alpn(context, options->alpn, err) ||
         !copy_server_name(context, options->server_name, err) ||
         !copy_identities(context, options, err) ||
@@ -440,6 +441,7 @@ void mutual_context_unref(struct mutual_context *context)
     mu_free(context->alpn);
     mu_free(context->server_name);
     mutual_cache_unref(context->cache);
+    mu_known_unref(context->known);
     mu_free(context);
 }
 

@@ -88,6 +88,7 @@ void mutual_session_free(struct mutual_session *session)
     mu_channel_free(session->channel, session->context->records);
     mutual_pass_free(session->verdict.pass);
     mutual_chain_unref(session->chain);
+    mu_free(session->known_key);
     mu_proof_clear(&session->proof);
     mu_observer_free(session->observer);
     mu_free(session->failure);

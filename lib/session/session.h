@@ -11,6 +11,7 @@
 #include "base/base.h"
 
 struct ossl_lib_ctx_st;
+struct mu_known;
 
 void mu_context_auto(struct mutual_context **context);
 void mu_session_auto(struct mutual_session **session);
@@ -27,6 +28,9 @@ struct mu_context_extras {
     bool insecure_blind; /* client: the server's certificate is looked at by nobody, the rules may
                             have no trust bundle. For `mutual explain` only: whoever comes out of
                             such a handshake is never admitted; see mu_session_listen           */
+    /* Chains that were validated before, perhaps for other contexts; a reference is taken. NULL:
+     * each is validated anew. */
+    struct mu_known *known;
 };
 /* As mutual_context_new. `extras` may be NULL. */
 bool mu_context_new(const struct mutual_context_options *options,

@@ -77,6 +77,7 @@ struct mutual_context {
     bool remote_keys; /* some key signs behind a provider that may pause */
     struct mutual_cache *cache;
     struct mu_records *records; /* server: our record layer; NULL: it is not used */
+    struct mu_known *known;     /* or NULL */
     int64_t (*clock_s)(void *context);
     void *clock_context;
     uint8_t binding[32]; /* what a session to resume must have in common with us */
@@ -156,6 +157,8 @@ struct mutual_session {
     struct mutual_evidence evidence;
     struct mutual_verdict verdict;
     struct mutual_chain *chain; /* reference; the evidence points here */
+    uint8_t *known_key;         /* 32 bytes: by which the chain is kept once the peer has proved its
+                                   key; NULL: it came from there, or is not kept              */
     struct mu_proof proof;      /* what a resumed session would follow */
     struct mutual_journey journey;
     struct mutual_error *failure;   /* the first thing that went wrong, or NULL */

@@ -89,10 +89,73 @@ static bool expected_so_far(struct mutual_session *session, struct mutual_chain 
     return mu_session_expected(session, chain, now_s, err) || err->code == MUTUAL_E_OCSP_MISSING;
 }
 
+/* ---- chains that were validated before ------------------------------------------------------- */
+
+/* All that was sent, each certificate with its length before it. False: no memory. */
+static bool put_presented(X509 *const *certs, size_t count, struct mu_buf *out)
+{
+    mu_buf_init(out, MU_LIMIT_CERT_MESSAGE + 4 * MU_LIMIT_CHAIN_SENT);
+    for (size_t i = 0; i < count; i++) {
+        int len = i2d_X509(certs[i], NULL);
+        unsigned char *end = len > 0 ? mu_buf_reserve(out, 4 + (size_t)len) : NULL;
+        if (end == NULL) {
+            return false;
+        }
+        mu_put_be32(end, (uint32_t)len);
+        end += 4;
+        if (i2d_X509(certs[i], &end) != len) {
+            return false;
+        }
+        out->len += 4 + (size_t)len;
+    }
+    return !out->failed;
+}
+
+/* What it costs to validate is saved; whether the chain may be used is judged all the same. Where
+ * the table cannot help, the chain is validated. */
+static struct mutual_chain *recall(struct mutual_session *session, X509 *const *certs, size_t count,
+                                   enum mutual_purpose purpose, int64_t now_s)
+{
+    struct mu_known *known = session->context->known;
+    const struct mutual_trust *trust = session->context->rules->trust;
+    struct mutual_error ignored = {0};
+    MU_AUTO(buf) struct mu_buf presented = {0};
+    uint8_t key[32];
+    if (known == NULL || !put_presented(certs, count, &presented) ||
+        !mu_known_key(trust, purpose, mu_buf_slice(&presented), key, &ignored)) {
+        return NULL;
+    }
+    struct mutual_chain *chain = mu_known_find(known, key, trust, now_s);
+    if (chain == NULL && session->known_key == NULL) {
+        session->known_key = mu_alloc(1, sizeof key);
+        if (session->known_key != NULL) {
+            memcpy(session->known_key, key, sizeof key);
+        }
+    }
+    return chain;
+}
+
+/* The peer has proved its key now. */
+static void remember(struct mutual_session *session)
+{
+    if (session->known_key != NULL && session->chain != NULL) {
+        mu_known_put(session->context->known, session->known_key, session->chain);
+    }
+    mu_free(MU_TAKE(session->known_key));
+}
+
+static bool find_chain(struct mutual_session *session, X509 *const *certs, size_t count,
+                       int64_t now_s, struct mutual_chain **ret_chain, struct mutual_error *err)
+{
+    enum mutual_purpose purpose = session->server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER;
+    *ret_chain = recall(session, certs, count, purpose, now_s);
+    return *ret_chain != NULL || mu_trust_validate_x509(session->context->rules->trust, certs,
+                                                        count, purpose, now_s, ret_chain, err);
+}
+
 static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
                   struct mutual_error *err)
 {
-    const struct mutual_rules *rules = session->context->rules;
     int64_t now_s = mu_context_now(session->context);
     X509 *certs[MU_LIMIT_CHAIN_SENT];
     size_t count = (size_t)sk_X509_num(sent);
@@ -104,8 +167,7 @@ static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,
         return true; /* no chain: nothing that admission would take */
     }
     MU_AUTO(chain) struct mutual_chain *chain = NULL;
-    enum mutual_purpose purpose = session->server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER;
-    if (!mu_trust_validate_x509(rules->trust, certs, count, purpose, now_s, &chain, err) ||
+    if (!find_chain(session, certs, count, now_s, &chain, err) ||
         (!session->server && !expected_so_far(session, chain, now_s, err))) {
         return false;
     }
@@ -225,6 +287,7 @@ static bool settle_full(struct mutual_session *session, struct mutual_error *err
                        "the %s did not prove that it holds the key of its certificate",
                        mu_peer_word(session));
     }
+    remember(session);
     session->evidence.proved = verified;
     session->evidence.proved_at_s = mu_context_now(session->context);
     session->evidence.trust_generation = session->context->rules->trust_generation;

@@ -50,6 +50,7 @@ void mutual_trust_unref(struct mutual_trust *trust)
     mu_free(trust->nodes);
     mu_free(trust->anchors);
     mu_map_free(trust->by_subject);
+    mu_free(trust->moments);
     mu_crl_shelf_free(trust->crls);
     mu_free(trust->name);
     mu_free(trust);
@@ -227,7 +228,7 @@ bool mutual_trust_freeze(struct mutual_trust *trust, struct mutual_error *err)
     if (trust->anchor_count == 0) {
         return mu_fail(err, MUTUAL_E_BUNDLE_EMPTY, "bundle \"%s\" holds no authority", trust->name);
     }
-    if (!mu_crl_shelf_settle(trust, err)) {
+    if (!mu_crl_shelf_settle(trust, err) || !mu_known_settle(trust, err)) {
         return false;
     }
     trust->frozen = true;

@@ -14,6 +14,7 @@ struct mutual_chain {
     struct mu_names *names;
     char *subject, *issuer;
     int64_t not_after_s;
+    struct window window;
 };
 
 #define CHAIN_FORM  3u
@@ -107,6 +108,16 @@ const char *mutual_chain_issuer(const struct mutual_chain *chain)
 int64_t mutual_chain_not_after_s(const struct mutual_chain *chain)
 {
     return chain->not_after_s;
+}
+
+struct window mu_chain_window(const struct mutual_chain *chain)
+{
+    return chain->window;
+}
+
+void mu_chain_set_window(struct mutual_chain *chain, struct window window)
+{
+    chain->window = window;
 }
 
 /* ---- judging again --------------------------------------------------------------------------- */

@@ -103,6 +103,31 @@ bool mu_trust_check_staple(const struct mutual_trust *trust, const struct mutual
                            const struct mutual_staple *staple, int64_t proved_at_s, int64_t now_s,
                            int64_t *ret_until_s, struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* ---- chains that were validated before ----------------------------------------------------------
+ *
+ * A table of chains by what they were found from, so that no signature is verified twice. Several
+ * contexts of one thread may share one. It answers only as mu_trust_validate_x509 would, and what
+ * may change (time, revocation) is asked anew each time; it never holds a refusal. */
+
+struct mu_known;
+/* Holds the chains of at most `max`, about 2 KiB each; 0: nothing is kept. NULL: no memory. */
+struct mu_known *mu_known_new(size_t max);
+struct mu_known *mu_known_ref(struct mu_known *known);
+void mu_known_unref(struct mu_known *known);
+void mu_known_auto(struct mu_known **known);
+size_t mu_known_count(const struct mu_known *known);
+/* What a chain is found by: the bundle but for its lists, the role and all that was presented, in
+ * whatever unambiguous form. LIBRARY. */
+bool mu_known_key(const struct mutual_trust *trust, enum mutual_purpose purpose,
+                  struct mu_slice presented, uint8_t ret_key[32],
+                  struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* A reference to the chain that validating anew would yield, or NULL: then validate. */
+struct mutual_chain *mu_known_find(struct mu_known *known, const uint8_t key[32],
+                                   const struct mutual_trust *trust, int64_t now_s);
+/* Keeps a chain that was validated from what the key was made of. Only for a peer that has proved
+ * its key, for whoever else can show a certificate could fill the table with it. */
+void mu_known_put(struct mu_known *known, const uint8_t key[32], struct mutual_chain *chain);
+
 /* Makes a chain from its parts, which are copied: for what comes out of a session ticket, and for
  * tests. `links` leaf first; `subject` and `issuer` are the leaf's. Fails with LIMIT,
  * NAME_MALFORMED, SPIFFE_MALFORMED or NO_MEMORY. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Between the files of trust. bundle.c holds what is trusted, listfile.c reads and verifies
- * revocation lists, lists.c keeps them, revocation.c what they say, check.c the rules for one
- * certificate in its place, constraint.c names against subtrees, path.c the search, report.c the
- * words for a failure, chain.c the result, staple.c stapled OCSP responses, whatif.c what would
- * change it.
+ * revocation lists, lists.c keeps them, revocation.c what they say, staple.c stapled OCSP
+ * responses, known.c what was found before, check.c the rules for one certificate in its place,
+ * constraint.c names against subtrees, path.c the search, report.c the words for a failure, chain.c
+ * the result, whatif.c what would change it.
  */
 #ifndef MU_TRUST_TRUST_INTERNAL_H
 #define MU_TRUST_TRUST_INTERNAL_H
@@ -53,6 +53,8 @@ struct mutual_trust {
     enum mutual_crl_stale crl_stale;
     int64_t crl_grace_s;
     enum mutual_staple_mode staples;
+    uint8_t digest[32]; /* of everything but the lists and how they are used */
+    int64_t *moments;   /* at which some certificate of it begins or ends, ascending */
 };
 
 /* The first of the bundle's certificates with that subject, or NULL. */
@@ -157,6 +159,21 @@ bool mu_path_too_long(const struct search *search, const struct trust_node *cons
                       size_t depth);
 /* Puts into words why there is no path; always false. */
 bool mu_path_report(struct search *search, struct mutual_error *err);
+
+/* ---- chains that were validated before --------------------------------------------------------
+ */
+
+/* The seconds from `from_s` up to `until_s`: in them the same certificates, judged by the same
+ * bundle, have the same path. Empty for a chain that no search found. */
+struct window {
+    int64_t from_s, until_s;
+};
+struct window mu_known_window(const struct search *search);
+/* Digest and moments of a bundle that is complete. */
+bool mu_known_settle(struct mutual_trust *trust, struct mutual_error *err) MUTUAL_MUST_CHECK;
+struct window mu_chain_window(const struct mutual_chain *chain);
+/* Before anybody else has the chain. */
+void mu_chain_set_window(struct mutual_chain *chain, struct window window);
 
 /* The facts of one link. False: a digest could not be made (LIBRARY). */
 bool mu_link_fill(const struct mu_cert_facts *cert, const struct mu_cert_facts *issuer,

@@ -192,7 +192,14 @@ static bool find_chain(struct search *search, const struct sent *sent,
     if (!read_sent(search, sent, err)) {
         return false;
     }
-    return mu_path_find(search) ? make_chain(search, ret_chain, err) : mu_path_report(search, err);
+    if (!mu_path_find(search)) {
+        return mu_path_report(search, err);
+    }
+    if (!make_chain(search, ret_chain, err)) {
+        return false;
+    }
+    mu_chain_set_window(*ret_chain, mu_known_window(search));
+    return true;
 }
 
 static bool validate(const struct mutual_trust *trust, const struct sent *sent,

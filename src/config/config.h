@@ -275,6 +275,13 @@ struct config_grant {
 
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_HUMAN, CONFIG_LOG_JSON };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
+struct config_flood {
+    struct config_mark mark;
+    int64_t handshakes;
+    int64_t waiting;
+    int64_t per_source;
+};
+
 struct config_log {
     struct config_mark mark;
     enum config_log_format format;
@@ -302,6 +309,7 @@ struct config {
     int64_t workers;  /* 0: one per processor */
     const char *user; /* NULL: stay who we are */
     struct config_log log;
+    struct config_flood flood;
     struct config_status status;
     struct config_fetch fetch;
     struct config_authority authority;

@@ -537,6 +537,32 @@ static const struct block log_block = {
     .settings = log_settings,
 };
 
+#define THIS config_flood
+static const struct setting flood_settings[] = {
+    {"handshakes", SETTING_NUMBER, .reload = RELOAD_LIVE, AT(handshakes), .dflt = "1024", .min = 1,
+     .max = 1000000, .since = "0.1",
+     .help = "handshakes under way at once; each takes about 50 KiB"},
+    {"waiting", SETTING_NUMBER, .reload = RELOAD_LIVE, AT(waiting), .dflt = "4096", .min = 1,
+     .max = 1000000, .since = "0.1",
+     .help =
+         "connections that are not admitted yet, those in a handshake included; a newcomer "
+         "takes the place of the oldest that has had it for a second, or waits; never more than "
+         "three quarters of the connections that open files allow"},
+    {"per-source", SETTING_NUMBER, .reload = RELOAD_LIVE, AT(per_source), .dflt = "1024", .min = 1,
+     .max = 1000000, .since = "0.1",
+     .help =
+         "of these, of one IPv4 address or one IPv6 network of 64 bits; a further one is closed "
+         "at once. Raise it where a load balancer hides who comes"},
+    {.name = NULL},
+};
+#undef THIS
+static const struct block flood_block = {
+    .name = "flood block",
+    .help = "What those may take who are not admitted yet, in each worker.",
+    .size = sizeof(struct config_flood),
+    .settings = flood_settings,
+};
+
 #define THIS config_status
 static const struct setting status_settings[] = {
     {"listen", SETTING_LISTEN, .reload = RELOAD_RESTART, AT(listen), .since = "0.1",
@@ -611,6 +637,8 @@ static const struct setting root_settings[] = {
      .help = "who the processes become when started as root"},
     {"log", SETTING_BLOCK, AT(log), .block = &log_block, .since = "0.1",
      .help = "one line per connection"},
+    {"flood", SETTING_BLOCK, .reload = RELOAD_LIVE, AT(flood), .block = &flood_block,
+     .since = "0.1", .help = "what those may take who are not admitted yet"},
     {"status", SETTING_BLOCK, AT(status), .block = &status_block, .since = "0.1",
      .help = "the gateway's own state"},
     {"fetch", SETTING_BLOCK, AT(fetch), .block = &fetch_block, .since = "0.1",

@@ -66,6 +66,9 @@ bool reactor_rewatch(struct reactor *reactor, event_watch watch, uint32_t events
                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Ends the watch and sets it to EVENT_NO_WATCH; call before closing the descriptor. */
 void reactor_unwatch(struct reactor *reactor, event_watch *watch);
+/* The same after the descriptor was closed, the only one of its socket: the kernel has forgotten it
+ * already, and need not be asked. */
+void reactor_forget(struct reactor *reactor, event_watch *watch);
 
 /* ---- timers ---------------------------------------------------------------------------------- */
 

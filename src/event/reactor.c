@@ -193,6 +193,15 @@ void reactor_unwatch(struct reactor *reactor, event_watch *tag)
     }
 }
 
+void reactor_forget(struct reactor *reactor, event_watch *tag)
+{
+    struct watch *watch = find_watch(reactor, *tag);
+    *tag = EVENT_NO_WATCH;
+    if (watch != NULL) {
+        free_slot(reactor, watch);
+    }
+}
+
 /* ---- timers ---------------------------------------------------------------------------------- */
 
 void reactor_arm(struct reactor *reactor, struct event_timer *timer, int64_t deadline_ns,

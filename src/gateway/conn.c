@@ -5,7 +5,6 @@
 #include "gateway/conn_internal.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -185,6 +184,8 @@ static void file_error(struct conn *conn, const struct mutual_error *why)
 struct conn_next conn_fail(struct conn *conn, const struct mutual_error *why)
 {
     file_error(conn, why);
+    conn_leave_queue(conn);
+    gate_shaken(conn);
     conn_forget_key(conn);
     return CONN_GO(DRAIN);
 }
@@ -195,6 +196,8 @@ void conn_end(struct conn *conn, const struct mutual_error *why)
         return;
     }
     file_error(conn, why);
+    conn_leave_queue(conn);
+    gate_shaken(conn);
     conn_forget_key(conn);
     enter_stage(conn, conn->stage == STAGE_DRAIN ? STAGE_CLOSED : STAGE_DRAIN);
     conn_drive(conn);
@@ -208,7 +211,7 @@ void conn_wait_in(struct conn *conn, struct conn_queue *queue)
     }
 }
 
-static void leave_queue(struct conn *conn)
+void conn_leave_queue(struct conn *conn)
 {
     if (conn->queue != NULL) {
         TAILQ_REMOVE(conn->queue, conn, waits);
@@ -220,7 +223,7 @@ void conn_queue_wake(struct conn_queue *queue)
 {
     struct conn *conn;
     while ((conn = TAILQ_FIRST(queue)) != NULL) {
-        leave_queue(conn);
+        conn_leave_queue(conn);
         conn_drive_later(conn);
     }
 }
@@ -254,11 +257,11 @@ struct side *conn_secure(struct conn *conn)
 void conn_drop(struct side *side)
 {
     struct worker *worker = side->conn->worker;
-    reactor_unwatch(worker->reactor, &side->watch);
     if (side->fd != -1) {
         (void)close(side->fd);
         side->fd = -1;
     }
+    reactor_forget(worker->reactor, &side->watch);
     mutual_session_free(MU_TAKE(side->session));
     worker_give_block(worker, MU_TAKE(side->unread));
     worker_give_block(worker, MU_TAKE(side->unsent));
@@ -300,9 +303,10 @@ bool conn_open(struct service *service, int take_fd, const struct sockaddr_stora
     conn->started_ns = mu_clock_mono_ns();
     conn->until_s = MU_TIME_NEVER_S;
     set_peer(conn, peer);
+    bool has_place = service->facts->inbound == NULL || gate_enter(&worker->gate, conn);
     service->meter->figures[METER_accepted]++;
     service->meter->figures[METER_open]++;
-    if (!conn_watch(&conn->front, err)) {
+    if (!(has_place || mu_fail_memory(err)) || !conn_watch(&conn->front, err)) {
         file_error(conn, err);
         conn->stage = STAGE_CLOSED;
         conn_drive(conn);
@@ -314,10 +318,6 @@ bool conn_open(struct service *service, int take_fd, const struct sockaddr_stora
 
 static struct conn_next stage_accepted(struct conn *conn)
 {
-    int on = 1;
-    if (conn->peer.any.sa_family != AF_UNIX) {
-        (void)setsockopt(conn->front.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
     return conn->service->facts->inbound != NULL ? CONN_GO(HANDSHAKE) : CONN_GO(DIAL);
 }
 
@@ -352,7 +352,8 @@ static struct conn_next stage_closed(struct conn *conn)
     }
     reactor_cancel(reactor, &conn->deadline);
     reactor_cancel(reactor, &conn->until);
-    leave_queue(conn);
+    gate_leave(conn);
+    conn_leave_queue(conn);
     change_forget(conn);
     conn_forget_key(conn);
     count_end(conn);

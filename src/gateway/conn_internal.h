@@ -24,6 +24,7 @@ struct conn;
 struct generation;
 struct live_peer;
 struct service;
+struct source;
 struct worker;
 
 /* What may still be sent to a side. */
@@ -93,12 +94,16 @@ struct conn {
     uint32_t settled; /* by which change, as change.c counts them */
     bool withdrawn;   /* what admitted it is gone                 */
     int64_t started_ns;
-    int64_t active_ns; /* when bytes last went through */
+    int64_t active_ns; /* when bytes last went through; before, when its handshake began */
     int64_t until_s;   /* the admission holds until then */
     int64_t leave_ns;  /* its service is gone: when it has to be, too; 0: it is not */
     uint64_t bytes_in;
     uint64_t bytes_out;
     struct mutual_error *error; /* what ended it; NULL: nothing went wrong */
+    struct source *source;      /* while it has a place in the gate; else NULL     */
+    TAILQ_ENTRY(conn) knocks;   /* in the gate                                     */
+    bool shaking;               /* its handshake is counted there                  */
+    bool called;                /* it is its turn                                  */
     uint16_t target;            /* how many of the target's addresses were tried */
 };
 
@@ -127,6 +132,7 @@ void conn_end(struct conn *conn, const struct mutual_error *why);
 /* Waits in a queue until conn_queue_wake. */
 void conn_wait_in(struct conn *conn, struct conn_queue *queue);
 void conn_queue_wake(struct conn_queue *queue);
+void conn_leave_queue(struct conn *conn);
 /* Starts to watch a side's socket. */
 bool conn_watch(struct side *side, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Closes the side and gives back what it has. */

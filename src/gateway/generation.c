@@ -158,6 +158,7 @@ static bool make_context(struct worker *worker, struct service *service, struct 
         .cache = tls->resumption ? worker->cache : NULL,
     };
     struct mu_context_extras extras = {
+        .known = worker->known,
         .target = outbound != NULL ? outbound->connect.text : NULL,
         .tls13_only = tls->min == CONFIG_TLS_1_3,
     };

@@ -11,7 +11,7 @@
 #include "gateway/record_internal.h"
 #include "gateway/worker_internal.h"
 
-enum { ACCEPTS = 64, OUT_OF_DESCRIPTORS_MS = 100 };
+enum { ACCEPTS = 16, OUT_OF_DESCRIPTORS_MS = 100, NO_PLACE_MS = 50 };
 
 static void on_accept(void *owner, uint32_t events);
 
@@ -25,6 +25,17 @@ static void pause_listener(struct listener *listener, const struct mutual_error 
 {
     reactor_unwatch(listener->worker->reactor, &listener->watch);
     record_event(listener->worker, "connection_limit", listener->service->facts->name, why);
+}
+
+static void on_resume(void *owner);
+
+/* The kernel's queue is the rest of the waiting room. */
+static bool wait_for_place(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+    reactor_unwatch(worker->reactor, &listener->watch);
+    reactor_arm_in(worker->reactor, &worker->resume, NO_PLACE_MS * MU_NS_PER_MS, on_resume, worker);
+    return false;
 }
 
 static bool may_accept(struct listener *listener)
@@ -41,6 +52,8 @@ static bool may_accept(struct listener *listener)
         (void)mu_fail(&why, MUTUAL_E_CONNECTION_LIMIT,
                       "this worker has all its %zu connections; who comes now waits", worker->max);
         mu_error_hint(&why, "Raise the limit of open files (LimitNOFILE=), or add workers.");
+    } else if (service->facts->inbound != NULL && !gate_has_place(&worker->gate)) {
+        return wait_for_place(listener);
     } else {
         return true;
     }
@@ -75,7 +88,11 @@ static bool accept_one(struct listener *listener)
     int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd != -1) {
         peer.ss_family = len < sizeof peer.ss_family ? AF_UNIX : peer.ss_family;
-        if (!conn_open(listener->service, fd, &peer, &err)) {
+        struct worker *worker = listener->worker;
+        if (listener->service->facts->inbound != NULL &&
+            !gate_lets_in(&worker->gate, listener->service, &peer)) {
+            (void)close(fd);
+        } else if (!conn_open(listener->service, fd, &peer, &err)) {
             record_event(listener->worker, "accept_failed", listener->service->facts->name, &err);
         }
         return true;

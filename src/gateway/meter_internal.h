@@ -9,17 +9,19 @@
 #include "base/base.h"
 #include "ipc/ipc.h"
 
-#define METER_FIGURES(X)                                               \
-    X(accepted, "connections accepted")                                \
-    X(open, "connections open now")                                    \
-    X(admitted, "connections whose peer was proved and admitted")      \
-    X(resumed, "of these, by a resumed session")                       \
-    X(left, "connections whose peer left without a word")              \
-    X(failed, "connections whose handshake failed")                    \
-    X(refused, "connections whose peer was judged and refused")        \
-    X(unreachable, "connections whose other end could not be reached") \
-    X(broken, "connections that broke or were ended after admission")  \
-    X(bytes_in, "bytes from the connecting side")                      \
+#define METER_FIGURES(X)                                                                    \
+    X(accepted, "connections accepted")                                                     \
+    X(open, "connections open now")                                                         \
+    X(admitted, "connections whose peer was proved and admitted")                           \
+    X(resumed, "of these, by a resumed session")                                            \
+    X(left, "connections whose peer left without a word")                                   \
+    X(failed, "connections whose handshake failed")                                         \
+    X(refused, "connections whose peer was judged and refused")                             \
+    X(turned_away, "connections closed at once, their source having its share of the gate") \
+    X(crowded_out, "connections ended for others while they were not admitted")             \
+    X(unreachable, "connections whose other end could not be reached")                      \
+    X(broken, "connections that broke or were ended after admission")                       \
+    X(bytes_in, "bytes from the connecting side")                                           \
     X(bytes_out, "bytes to the connecting side")
 
 enum meter_figure {

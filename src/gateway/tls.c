@@ -128,8 +128,26 @@ static struct conn_next sniff(struct conn *conn)
     return CONN_GO(ADMIT);
 }
 
+/* Whoever has gone before his turn came costs no session. False: there is somebody. */
+static bool is_gone(struct conn *conn, struct mutual_error *err)
+{
+    uint8_t byte;
+    if (conn->front.session != NULL || !conn->front.hangup) {
+        return false;
+    }
+    ssize_t n = recv(conn->front.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 0) {
+        (void)mu_fail(err, MUTUAL_E_PEER_SILENT, "the client left without a word");
+    } else if (n == -1 && errno != EAGAIN && errno != EINTR) {
+        (void)mu_fail_errno(err, MUTUAL_E_PEER_RESET, errno,
+                            "the connection was broken before its handshake began");
+    }
+    return err->code != MUTUAL_OK;
+}
+
 struct conn_next conn_stage_handshake(struct conn *conn)
 {
+    struct mutual_error err = {0};
     if (conn->front.session == NULL && conn->service->facts->rules.unsafe_plaintext) {
         struct conn_next next = sniff(conn);
         if (!next.go || next.to != STAGE_HANDSHAKE) {
@@ -140,12 +158,15 @@ struct conn_next conn_stage_handshake(struct conn *conn)
     if (conn->front.session == NULL && !conn->front.readable) {
         return CONN_WAIT;
     }
-    return handshake(conn, &conn->front, CONN_GO(ADMIT));
+    if (is_gone(conn, &err)) {
+        return conn_fail(conn, &err);
+    }
+    return gate_is_turn(conn) ? handshake(conn, &conn->front, CONN_GO(ADMIT)) : CONN_WAIT;
 }
 
 struct conn_next conn_stage_up_handshake(struct conn *conn)
 {
-    return handshake(conn, &conn->back, CONN_GO(UP_ADMIT));
+    return gate_is_turn(conn) ? handshake(conn, &conn->back, CONN_GO(UP_ADMIT)) : CONN_WAIT;
 }
 
 void conn_forget_key(struct conn *conn)
@@ -288,7 +309,11 @@ static struct conn_next admit(struct conn *conn, struct side *side, struct conn_
 
 struct conn_next conn_stage_admit(struct conn *conn)
 {
-    return admit(conn, &conn->front, CONN_GO(DIAL));
+    struct conn_next next = admit(conn, &conn->front, CONN_GO(DIAL));
+    if (next.to == STAGE_DIAL) {
+        gate_leave(conn);
+    }
+    return next;
 }
 
 struct conn_next conn_stage_up_admit(struct conn *conn)

@@ -18,6 +18,7 @@ enum {
     DESCRIPTORS_RESERVED = 64, /* channels, epoll, signals, a message's files  */
     CONNECTIONS_LEAST = 16,    /* under whatever limit                         */
     CACHE_MAX = 20000,         /* sessions that may be resumed                 */
+    KNOWN_MAX = 10000,         /* chains validated before: 20 MiB when full    */
     POOL_MAX = 1024,           /* blocks of POOL_BLOCK: 86 MiB when all are full */
     LISTENERS_MAX = 65536,
 };
@@ -131,6 +132,7 @@ static void swap(struct worker *worker)
     listeners_done(&worker->listeners);
     worker->listeners = fresh;
     worker->max = worker_capacity(worker->descriptors, fresh.count);
+    gate_limit(&worker->gate, &worker->current->world->config->flood, worker->max);
     if (!worker->draining) {
         listeners_start(&worker->listeners);
     }
@@ -430,15 +432,17 @@ static bool worker_prepare(struct child *child, struct mutual_error *err)
     change_init(&worker->change);
     child->state = worker;
     if (!mu_ossl_start_lean(err) || !reactor_new(&worker->reactor, err) ||
-        !keys_client_new(worker->reactor, &worker->keys, err)) {
+        !keys_client_new(worker->reactor, &worker->keys, err) ||
+        !gate_init(&worker->gate, worker, err)) {
         return false;
     }
     worker->pool = pool_new(POOL_MAX);
     worker->cache = mutual_cache_new(CACHE_MAX);
     worker->live = live_new();
     worker->sightings = sightings_new(SIGHTINGS_WORKER_MAX, SIGHTINGS_WORKER_MAX);
+    worker->known = mu_known_new(KNOWN_MAX);
     return (worker->pool != NULL && worker->cache != NULL && worker->live != NULL &&
-            worker->sightings != NULL) ||
+            worker->sightings != NULL && worker->known != NULL) ||
            mu_fail_memory(err);
 }
 

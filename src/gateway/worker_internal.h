@@ -11,9 +11,11 @@
 #include "gateway/address_internal.h"
 #include "gateway/change_internal.h"
 #include "gateway/conn_internal.h"
+#include "gateway/gate_internal.h"
 #include "gateway/meter_internal.h"
 #include "gateway/sighting_internal.h"
 #include "process/process.h"
+#include "trust/trust.h"
 #include "world/world.h"
 
 /* ---- generations: what the configuration says, as a worker uses it ----------------------------
@@ -145,6 +147,8 @@ struct worker {
     struct mutual_cache *cache;
     struct sightings *sightings; /* not told to the parent yet */
     struct event_timer witness;  /* when they are             */
+    struct mu_known *known;
+    struct gate gate;
     struct slab slab;
     size_t descriptors; /* that it may have */
     size_t max;         /* connections that they allow */

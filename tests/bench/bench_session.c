@@ -11,9 +11,13 @@
 #include <string.h>
 #include <time.h>
 
+#include <openssl/crypto.h>
+
 #include "identity/identity.h"
 #include "pki.h"
 #include "session/session.h"
+#include "trust/trust.h"
+#include "x509/x509.h"
 
 #define ROUNDS 5
 #define WINDOW (128u << 10)
@@ -30,6 +34,8 @@ struct end {
 };
 
 static struct end server, client;
+static OSSL_LIB_CTX *lean; /* as a worker's */
+static struct mu_known *known;
 
 static void fail(const char *what, const struct mutual_error *err)
 {
@@ -108,6 +114,12 @@ static struct mutual_policy *policy_of(void)
 
 static void set_up(void)
 {
+    struct mutual_error err = {0};
+    lean = OSSL_LIB_CTX_new();
+    known = mu_known_new(0);
+    if (lean == NULL || known == NULL || !mu_ossl_lean(lean, &err)) {
+        fail("library context", &err);
+    }
     struct pki *root = pki_root("Root");
     struct pki *issuer = pki_ca(root, "Issuer");
     static struct mutual_pattern *expect;
@@ -129,6 +141,7 @@ static void set_up(void)
 static void make_context(struct end *end, bool resumption)
 {
     struct mutual_error err = {0};
+    const struct mu_context_extras extras = {.libctx = lean, .known = known};
     mutual_context_unref(end->context);
     mutual_cache_unref(end->options.cache);
     end->options =
@@ -137,7 +150,7 @@ static void make_context(struct end *end, bool resumption)
                                         .identity_count = 1,
                                         .cache = resumption ? mutual_cache_new(1000) : NULL,
                                         .clock_s = standing_clock};
-    if (!mutual_context_new(&end->options, &end->context, &err)) {
+    if (!mu_context_new(&end->options, &extras, &end->context, &err)) {
         fail("context", &err);
     }
 }
@@ -332,6 +345,9 @@ int main(int argc, char **argv)
     set_up();
     handshakes("full, nothing kept", (unsigned)count, false, false);
     handshakes("full, session kept", (unsigned)count, true, false);
+    mu_known_unref(known);
+    known = mu_known_new(10);
+    handshakes("full, client known", (unsigned)count, true, false);
     handshakes("resumed, re-admitted", (unsigned)count, true, true);
     bulk("data to the server", &client, &server);
     bulk("data from the server", &server, &client);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mtls_load.c - mTLS load generator for measuring proxies.  One thread, epoll,
- * OpenSSL 3, TLS 1.3 only.  The far end behind the proxy is load_backend.c.
+ * OpenSSL 3, TLS 1.3 or 1.2.  The far end behind the proxy is load_backend.c.
  *
  *   mtls_load -m MODE [options]
  *
@@ -39,6 +39,7 @@
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -83,6 +84,11 @@ static int npid;
 
 /* state */
 static SSL_CTX *ctx;
+static const char *issuer_key_file; /* -U */
+static EVP_PKEY *issuer_key;
+static uint64_t serial;
+static int tls12;
+static unsigned wait_ms; /* -W */
 static int epfd, slot_index;
 static struct sockaddr_in target;
 static struct conn *conns;
@@ -240,11 +246,45 @@ static int verify_once(X509_STORE_CTX *sctx, void *arg)
     return ok;
 }
 
+/* -U: a client that nobody has seen: the certificate again, with a serial number of its own. */
+static void show_new_certificate(SSL *ssl)
+{
+    STACK_OF(X509) *chain = NULL;
+    X509 *cert = X509_dup(SSL_CTX_get0_certificate(ctx));
+
+    if (cert == NULL || !ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), ++serial) ||
+        !X509_sign(cert, issuer_key,
+                   EVP_PKEY_get_base_id(issuer_key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) ||
+        !SSL_CTX_get0_chain_certs(ctx, &chain) ||
+        !SSL_use_cert_and_key(ssl, cert, SSL_CTX_get0_privatekey(ctx), chain, 1))
+        die("certificate of its own");
+    X509_free(cert);
+}
+
+static void load_issuer_key(void)
+{
+    BIO *file = BIO_new_file(issuer_key_file, "r");
+    struct timespec ts;
+
+    issuer_key = file == NULL ? NULL : PEM_read_bio_PrivateKey(file, NULL, NULL, NULL);
+    if (issuer_key == NULL)
+        die("issuer's key");
+    BIO_free(file);
+    clock_gettime(CLOCK_REALTIME, &ts); /* other serial numbers than in the run before */
+    serial = (uint64_t)ts.tv_sec << 32 | (uint64_t)ts.tv_nsec << 2;
+}
+
 static void tls_init(void)
 {
+    int version = tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
+
+    if (issuer_key_file != NULL)
+        load_issuer_key();
     ctx = SSL_CTX_new(TLS_client_method());
-    if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ||
-        !SSL_CTX_set_ciphersuites(ctx, ciphers) || !SSL_CTX_set1_groups_list(ctx, groups) ||
+    if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, version) ||
+        !SSL_CTX_set_max_proto_version(ctx, version) ||
+        !(tls12 ? SSL_CTX_set_cipher_list(ctx, ciphers) : SSL_CTX_set_ciphersuites(ctx, ciphers)) ||
+        !SSL_CTX_set1_groups_list(ctx, groups) ||
         !SSL_CTX_load_verify_locations(ctx, ca_file, NULL))
         die("TLS context");
     if (!no_client_cert && (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1 ||
@@ -317,11 +357,15 @@ static void start_connect(struct conn *c)
     if (c->ssl == NULL || !SSL_set_ex_data(c->ssl, slot_index, c) || !SSL_set_fd(c->ssl, c->fd) ||
         !SSL_set1_host(c->ssl, server_name) || !SSL_set_tlsext_host_name(c->ssl, server_name))
         die("SSL_new");
+    if (issuer_key != NULL)
+        show_new_certificate(c->ssl);
     if (mode == M_RESUME && c->sess != NULL) {
         if (!SSL_set_session(c->ssl, c->sess))
             die("SSL_set_session");
-        SSL_SESSION_free(c->sess);
-        c->sess = NULL;
+        if (!tls12) { /* a ticket is used once */
+            SSL_SESSION_free(c->sess);
+            c->sess = NULL;
+        }
     }
     SSL_set_connect_state(c->ssl);
 }
@@ -722,6 +766,8 @@ static void usage(void)
           "  -p PID[,PID]  proxy processes  -d max seconds  -H hold seconds\n"
           "  -N server name  -G groups  -x ciphersuites  -L label  -u /path\n"
           "  -o connections opening at once  -P plain TCP  -V verify server chain once\n"
+          "  -U issuer.key  each client certificate with a serial of its own  -2 TLS 1.2\n"
+          "  -W ms  say WARM after the warm-up and wait so long\n"
           "  -X send no client certificate (must then fail)\n",
           stderr);
     exit(2);
@@ -735,7 +781,7 @@ static void parse(int argc, char **argv)
     target.sin_family = AF_INET;
     target.sin_port = htons(8443);
     target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    while ((opt = getopt(argc, argv, "m:t:A:C:K:c:n:w:b:s:p:d:H:N:G:x:L:u:o:PVX")) != -1) {
+    while ((opt = getopt(argc, argv, "m:t:A:C:K:U:W:c:n:w:b:s:p:d:H:N:G:x:L:u:o:PVX2")) != -1) {
         switch (opt) {
         case 'm':
             for (i = 0; i <= M_HOLD && strcmp(optarg, mode_name[i]) != 0; i++)
@@ -809,6 +855,15 @@ static void parse(int argc, char **argv)
         case 'P':
             plain = 1;
             break;
+        case 'U':
+            issuer_key_file = optarg;
+            break;
+        case 'W':
+            wait_ms = (unsigned)atoi(optarg);
+            break;
+        case '2':
+            tls12 = 1;
+            break;
         case 'V':
             trust_once = 1;
             break;
@@ -868,7 +923,9 @@ int main(int argc, char **argv)
     } else {
         deadline = now_ns() + max_seconds * 1000000000ull;
         loop_until_parked(deadline);
-        sleep_ms(30);
+        if (wait_ms > 0)
+            fputs("WARM\n", stderr);
+        sleep_ms(wait_ms > 0 ? (long)wait_ms : 30);
         measuring = 1;
         parked = 0;
         proxy_split(&user_start, &sys_start);
@@ -892,6 +949,7 @@ int main(int argc, char **argv)
         if (conns[i].sess != NULL)
             SSL_SESSION_free(conns[i].sess);
     }
+    EVP_PKEY_free(issuer_key);
     X509_free(trusted_leaf);
     SSL_CTX_free(ctx);
     free(conns);

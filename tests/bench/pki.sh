@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# pki.sh DIR [stranger]: root -> intermediate -> server and client leaf, for P-256 (ec) and RSA-2048 (rsa).
+# pki.sh DIR [stranger]: root -> intermediate -> server and client leaf, for P-256 (ec), RSA-2048 (rsa) and Ed25519.
 # A stranger's client chain goes with them: the same names, from authorities of its own that nobody trusts.
 # By openssl rather than by us, so that every proxy is measured with certificates none of them made.
 set -eu
@@ -11,9 +11,10 @@ key() {
     case $1 in
     ec) openssl ecparam -name prime256v1 -genkey -noout ;;
     rsa) openssl genrsa 2048 2>/dev/null ;;
+    ed25519) openssl genpkey -algorithm ed25519 ;;
     esac
 }
-for alg in ec rsa; do
+for alg in ec rsa ed25519; do
     for who in root inter server client; do
         (umask 077 && key $alg | openssl pkcs8 -topk8 -nocrypt >"$alg-$who.key")
     done
@@ -46,7 +47,7 @@ done
 # once more for the stranger, and only its client is kept
 if [ "${2:-}" != stranger ]; then
     "$here/pki.sh" strangers stranger
-    for alg in ec rsa; do
+    for alg in ec rsa ed25519; do
         for file in chain key; do
             cp -p strangers/$alg-client.$file $alg-stranger.$file
         done

@@ -2,11 +2,13 @@
 import html
 import statistics
 
+import report_axes
 from proxies import TUNING
 
 # figure: (what it is, its unit, digits)
 FIGURES = {
-    "full": ("full mutual handshake", "CPU µs", 0),
+    "full": ("full mutual handshake, client seen before", "CPU µs", 0),
+    "unseen": ("full mutual handshake, client never seen", "CPU µs", 0),
     "resumed": ("resumed handshake", "CPU µs", 0),
     "up4": ("to the service, 4 connections", "CPU s/GiB", 2),
     "down4": ("from the service, 4 connections", "CPU s/GiB", 2),
@@ -19,7 +21,7 @@ FIGURES = {
 }
 RATIOS = [f for f in FIGURES if f != "idlecpu"]  # nearly nothing over nothing is no ratio
 COLOURS = {"mutual": "#1b6e53", "haproxy": "#9db4c8", "nginx": "#c8b79d", "haproxy-tuned": "#5d83a6",
-           "nginx-tuned": "#a6885d"}
+           "nginx-tuned": "#a6885d", "hitch": "#b7a9c9", "stunnel": "#c9a9b1"}
 
 
 def peers_of(results):
@@ -108,8 +110,8 @@ def behind(results):
 
 PAGE = """# Performance
 
-What a connection costs, measured beside HAProxy and nginx (stream module) as Debian ships them, and
-the same two tuned by what their manuals offer. Written by `./dev bench --write` on {date}; the
+What a connection costs, measured beside HAProxy, nginx (stream module), hitch and stunnel as Debian
+ships them, and the first two again tuned by what their manuals offer. Written by `./dev bench --write` on {date}; the
 figures are of that run. **CPU** is the time of all the proxy's processes together, user and system,
 per operation: it says how many connections a machine can carry, and hardly depends on how fast the
 load generator is. Smaller is better. Medians of interleaved rounds, [lowest–highest].
@@ -133,12 +135,11 @@ By samples of `perf` in a run of its own, share of all our CPU; and by process.
 
 {where}
 
-- **Full handshake.** What is left is mostly what TLS needs: three ECDSA verifications (the client's
-  signature and the two of its chain), one X25519 exchange, one signature, which goes to the key
-  process and back. Verifying the chain is about 15 % and is done anew for every connection: there is
-  no cache of verified chains yet. Decoding the two certificates' public keys is about 13 %; it was
-  30 % before workers had a lean library context, because OpenSSL 3.0 goes through every key manager
-  and decoder that its context has. Asking the key process is about 8 %, both ends together.
+- **Full handshake.** What is left is mostly what TLS needs: one ECDSA verification (the client's
+  signature; two more for a chain that was not validated before), one X25519 exchange, one signature,
+  which goes to the key process and back. Decoding the two certificates' public keys is about a tenth;
+  it was a third before workers had a lean library context, because OpenSSL 3.0 goes through every key
+  manager and decoder that its context has. Asking the key process is about 8 %, both ends together.
 - **Resumed handshake.** Sessions are kept by us and named by a short identifier, one for each
   handshake. The library's own encrypted tickets hold the client's certificate, which is decoded
   again for each ticket that is issued; stock peers issue two. Each resumption is admitted anew.
@@ -151,6 +152,10 @@ By samples of `perf` in a run of its own, share of all our CPU; and by process.
   needed. Sessions kept for resumption share the certificates. The kernel's socket buffers are not
   counted, for nobody.
 
+## Along what grows
+
+{axes}
+
 ## What is measured, and how
 
 - The proxy has CPU 0 for itself, the generator (`tests/bench/mtls_load.c`) and the service behind
@@ -158,7 +163,8 @@ By samples of `perf` in a run of its own, share of all our CPU; and by process.
 - {version}, {cipher}, X25519, {alg}: root, intermediate, leaf on both sides. The proxy verifies the
   client against the root; the client verifies the proxy.
 - A *handshake* is: connect, handshake, one byte echoed by the service (so the certificate was
-  accepted), close; {handshakes} of them, 32 at a time. Bulk: {bulk_mib} MiB for each of 4
+  accepted), close; {handshakes} of them, 32 at a time, all by one client, or each by a client with a
+  certificate of its own that is never seen again. Bulk: {bulk_mib} MiB for each of 4
   connections, or the same in all over 64. Messages: {pings}. Idle: {idle} connections after one byte
   each, memory as PSS over all processes.
 - Before each measurement the runner proves that the peer does mutual authentication: the right
@@ -167,7 +173,11 @@ By samples of `perf` in a run of its own, share of all our CPU; and by process.
 - Every peer is a fresh process in every round. The first 100 connections are not counted.
 - Ours runs with its log on, one line for each connection, as it does by default; HAProxy and nginx
   here write none. Ours checks a policy for every connection and keeps its private key in another
-  process; theirs do neither.
+  process; theirs do neither. stunnel has a thread for each connection, and is pinned to one processor like
+  the rest.
+- *Along what grows*: one run of its own. Knocks are connections that send a hello and nothing more, at a
+  steady rate, by `tests/bench/knock.c`; the messages measured then go over eight connections that stood
+  before. What two workers do is computed from CPU, for two processors hold no generator beside them.
 - Tuned: {tuned}.
 - Caveats: the machine also did other work (load average {load}), so absolute figures wobble
   and ratios are what counts; one machine, one kernel; the CPU of an idle HAProxy differs much between
@@ -178,8 +188,8 @@ By samples of `perf` in a run of its own, share of all our CPU; and by process.
 |---|---|
 {versions}
 
-To repeat it: `./dev bench --write`. `--json FILE` keeps every value, `--from FILE` writes the page
-again from it.
+To repeat it: `./dev bench --json FILE`, then `./dev bench --axes --merge FILE --write`. `--from FILE` writes
+the page again from what `--json` kept.
 """
 
 
@@ -188,7 +198,7 @@ def page(measured):
     sizes = {k: f"{v:,}" for k, v in around["sizes"].items()}
     return PAGE.format(
         table=table(measured["results"]), behind=behind(measured["results"]),
-        where=where_table(measured),
+        where=where_table(measured), axes=report_axes.tables(measured.get("axes", {})) or "Not measured.",
         tuned="; ".join(f"{peer}: {what}" for peer, what in TUNING.items()),
         versions="\n".join(f"| {k} | {v} |" for k, v in around["versions"].items()),
         **sizes, **{k: v for k, v in around.items() if k not in ("sizes", "versions")})

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Measures mutual beside HAProxy and nginx: the CPU that the proxy's processes use per operation.
+"""Measures mutual beside HAProxy, nginx, hitch and stunnel: the CPU that the proxy's processes use per
+operation.
 
 The proxy is alone on CPU 0, the load generator and the backend are on CPU 1, everything is on
 127.0.0.1. Rounds are interleaved, every round starts fresh processes; medians and ratios are
 printed, and with --write they become docs/performance.md and its chart. All processes of a proxy
-count.
+count. With --axes it measures instead how cost follows what axes.py names.
 
 It ends, loudly, when a peer did other work than the rest: let somebody in without a certificate or
 with a stranger's, spoke another version or cipher, resumed where it should not have or did not
@@ -26,15 +27,21 @@ import sys
 import tempfile
 import time
 
+import axes
+import proxies
 import report
+import report_axes
 import revoked
-from proxies import PEERS, VERSIONS
 
 HERE = pathlib.Path(__file__).resolve().parent
-VERSION, CIPHER = "TLSv1.3", "TLS_AES_256_GCM_SHA384"  # the generator offers nothing else
+# tls: what the generator offers and nothing else, and how it says so
+OFFERS = {"1.3": ("TLSv1.3", ["TLS_AES_256_GCM_SHA384"], ""),
+          "1.2": ("TLSv1.2", ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384"],
+                  "-2 -G X25519:P-256 -x ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384")}
 # mode: (arguments of mtls_load, what its answer is counted by)
 MODES = {
     "full": ("-m hs -V -c 32 -n {handshakes} -w 4", ["cpu_us_per_op"]),
+    "unseen": ("-m hs -V -U {pki}/{alg}-inter.key -c 32 -n {handshakes} -w 4", ["cpu_us_per_op"]),
     "resumed": ("-m resume -V -c 32 -n {handshakes} -w 4", ["cpu_us_per_op"]),
     "up4": ("-m up -c 4 -b {bulk}", ["cpu_s_per_gib"]),
     "down4": ("-m down -c 4 -b {bulk}", ["cpu_s_per_gib"]),
@@ -44,15 +51,22 @@ MODES = {
     "ping1000": ("-m ping -s 64 -c 1000 -n {pings} -w 20", ["cpu_us_per_op"]),
     "idle": ("-m hold -V -c {idle} -b 1 -H 3", ["pss_kib_per_conn", "idle_cpu_us_per_s"]),
 }
+# ... and those that only the axes need
+AXIS_MODES = {
+    "latency": "-m hs -V -c {parallel} -n {handshakes} -w 4",
+    "flooded": "-m ping -s 64 -c 8 -n {pings} -w 50 -W 1000",
+}
 
 
 # ---- processes ------------------------------------------------------------------------------------
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def family(pid):
@@ -78,7 +92,12 @@ def cpu_seconds(pid):
     return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
-def wait_for(port, process, seconds=10):
+def pss_kib(pid):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+
+
+def wait_for(port, process, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -141,17 +160,25 @@ class Bench:
         self.results = {}  # figure -> peer -> values, one a round
         self.where = {}    # mode -> share of each part, ours only
         self.roles = {}    # mode -> share of each of our processes
+        self.axes = {}     # axis -> mode, figure -> peer -> label -> values
         subprocess.run([HERE / "pki.sh", self.pki], check=True)
 
-    def load(self, arguments, front, pids=(), who="client", quiet=False):
-        """Runs the generator; its answer, or None when it failed and that was to be quiet."""
+    def command(self, arguments, front, point, who="client"):
         o = self.options
-        sizes = {"handshakes": o.handshakes, "pings": o.pings, "bulk": o.bulk << 20,
-                 "bulk64": (o.bulk << 20) // 16, "idle": o.idle}
-        command = (["taskset", "-c", "1", str(self.tools / "mtls_load")]
-                   + shlex.split(arguments.format(**sizes))
-                   + ["-A", f"{self.pki}/{o.alg}-root.crt", "-C", f"{self.pki}/{o.alg}-{who}.chain",
-                      "-K", f"{self.pki}/{o.alg}-{who}.key", "-t", f"127.0.0.1:{front}", "-d", "300"])
+        words = ["taskset", "-c", "0,1" if point["workers"] > 1 else "1", str(self.tools / "mtls_load")]
+        words += shlex.split(arguments.format(
+            handshakes=o.handshakes, pings=o.pings, bulk=o.bulk << 20, bulk64=(o.bulk << 20) // 16,
+            pki=self.pki, **{"idle": o.idle, "parallel": 32, **point}))
+        words += ["-t", f"127.0.0.1:{front}", "-d", "300"]
+        if point["side"] == "out":
+            return words + ["-P"]
+        pair = f"{self.pki}/{point['alg']}-{who}"
+        return (words + shlex.split(OFFERS[point["tls"]][2])
+                + ["-A", f"{self.pki}/{point['alg']}-root.crt", "-C", f"{pair}.chain", "-K", f"{pair}.key"])
+
+    def load(self, arguments, front, point, pids=(), who="client", quiet=False):
+        """Runs the generator; its answer, or None when it failed and that was to be quiet."""
+        command = self.command(arguments, front, point, who)
         if pids:
             command += ["-p", ",".join(map(str, pids))]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False,
@@ -162,87 +189,142 @@ class Bench:
             return None
         raise SystemExit(f"failed: {' '.join(command)}\n{done.stdout}")
 
-    def prove(self, peer, front):
+    def flood(self, arguments, front, point):
+        """Runs the generator, and from the moment its connections stand, somebody who knocks."""
+        able = self.load("-m hs -V -c 32 -n 300 -w 1", front, point)["ops_per_s"]
+        rate = point["knocks"] * able
+        with subprocess.Popen(self.command(arguments, front, point), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as load:
+            while load.poll() is None and "WARM" not in load.stderr.readline():
+                pass
+            knocker = rate and subprocess.Popen(
+                ["taskset", "-c", "1", str(self.tools / "knock"), "-t", f"127.0.0.1:{front}", "-r",
+                 str(rate), "-d", "100"], stdout=subprocess.DEVNULL)
+            answer, errors = load.communicate()
+            if knocker:
+                knocker.terminate()
+                knocker.wait()
+        if load.returncode != 0:
+            raise SystemExit(f"failed under {rate:.0f} knocks a second:\n{errors}{answer}")
+        return json.loads(answer)
+
+    def prove(self, peer, front, point):
         """The peer does mutual authentication: it takes the right certificate, before and after it
-        refused to do without one and to take a stranger's."""
-        self.load("-m hs -c 1 -n 4", front)
-        if self.load("-m hs -X -c 1 -n 1", front, quiet=True) is not None:
-            raise SystemExit(f"{peer} let a client in without a certificate")
-        if self.load("-m hs -c 1 -n 1", front, who="stranger", quiet=True) is not None:
-            raise SystemExit(f"{peer} let a stranger's certificate in")
-        self.load("-m hs -c 8 -n 100", front)  # and one-time costs are not the connection's
+        refused to do without one and to take a stranger's. Of an outbound the service behind tells,
+        for it asks everybody for a certificate."""
+        self.load("-m hs -c 1 -n 4", front, point)
+        if point["side"] == "in":
+            if self.load("-m hs -X -c 1 -n 1", front, point, quiet=True) is not None:
+                raise SystemExit(f"{peer} let a client in without a certificate")
+            if self.load("-m hs -c 1 -n 1", front, point, who="stranger", quiet=True) is not None:
+                raise SystemExit(f"{peer} let a stranger's certificate in")
+        self.load("-m hs -c 8 -n 100", front, point)  # and one-time costs are not the connection's
 
-    def judge(self, peer, mode, found):
+    def judge(self, peer, mode, found, point):
         """What was measured is what was meant."""
-        wanted = {"version": VERSION, "cipher": CIPHER, "failed": 0}
-        if mode in ("full", "resumed"):
-            wanted["ops"] = self.options.handshakes
-            wanted["resumed"] = self.options.handshakes if mode == "resumed" else 0
+        version, ciphers, _ = OFFERS[point["tls"]]
+        wanted = {"version": [version], "cipher": ciphers, "failed": [0]}
+        if point["side"] == "out":
+            wanted = {"failed": [0]}
+        if mode in ("full", "unseen", "resumed"):
+            wanted["ops"] = [self.options.handshakes]
+            wanted["resumed"] = [self.options.handshakes if mode == "resumed" else 0]
         if mode == "idle":
-            wanted["live"] = self.options.idle
-        for key, value in wanted.items():
-            if found.get(key) != value:
-                raise SystemExit(f"{peer}, {mode}: {key} is {found.get(key)}, {value} was meant")
+            wanted["live"] = [point.get("idle", self.options.idle)]
+        for key, values in wanted.items():
+            if found.get(key) not in values:
+                raise SystemExit(f"{peer}, {mode}: {key} is {found.get(key)}, {values} was meant")
 
-    def measure(self, peer, mode, front, proxy, tmp):
-        arguments = MODES[mode][0]
-        self.prove(peer, front)
+    def measure(self, peer, mode, front, proxy, tmp, point):
+        arguments = MODES[mode][0] if mode in MODES else AXIS_MODES[mode]
+        self.prove(peer, front, point)
         if mode.startswith(("up", "down")):
-            self.load(arguments, front)  # a guest may have given free pages back: touch them
+            self.load(arguments, front, point)  # a guest may have given free pages back: touch them
         pids = family(proxy.pid)
         before = {pid: cpu_seconds(pid) for pid in pids}
-        found = self.load(arguments, front, pids)
+        if "knocks" in point:
+            found = self.flood(arguments, front, point)
+        else:
+            found = self.load(arguments, front, point, pids)
         if family(proxy.pid) != pids:
             raise SystemExit(f"{peer}, {mode}: its processes changed while it was measured")
-        self.judge(peer, mode, found)
-        if peer == "mutual" and mode not in self.roles:
+        self.judge(peer, mode, found, point)
+        found["pss_mib"] = sum(pss_kib(pid) for pid in pids) / 1024
+        if peer == "mutual" and mode not in self.roles and mode in MODES:
             used = {process_name(pid): cpu_seconds(pid) - before[pid] for pid in pids}
             self.roles[mode] = {k: 100 * v / sum(used.values()) for k, v in used.items()}
             if mode != "idle":
                 profile = Profile(pids, tmp)  # a run of its own: perf costs something too
-                self.load(arguments, front)
+                self.load(arguments, front, point)
                 profile.end()
                 self.where[mode] = profile.shares
         return found
 
-    def one(self, peer, mode, back):
-        template, command, holes = PEERS[peer]
-        front = free_port()
-        with tempfile.TemporaryDirectory(dir=self.directory) as tmp:
-            values = {"front": front, "back": back, "pki": self.pki, "alg": self.options.alg,
-                      "tmp": tmp, "conf": f"{tmp}/conf", "build": self.options.build, **holes}
-            pathlib.Path(values["conf"]).write_text(template.format(**values), encoding="utf-8")
-            with open(f"{tmp}/err", "w+", encoding="utf-8") as errors:
-                proxy = subprocess.Popen(["taskset", "-c", "0"] + shlex.split(command.format(**values)),
-                                         stdout=errors, stderr=errors)
-                try:
-                    wait_for(front, proxy)
-                    time.sleep(0.3)
-                    return self.measure(peer, mode, front, proxy, tmp)
-                except SystemExit:
-                    errors.seek(0)
-                    sys.stderr.write(errors.read()[-3000:])
-                    raise
-                finally:
-                    stop(proxy)
+    @contextlib.contextmanager
+    def running(self, command, port, cpus, tmp):
+        """A process that listens there; what it says is shown when something fails."""
+        with open(f"{tmp}/err-{port}", "w+", encoding="utf-8") as errors:
+            process = subprocess.Popen(["taskset", "-c", cpus] + shlex.split(command),
+                                       stdout=errors, stderr=errors)
+            try:
+                wait_for(port, process)
+                time.sleep(0.3)
+                yield process
+            except SystemExit:
+                errors.seek(0)
+                sys.stderr.write(errors.read()[-3000:])
+                raise
+            finally:
+                stop(process)
+
+    def one(self, peer, mode, back, changed=None):
+        point = {**proxies.POINT, "alg": self.options.alg, **(changed or {})}
+        ports = free_ports(point["listeners"])
+        with tempfile.TemporaryDirectory(dir=self.directory) as tmp, contextlib.ExitStack() as stack:
+            if point["side"] == "out":
+                service = free_ports(1)[0]
+                stack.enter_context(self.running(
+                    proxies.tls_service(point, service, back, tmp, self.pki), service, "1", tmp))
+                back = service
+            command = proxies.write(peer, point, ports, tmp, back=back, pki=self.pki,
+                                    build=self.options.build)
+            cpus = "0,1" if point["workers"] > 1 else "0"
+            proxy = stack.enter_context(self.running(command, ports[0], cpus, tmp))
+            return self.measure(peer, mode, ports[0], proxy, tmp, point)
+
+    def round_of_modes(self, number, back):
+        for mode in self.options.modes.split(","):
+            for peer in self.options.peers.split(","):
+                found = self.one(peer, mode, back)
+                for figure in MODES[mode][1]:
+                    key = mode if figure != "idle_cpu_us_per_s" else "idlecpu"
+                    self.results.setdefault(key, {}).setdefault(peer, []).append(found[figure])
+                    print(f"round {number + 1} {key:9} {peer:14} {found[figure]:10.3f}", flush=True)
+
+    def round_of_axes(self, number, back):
+        wanted = self.options.axes.split(",")
+        for name, axis in axes.axes(self.options.idle_most).items():
+            if name not in wanted and wanted != ["all"]:
+                continue
+            for mode in axis.modes:
+                for label, changed in axis.points:
+                    for peer in axis.peers:
+                        found = self.one(peer, mode, back, changed)
+                        for figure in axis.figures:
+                            row = self.axes.setdefault(name, {}).setdefault(f"{mode} {figure}", {})
+                            row.setdefault(peer, {}).setdefault(str(label), []).append(found[figure])
+                            print(f"round {number + 1} {name:9} {label!s:8} {mode:8} {peer:14} {figure} "
+                                  f"{found[figure]:.3f}", flush=True)
 
     def run(self):
-        back = free_port()
-        backend = subprocess.Popen(["taskset", "-c", "1", str(self.tools / "load_backend"),
-                                    "-p", str(back)])
-        try:
-            wait_for(back, backend)
+        back = free_ports(1)[0]
+        with tempfile.TemporaryDirectory(dir=self.directory) as tmp, self.running(
+                f"{self.tools}/load_backend -p {back}", back, "1", tmp):
             for number in range(self.options.rounds):
-                for mode in self.options.modes.split(","):
-                    for peer in self.options.peers.split(","):
-                        found = self.one(peer, mode, back)
-                        for figure in MODES[mode][1]:
-                            key = mode if figure != "idle_cpu_us_per_s" else "idlecpu"
-                            self.results.setdefault(key, {}).setdefault(peer, []).append(found[figure])
-                            print(f"round {number + 1} {key:9} {peer:14} {found[figure]:10.3f}",
-                                  flush=True)
-        finally:
-            stop(backend)
+                if self.options.axes:
+                    self.round_of_axes(number, back)
+                else:
+                    self.round_of_modes(number, back)
 
 
 # ---- the report -----------------------------------------------------------------------------------
@@ -258,24 +340,28 @@ def surroundings(options, load_before):
     cpu = [l.split(":")[1].strip() for l in open("/proc/cpuinfo", encoding="utf-8")
            if l.startswith("model name")]
     return {
-        "versions": {k: first_line(v.format(build=options.build)) for k, v in VERSIONS.items()},
+        "versions": {k: first_line(v.format(build=options.build)) for k, v in proxies.VERSIONS.items()},
         "cpu": f"{len(cpu)} x {cpu[0] if cpu else platform.machine()}",
         "load": f"{load_before[0]:.1f} before, {os.getloadavg()[0]:.1f} after",
         "date": time.strftime("%Y-%m-%d"),
-        "alg": {"ec": "ECDSA P-256", "rsa": "RSA-2048"}[options.alg],
+        "alg": {"ec": "ECDSA P-256", "rsa": "RSA-2048", "ed25519": "Ed25519"}[options.alg],
         "sizes": {"handshakes": options.handshakes, "pings": options.pings, "bulk_mib": options.bulk,
                   "idle": options.idle},
-        "version": VERSION, "cipher": CIPHER,
+        "version": OFFERS["1.3"][0], "cipher": OFFERS["1.3"][1][0],
     }
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build-release")
-    parser.add_argument("--peers", default="mutual,haproxy,nginx,haproxy-tuned,nginx-tuned")
+    parser.add_argument("--peers", default=",".join(proxies.PEERS))
     parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--axes", nargs="?", const="all", default="",
+                        help="measure along these axes of axes.py, or all of them")
+    parser.add_argument("--idle-most", type=int, default=9600,
+                        help="idle connections at the end of that axis; a proxy has two descriptors each")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--alg", choices=["ec", "rsa"], default="ec")
+    parser.add_argument("--alg", choices=["ec", "rsa", "ed25519"], default="ec")
     parser.add_argument("--handshakes", type=int, default=4000)
     parser.add_argument("--pings", type=int, default=150000)
     parser.add_argument("--bulk", type=int, default=256, help="MiB per connection of the up4, down4 modes")
@@ -305,7 +391,7 @@ def measure_all(options):
     with tempfile.TemporaryDirectory(prefix="mutual-bench-") as directory:
         bench = Bench(options, directory)
         bench.run()
-    return {"results": bench.results, "where": bench.where, "roles": bench.roles,
+    return {"results": bench.results, "where": bench.where, "roles": bench.roles, "axes": bench.axes,
             "surroundings": surroundings(options, load_before)}
 
 
@@ -331,18 +417,20 @@ def main():
     if options.source:
         measured = json.loads(pathlib.Path(options.source).read_text(encoding="utf-8"))
     else:
-        if not options.no_micro:
+        if not options.no_micro and not options.axes:
             run_micro(options.build)
         if options.micro:
             return
         measured = measure_all(options)
     if options.merge:
         earlier = json.loads(pathlib.Path(options.merge).read_text(encoding="utf-8"))
-        for part in ("results", "where", "roles"):
-            measured[part] = {**earlier[part], **measured[part]}
+        for part in ("results", "where", "roles", "axes"):
+            measured[part] = {**earlier.get(part, {}), **measured[part]}
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(measured, indent=1), encoding="utf-8")
-    print("\n" + report.table(measured["results"]))
+    if measured["results"]:
+        print("\n" + report.table(measured["results"]))
+    print("\n" + report_axes.tables(measured.get("axes", {})))
     if options.write:
         docs = HERE.parent.parent / "docs"
         docs.mkdir(exist_ok=True)

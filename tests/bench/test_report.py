@@ -4,6 +4,7 @@ import xml.dom.minidom
 import pytest
 
 import report
+import report_axes
 
 RESULTS = {
     "full": {"mutual": [500.0, 510.0, 900.0], "haproxy": [1000.0, 1020.0, 1800.0],
@@ -32,9 +33,26 @@ def test_a_peer_that_is_ahead_is_named():
     assert "full mutual handshake" not in told
 
 
+AXES = {
+    "workers": {"full cpu_us_per_op": {"mutual": {"1": [100.0], "2": [104.0]}, "nginx-tuned": {"1": [9.0], "2": [9.0]}}},
+    "grants": {"full cpu_us_per_op": {"mutual": {"1": [100.0], "1000": [100.0], "100000": [121.0]}}},
+    "alg": {"full cpu_us_per_op": {"mutual": {"P-256": [100.0], "RSA-2048": [150.0]}}},
+}
+
+
+def test_every_axis_has_its_slope():
+    text = report_axes.tables(AXES)
+    assert "× 1.50 in all" in text          # names have no tenfold
+    assert "× 1.04 per tenfold" in text     # 1.21 over five tenfolds
+    assert "Two workers of mutual do 1.92 times" in text
+    assert report_axes.slope(["0", "10"], [100.0, 150.0]) == "× 1.50 in all"
+    assert report_axes.slope(["1", "10"], [0.0, 5.0]) == "–"
+
+
 def test_the_page_and_the_chart_are_whole():
     measured = {
         "results": RESULTS,
+        "axes": AXES,
         "where": {"full": {"[kernel.kallsyms]": 20.0, "libcrypto.so.3": 60.0}},
         "roles": {"full": {"worker": 95.0, "keys": 5.0}},
         "surroundings": {
@@ -44,6 +62,6 @@ def test_the_page_and_the_chart_are_whole():
         },
     }
     page = report.page(measured)
-    assert "| full mutual handshake | 20 % | 60 % |" in page and "{" not in page
+    assert "| full mutual handshake, client seen before | 20 % | 60 % |" in page and "{" not in page
     assert "4,000 of them" in page
     xml.dom.minidom.parseString(report.chart(RESULTS))

@@ -102,6 +102,26 @@ static void interest_can_change_and_end(void **state)
     (void)close(pair[1]);
 }
 
+/* The descriptor is closed first; the slot is another's then, and the number too. */
+static void a_closed_descriptor_is_forgotten(void **state)
+{
+    (void)state;
+    int pair[2];
+    struct end a = {.calls = 0};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+        assert_ok(reactor_watch(reactor, pair[0], EVENT_READ, count_call, &a, &a.watch, &err),
+                  &err);
+        (void)close(pair[1]);
+        (void)close(pair[0]);
+        reactor_forget(reactor, &a.watch);
+        assert_true(a.watch == EVENT_NO_WATCH);
+        reactor_forget(reactor, &a.watch);
+        assert_ok(reactor_turn(reactor, 0, &err), &err);
+        assert_int_equal(a.calls, 0);
+    }
+}
+
 static void note_time(void *owner)
 {
     *(int64_t *)owner = reactor_now_ns(reactor);
@@ -219,5 +239,6 @@ static void no_memory_is_reported(void **state)
 
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 UNIT_MAIN(CASE(a_stale_event_never_reaches_a_reused_slot), CASE(interest_can_change_and_end),
-          CASE(timers_are_never_early_and_wake_the_loop), CASE(deferred_work_runs_once_a_turn),
-          CASE(signals_are_events), CASE(idle_costs_nothing), CASE(no_memory_is_reported))
+          CASE(a_closed_descriptor_is_forgotten), CASE(timers_are_never_early_and_wake_the_loop),
+          CASE(deferred_work_runs_once_a_turn), CASE(signals_are_events), CASE(idle_costs_nothing),
+          CASE(no_memory_is_reported))

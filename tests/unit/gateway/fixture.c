@@ -14,11 +14,13 @@
 
 #include "gateway/live_internal.h"
 #include "identity/identity.h"
+#include "session/session.h"
 
 #define FIRST_S INT64_C(86400)        /* certificates of tests do not depend on today */
 #define LAST_S  INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
 struct home home;
+struct fixture_options fixture_options;
 
 static struct pki *make_root(void)
 {
@@ -111,8 +113,12 @@ static void fill_service(struct generation *generation, struct service *service,
     struct mutual_error err = {0};
     struct config_address written = {.kind = CONFIG_ADDRESS_UNIX, .path = home.path};
     struct mutual_identity *identity = identity_of(home.server);
-    struct mutual_context_options options = {
-        .rules = &facts->rules, .identities = &identity, .identity_count = 1};
+    struct mutual_context_options options = {.rules = &facts->rules,
+                                             .identities = &identity,
+                                             .identity_count = 1,
+                                             .cache = fixture_options.cache};
+    const struct mu_context_extras extras = {.libctx = fixture_options.libctx,
+                                             .known = fixture_options.known};
     *service = (struct service){.generation = generation,
                                 .facts = facts,
                                 .door = service,
@@ -121,7 +127,7 @@ static void fill_service(struct generation *generation, struct service *service,
                                 .targets = {.count = 1},
                                 .max = 100};
     assert_true(address_literal(&written, &service->targets.items[0]));
-    assert_ok(mutual_context_new(&options, &service->context, &err), &err);
+    assert_ok(mu_context_new(&options, &extras, &service->context, &err), &err);
     mutual_identity_unref(identity);
 }
 
@@ -154,6 +160,9 @@ static void make_worker(void)
     worker->pool = pool_new(8);
     assert_ok(reactor_new(&worker->reactor, &err), &err);
     assert_ok(keys_client_new(worker->reactor, &worker->keys, &err), &err);
+    assert_ok(gate_init(&worker->gate, worker, &err), &err);
+    gate_limit(&worker->gate,
+               &(struct config_flood){.handshakes = 64, .waiting = 64, .per_source = 64}, 100);
     assert_ok(ipc_pair(ends, &err), &err);
     assert_ok(ipc_channel_new(ends[0], IPC_WORKER, IPC_PARENT, &home.child.parent, &err), &err);
     assert_ok(ipc_channel_new(ends[1], IPC_PARENT, IPC_WORKER, &home.parent, &err), &err);
@@ -206,6 +215,7 @@ void fixture_done(void)
     stock_done(&home.worker.stock);
     mutual_context_unref(home.service.context);
     meters_done(&home.worker.meters);
+    gate_done(&home.worker.gate);
     keys_client_free(home.worker.keys);
     reactor_free(home.worker.reactor);
     sightings_free(home.worker.sightings);
@@ -322,7 +332,8 @@ static void make_context(struct knock *knock, const struct pki *who)
     struct mutual_context_options options = {.rules = &knock->rules,
                                              .identities = &identity,
                                              .identity_count = identity == NULL ? 0 : 1,
-                                             .server_name = "localhost"};
+                                             .server_name = "localhost",
+                                             .cache = fixture_options.client_cache};
     assert_ok(mutual_context_new(&options, &knock->context, &err), &err);
     mutual_identity_unref(identity);
 }

@@ -40,6 +40,14 @@ struct home {
 };
 extern struct home home;
 
+/* All NULL unless a program sets them before fixture_init; borrowed. */
+struct fixture_options {
+    struct ossl_lib_ctx_st *libctx;            /* of the worker          */
+    struct mu_known *known;                    /* of the worker          */
+    struct mutual_cache *cache, *client_cache; /* of the worker and of everybody who knocks */
+};
+extern struct fixture_options fixture_options;
+
 /* An inbound "db" before the service at home.path, where spiffe://example.org/client has a grant.
  * Change home.inbound.timeouts and so on before the first knock. */
 void fixture_init(void);

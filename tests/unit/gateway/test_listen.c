@@ -9,7 +9,10 @@
 #include "process/process.h"
 #include "unit.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +39,28 @@ static void workers_have_a_socket_each(void **state)
     assert_int_equal(binding->count, 2);
     assert_true(binding_fd(binding, 0) != binding_fd(binding, 1));
     binding_unref(binding_ref(binding));
+    binding_unref(binding);
+}
+
+static void who_is_accepted_does_not_wait_for_more(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct binding *binding = NULL;
+    int no_delay = 0;
+    socklen_t len = sizeof no_delay;
+    assert_ok(bind_to("127.0.0.1:0", true, &binding, &err), &err);
+    (void)close(binding->fds[1]); /* so that the kernel has no choice */
+    binding->count = 1;
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(
+        connect(client, (struct sockaddr *)&binding->address.socket, binding->address.len), 0);
+    int accepted = accept4(binding_fd(binding, 0), NULL, NULL, SOCK_CLOEXEC);
+    assert_int_not_equal(accepted, -1);
+    assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &no_delay, &len), 0);
+    assert_true(no_delay != 0);
+    (void)close(accepted);
+    (void)close(client);
     binding_unref(binding);
 }
 
@@ -71,5 +96,5 @@ static void plaintext_stays_on_this_machine(void **state)
     binding_unref(binding);
 }
 
-UNIT_MAIN(UNIT_CASE(workers_have_a_socket_each), UNIT_CASE(a_taken_port_is_named),
-          UNIT_CASE(plaintext_stays_on_this_machine))
+UNIT_MAIN(UNIT_CASE(workers_have_a_socket_each), UNIT_CASE(who_is_accepted_does_not_wait_for_more),
+          UNIT_CASE(a_taken_port_is_named), UNIT_CASE(plaintext_stays_on_this_machine))

@@ -267,9 +267,112 @@ static void a_missing_proof_is_never_borne(void **state)
     tls_pair_done(&pair);
 }
 
+/* ---- chains that were validated before ------------------------------------------------------- */
+
+static struct mu_known *give_known(struct tls_pair *pair)
+{
+    struct mu_known *known = mu_known_new(10);
+    pair->server.extras.known = known;
+    pair->client.extras.known = known;
+    return known;
+}
+
+static void both_chains_are_kept_and_found(void **state)
+{
+    (void)state;
+    for (int tls12 = 0; tls12 < 2; tls12++) {
+        struct tls_pair pair;
+        tls_pair_init(&pair);
+        pair.client.tls12 = tls12 != 0;
+        struct mu_known *known = give_known(&pair);
+        tls_pair_open(&pair);
+        assert_int_equal(mu_known_count(known), 2);
+        struct mutual_chain *client = mutual_chain_ref(pair.server.session->chain);
+        struct mutual_chain *server = mutual_chain_ref(pair.client.session->chain);
+        tls_pair_hang_up(&pair);
+        tls_pair_open(&pair);
+        tls_pair_talk(&pair);
+        assert_int_equal(mu_known_count(known), 2);
+        assert_ptr_equal(pair.server.session->chain, client); /* the very one */
+        assert_ptr_equal(pair.client.session->chain, server);
+        assert_true(mutual_session_evidence(pair.server.session)->proved);
+        mutual_chain_unref(client);
+        mutual_chain_unref(server);
+        tls_pair_done(&pair);
+        mu_known_unref(known);
+    }
+}
+
+/* What was found is judged like what was validated: by rules, lists and clock of now. */
+static void a_known_chain_is_admitted_anew(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct tls_pair pair;
+    tls_pair_init(&pair);
+    struct mu_known *known = give_known(&pair);
+    tls_pair_open(&pair);
+    tls_pair_hang_up(&pair);
+    struct mutual_policy *nobody = mutual_policy_new();
+    assert_ok(mutual_policy_freeze(nobody, &err), &err);
+    pair.server.rules.policy = nobody;
+    tls_pair_shake(&pair);
+    assert_int_equal(pair.server.io, MUTUAL_IO_DONE);
+    assert_false(mutual_session_admit(pair.server.session, pair.now_s)->allowed);
+    pair.server.rules.policy = pair.policy;
+    tls_pair_hang_up(&pair);
+    pair.now_s += 400 * PKI_DAY_S;
+    tls_pair_shake(&pair);
+    assert_true(pair.client.io == MUTUAL_IO_FAILED || pair.server.io == MUTUAL_IO_FAILED);
+    tls_pair_done(&pair);
+    mutual_policy_unref(nobody);
+    mu_known_unref(known);
+}
+
+/* The client's CertificateVerify, which TLS 1.2 sends in the clear; false: it is not there yet. */
+static bool spoil_signature(struct mu_buf *sent)
+{
+    enum { RECORD = 5, HANDSHAKE = 22, CERTIFICATE_VERIFY = 15 };
+    for (size_t at = 0; at + RECORD < sent->len;) {
+        size_t len = mu_get_be16(sent->data + at + 3);
+        if (sent->data[at] == HANDSHAKE && sent->data[at + RECORD] == CERTIFICATE_VERIFY) {
+            sent->data[at + RECORD + len - 1] ^= 1;
+            return true;
+        }
+        at += RECORD + len;
+    }
+    return false;
+}
+
+/* Whoever shows somebody else's certificates fills no table with them. */
+static void an_unproved_chain_is_not_kept(void **state)
+{
+    (void)state;
+    struct tls_pair pair;
+    tls_pair_init(&pair);
+    pair.client.tls12 = true;
+    struct mu_known *known = mu_known_new(10);
+    pair.server.extras.known = known;
+    tls_pair_start(&pair);
+    bool spoilt = false;
+    while (pair.server.io != MUTUAL_IO_FAILED) {
+        bool moved = tls_step(&pair, &pair.client, &pair.server);
+        spoilt = spoil_signature(&pair.client.out) || spoilt;
+        moved = tls_step(&pair, &pair.server, &pair.client) || moved;
+        assert_true(moved);
+    }
+    assert_true(spoilt);
+    assert_int_equal(pair.server.err.step, MUTUAL_STEP_CLIENT_CHECK);
+    assert_int_equal(mu_known_count(known), 0);
+    tls_pair_done(&pair);
+    mu_known_unref(known);
+}
+
 UNIT_MAIN(UNIT_CASE(bad_clients_are_refused_with_the_reason), UNIT_CASE(strangers_get_unknown_ca),
           UNIT_CASE(a_server_with_another_name_does_not_see_us),
           UNIT_CASE(a_clients_certificate_is_no_servers), UNIT_CASE(the_end_fails_closed),
           UNIT_CASE(the_observed_pass_as_nobody), UNIT_CASE(who_shows_nothing_is_observed_too),
           UNIT_CASE(the_good_are_known_while_observed),
-          UNIT_CASE(observed_sessions_end_with_the_mode), UNIT_CASE(a_missing_proof_is_never_borne))
+          UNIT_CASE(observed_sessions_end_with_the_mode), UNIT_CASE(a_missing_proof_is_never_borne),
+          UNIT_CASE(both_chains_are_kept_and_found), UNIT_CASE(a_known_chain_is_admitted_anew),
+          UNIT_CASE(an_unproved_chain_is_not_kept))

@@ -1,0 +1,67 @@
+"""What run.py measured along the axes of axes.py, as tables with the slope of every figure."""
+import math
+import statistics
+
+import axes
+
+UNITS = {"cpu_us_per_op": ("CPU µs each", 0), "pss_mib": ("MiB of all its processes", 1),
+         "pss_kib_per_conn": ("KiB each", 1), "idle_cpu_us_per_s": ("CPU µs a second, of all", 0),
+         "open_secs": ("s until all are open", 2), "p50_us": ("µs, median", 0),
+         "p99_us": ("µs, 99th of 100", 0), "ops_per_s": ("a second", 0)}
+MODES = {"full": "full handshake", "unseen": "handshake of a client never seen", "resumed": "resumed handshake",
+         "idle": "connections held", "latency": "full handshake, until the service has answered",
+         "flooded": "64-byte message and answer of established connections"}
+
+
+def slope(labels, values):
+    """How a figure follows its axis: per tenfold growth where the axis has numbers, else the last over
+    the first."""
+    first, last = values[0], values[-1]
+    if first <= 0 or last <= 0:
+        return "–"
+    numbers = [float(label) for label in labels] if all(label.isdigit() for label in labels) else []
+    if len(numbers) < 2 or numbers[0] == 0:
+        return f"× {last / first:.2f} in all"
+    tenfolds = math.log10(numbers[-1] / numbers[0])
+    return f"× {(last / first) ** (1 / tenfolds):.2f} per tenfold" if tenfolds > 1 else f"× {last / first:.2f} in all"
+
+
+def rows(by_peer, digits):
+    for peer, by_label in by_peer.items():
+        values = [statistics.median(v) for v in by_label.values()]
+        cells = " | ".join(f"{value:,.{digits}f}" for value in values)
+        yield f"| {peer} | {cells} | {slope(list(by_label), values)} |"
+
+
+def two_over_one(by_peer):
+    """What two workers do over what one does, of the CPU that each handshake costs."""
+    lines = []
+    for peer, by_label in by_peer.items():
+        if {"1", "2"} <= set(by_label):
+            one, two = (statistics.median(by_label[label]) for label in ("1", "2"))
+            lines.append(f"Two workers of {peer} do {2 * one / two:.2f} times the handshakes of one, by the CPU"
+                         " that each costs.")
+    return lines
+
+
+def table(name, axis, by_figure):
+    lines = [f"### {axis.what[0].upper()}{axis.what[1:]}", ""]
+    for figure, by_peer in by_figure.items():
+        mode, key = figure.split(" ")
+        unit, digits = UNITS[key]
+        labels = list(next(iter(by_peer.values())))
+        lines += [f"| {MODES[mode]}, {unit} | " + " | ".join(labels) + " | slope |",
+                  "|---" * (len(labels) + 2) + "|"]
+        lines += rows(by_peer, digits)
+        lines.append("")
+        if name == "workers" and mode == "full":
+            lines += [line + "\n" for line in two_over_one(by_peer)]
+    return lines
+
+
+def tables(measured):
+    lines = []
+    for name, axis in axes.axes(1).items():
+        if name in measured:
+            lines += table(name, axis, measured[name])
+    return "\n".join(lines)
