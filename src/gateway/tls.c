@@ -139,8 +139,8 @@ static bool is_gone(struct conn *conn, struct mutual_error *err)
     if (n == 0) {
         (void)mu_fail(err, MUTUAL_E_PEER_SILENT, "the client left without a word");
     } else if (n == -1 && errno != EAGAIN && errno != EINTR) {
-        (void)mu_fail_errno(err, MUTUAL_E_PEER_RESET, errno,
-                            "the connection was broken before its handshake began");
+        (void)mu_fail_errno(err, MUTUAL_E_PEER_SILENT, errno,
+                            "the client left before its handshake began");
     }
     return err->code != MUTUAL_OK;
 }

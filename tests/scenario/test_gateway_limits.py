@@ -97,7 +97,9 @@ def test_few_descriptors(gateway, pki, backend):
     for _ in range(200):
         raw = socket.create_connection(tuple(g.address().rsplit(":", 1)), timeout=10)
         held.append(raw)
-    g.event("connection_limit")
+    # who says nothing gives way to who comes later; where nobody has had his time, others wait
+    until(lambda: g.events("connection_limit") or
+          any("waited for its place" in (line["detail"] or "") for line in g.ends()))
     for raw in held:
         raw.close()
     with TlsClient(g.address(), context) as client:
