@@ -77,10 +77,23 @@ static const char machine_step[] =
 /* Events of earlier versions have no link; the chain begins behind them. */
 static const char link_step[] = "ALTER TABLE event ADD COLUMN link {bytes}";
 
+/* A page of what somebody answers for, and what of it ends next, at a million certificates. */
+static const char index_step[] =
+    "CREATE INDEX certificate_owner ON certificate (owner, not_after_s, id);"
+    "CREATE INDEX certificate_place ON certificate (place, not_after_s, id);"
+    "CREATE INDEX certificate_purpose ON certificate (purpose, not_after_s, id);"
+    "CREATE INDEX certificate_profile ON certificate (profile, not_after_s, id);"
+    "DROP INDEX certificate_end;"
+    "CREATE INDEX certificate_end ON certificate (not_after_s, id);"
+    "CREATE INDEX certificate_count ON certificate"
+    " (state, revoked_s, not_before_s, not_after_s);"
+    "CREATE INDEX event_certificate ON event (certificate_id)";
+
 static const struct store_migration steps[] = {
     {1, "issuers, certificates, names, events", first_step},
     {2, "which machine delivers", machine_step},
     {3, "a chain of events", link_step},
+    {4, "indexes for large stores", index_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

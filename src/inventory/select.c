@@ -50,19 +50,37 @@ struct condition {
     int64_t number;        /* else bound */
 };
 #define CONDITIONS_MAX 16
+#define SERIAL_MAX     20u /* RFC 5280 section 4.1.2.2 */
 
-static size_t list_conditions(const struct inventory_filter *f,
+/* The first serial behind all those that begin so: an index serves a range, and no substring. None
+ * when they begin with nothing but ff. */
+static struct mu_slice behind(struct mu_slice begin, uint8_t room[SERIAL_MAX])
+{
+    size_t len = begin.len < SERIAL_MAX ? begin.len : SERIAL_MAX;
+    if (len > 0) {
+        memcpy(room, begin.data, len);
+    }
+    while (len > 0 && room[len - 1] == 0xff) {
+        len--;
+    }
+    if (len > 0) {
+        room[len - 1]++;
+    }
+    return mu_slice_of(room, len);
+}
+
+static size_t list_conditions(const struct inventory_filter *f, struct mu_slice serial_end,
                               struct condition out[CONDITIONS_MAX])
 {
     const struct condition all[] = {
         {f->id != 0, "c.id = $%d", .number = f->id},
         {f->who != NULL,
-         "(c.name = $%1$d OR c.id IN"
-         " (SELECT certificate_id FROM certified_name WHERE value = $%1$d))",
+         "c.id IN (SELECT id FROM certificate WHERE name = $%1$d UNION"
+         " SELECT certificate_id FROM certified_name WHERE value = $%1$d)",
          .text = f->who},
         {f->serial.len != 0, "c.serial = $%d", .bytes = f->serial},
-        {f->serial_begin.len != 0, "substr(c.serial, 1, length($%1$d)) = $%1$d",
-         .bytes = f->serial_begin},
+        {f->serial_begin.len != 0, "c.serial >= $%d", .bytes = f->serial_begin},
+        {serial_end.len != 0, "c.serial < $%d", .bytes = serial_end},
         {f->fingerprint.len != 0, "c.fingerprint = $%d", .bytes = f->fingerprint},
         {f->owner != NULL, "c.owner = $%d", .text = f->owner},
         {f->place != NULL, "c.place = $%d", .text = f->place},
@@ -115,7 +133,8 @@ static bool prepare_rows(struct inventory *inventory, const struct inventory_fil
                          struct store_statement **ret_rows, struct mutual_error *err)
 {
     struct condition conditions[CONDITIONS_MAX];
-    size_t count = list_conditions(filter, conditions);
+    uint8_t room[SERIAL_MAX];
+    size_t count = list_conditions(filter, behind(filter->serial_begin, room), conditions);
     MU_AUTO(buf) struct mu_buf sql;
     mu_buf_init(&sql, 8192);
     mu_buf_text(&sql, RECORD_COLUMNS);
@@ -377,16 +396,17 @@ bool inventory_records_get(struct inventory *inventory, const struct inventory_f
 
 /* ---- counts ---------------------------------------------------------------------------------- */
 
+/* The index certificate_count holds all that is asked for, so no row is read. */
 bool inventory_count(struct inventory *inventory, int64_t now_s,
                      struct inventory_counts *ret_counts, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
     if (!store_prepare(inventory->store,
-                       "SELECT count(der),"
+                       "SELECT count(CASE WHEN state IN ('signed', 'delivered') THEN 1 END),"
                        " count(CASE WHEN state = 'delivered' AND revoked_s IS NULL"
                        "  AND not_before_s <= $1 AND not_after_s >= $1 THEN 1 END),"
-                       " count(CASE WHEN der IS NOT NULL AND revoked_s IS NULL"
+                       " count(CASE WHEN state IN ('signed', 'delivered') AND revoked_s IS NULL"
                        "  AND not_after_s < $1 THEN 1 END),"
                        " count(revoked_s),"
                        " count(CASE WHEN state IN ('reserved', 'signed') THEN 1 END),"
