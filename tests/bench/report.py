@@ -146,11 +146,11 @@ By samples of `perf` in a run of its own, share of all our CPU; and by process.
 - **Bulk.** AES-GCM and two copies by the kernel. Each system call moves 64 KiB.
 - **Small messages.** Four fifths are the kernel's: four system calls (receive and send, twice), none
   for changing interest or for timers.
-- **Idle connection.** No buffer is held. OpenSSL's connection object takes 7.5 KiB, its two session
-  objects 2, the client's two certificates as the library parsed them by estimate 10, our slot, session and
-  facts about 3; the rest is the allocator's, and what the handshakes that were under way at once
-  needed. Sessions kept for resumption share the certificates. The kernel's socket buffers are not
-  counted, for nobody.
+- **Idle connection.** No buffer is held, and none of OpenSSL's objects: the connection object goes when our
+  record layer takes over, and with it the client's certificates as the library parsed them. What is left
+  is our slot, the session, its two keys and the facts of the chain, which connections of one client
+  share; the rest is the allocator's, and what the handshakes that were under way at once needed. The
+  kernel's socket buffers are not counted, for nobody.
 
 ## Along what grows
 
