@@ -62,11 +62,11 @@ static void told(const struct cli *cli, const struct ca *ca, const struct invent
     if (!cli->json) {
         mu_buf_printf(out, "revoked  %s   serial %s, reason %s\n", record->name,
                       mu_buf_str(&serial), mu_reason_word(reason));
-        mu_buf_printf(
-            out,
-            "wrote    %s\n"
-            "next     reload every gateway that reads this list: systemctl reload mutual\n",
-            ca_crl_path(ca));
+        mu_buf_printf(out,
+                      "wrote    %s\n"
+                      "next     gateways that watch this file apply it now; to others: systemctl "
+                      "reload mutual\n",
+                      ca_crl_path(ca));
         return;
     }
     struct mu_json json;
