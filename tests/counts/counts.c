@@ -140,7 +140,7 @@ static const struct row {
 
 /* Known to run.py by its name. */
 void counted(void (*once)(void), uint64_t times);
-__attribute__((noinline, noclone)) void counted(void (*once)(void), uint64_t times)
+__attribute__((noinline)) void counted(void (*once)(void), uint64_t times)
 {
     for (uint64_t i = 0; i < times; i++) {
         once();
