@@ -56,7 +56,7 @@ class Life:
                   for who in sorted(self.reference.granted)]
         authority = self.house.directory / "authority"
         return {
-            "version": 1, "workers": 2,
+            "version": 1, "workers": 2, "watch": False,  # the reference takes rules when it is told to
             "trust": [{"name": "corp", "bundle": str(self.house.bundle),
                        "intermediates": str(self.house.issuer),
                        "revocation": {"crl": str(authority / "issuer.crl"), "required": False}}],

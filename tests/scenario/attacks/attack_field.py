@@ -57,7 +57,7 @@ class Field:
 
         root = self.pki.bundle
         return {
-            "version": 1, "workers": 1,
+            "version": 1, "workers": 1, "watch": False,
             "trust": [
                 trust("corp", root),
                 trust("strangers", self.pki.stranger.cert),
@@ -117,13 +117,19 @@ class Field:
 
     def session(self, gateway, listener, context, name="localhost"):
         """A session that is resumed where it was made; else the attack would prove nothing."""
+        ours = set()
         with TlsClient(gateway.address(listener), context, name) as client:
+            ours.add("%s:%d" % client.tls.getsockname())
             client.ask()
             session = client.tls.session
         with TlsClient(gateway.address(listener), context, name, session=session) as client:
+            ours.add("%s:%d" % client.tls.getsockname())
             client.ask()
             assert client.tls.session_reused
-            return client.tls.session
+            session = client.tls.session
+        # their lines are written before the attack's can be
+        until(lambda: ours <= {line["peer.addr"] for line in gateway.ends()})
+        return session
 
     # -- what is seen
 
