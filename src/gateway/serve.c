@@ -210,7 +210,12 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
 
 static void on_warning(void *owner, const struct supervised *child, const struct mutual_error *what)
 {
+    const struct parent *parent = owner;
     char text[64];
+    if (parent->stopping && parent->current == NULL) {
+        return; /* why it cannot start was said; that children go before they are told to is no news
+                 */
+    }
     (void)snprintf(text, sizeof text, "%s %u", child->role->name, child->index);
     parent_log(owner, CONFIG_LOG_WARNING, "process_warning", text, what);
 }
