@@ -90,6 +90,9 @@ bool ca_init(const struct ca_init_options *options,
              bool (*tell)(void *context, const struct ca_init_result *result,
                           struct mutual_error *err),
              void *context, struct ca_init_result *ret_result, struct mutual_error *err);
+/* This machine's name, by which interrupted deliveries are told apart; "localhost" when it has
+ * none. Constant. */
+const char *ca_machine(void);
 /* /var/lib/mutual for root, else mutual below $XDG_STATE_HOME or ~/.local/state. Appends. */
 bool ca_default_dir(struct mu_buf *out);
 /* Twenty characters without look-alikes in groups of five, more than 95 random bits. */

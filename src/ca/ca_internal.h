@@ -83,8 +83,6 @@ bool ca_recover(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutua
 bool ca_store_where(const char *dir, char **ret_where, struct mutual_error *err);
 /* Lets the directory DIR/authority point to a store elsewhere. */
 bool ca_store_point(const char *part_dir, const char *where, struct mutual_error *err);
-/* This machine's name, by which interrupted deliveries are told apart. Constant. */
-const char *ca_machine(void);
 
 /* Notes the audit's last link outside of the store, in that directory (audit.c). */
 bool ca_head_note(struct inventory *inventory, const char *part_dir, struct mutual_error *err);

@@ -94,11 +94,7 @@ const char *authority_who(void)
 
 const char *authority_place(void)
 {
-    static char name[128];
-    if (gethostname(name, sizeof name - 1) == -1 || name[0] == '\0') {
-        return "localhost";
-    }
-    return name;
+    return ca_machine();
 }
 
 const char *authority_day(int64_t time_s, char text[MU_TIME_TEXT])
