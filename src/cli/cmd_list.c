@@ -4,6 +4,7 @@
  * when they end.
  */
 #include "cli/authority_internal.h"
+#include "cli/denied_internal.h"
 #include "cli/usage_internal.h"
 
 #include <string.h>
@@ -11,7 +12,7 @@
 struct list_options {
     const char *dir, *owner, *place, *purpose, *profile;
     int64_t expiring_ns;
-    bool revoked, interrupted;
+    bool revoked, interrupted, denied;
 };
 
 #define O(field_) offsetof(struct list_options, field_)
@@ -52,6 +53,11 @@ static const struct cli_option list_table[] = {
      .kind = CLI_FLAG,
      .offset = O(interrupted),
      .help = "only those whose issuing was interrupted"},
+    {.name = "denied",
+     .kind = CLI_FLAG,
+     .offset = O(denied),
+     .help =
+         "the configuration's deny list instead: who is refused whoever issued the certificate"},
     {.name = NULL},
 };
 #undef O
@@ -359,10 +365,14 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     return good;
 }
 
-static int run_list(struct cli *cli, const void *options)
+static int run_list(struct cli *cli, const void *given)
 {
+    const struct list_options *options = given;
     struct mutual_error err = {0};
     bool none = false;
+    if (options->denied) {
+        return denied_list(cli, &err) ? CLI_YES : cli_fail(cli, &err);
+    }
     if (!run_list_with(cli, options, &none, &err)) {
         return cli_fail(cli, &err);
     }

@@ -185,6 +185,7 @@ static bool same_rules(const struct mutual_rules *a, const struct mutual_rules *
         pair[i].trust = NULL;
         pair[i].policy = NULL;
         pair[i].shadow_policy = NULL; /* it lets nobody in */
+        pair[i].deny = NULL;          /* of the generation of revocation */
         pair[i].expect = NULL;
         pair[i].trust_generation = 0;
         pair[i].revocation_generation = 0;

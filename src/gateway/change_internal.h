@@ -13,9 +13,9 @@
  *     for byte, else all connections of the service are marked;
  *   - the grant that let it in is there and gives the same, else its holders are marked; other
  *     grants cannot take away what this one gives, since grants only allow;
- *   - trust and revocation are those of before, or the peer's own evidence was put to the new ones
- *     by mutual_admit() itself, once for all its connections, and was allowed for as long.
- * Whatever is not of this kind is judged.
+ *   - trust, revocation and the deny list are those of before, or the peer's own evidence was put
+ * to the new ones by mutual_admit() itself, once for all its connections, and was allowed for as
+ * long. Whatever is not of this kind is judged.
  */
 #ifndef GATEWAY_CHANGE_INTERNAL_H
 #define GATEWAY_CHANGE_INTERNAL_H

@@ -260,10 +260,11 @@ static void finish_rules(const struct world *world, struct world_service *servic
     rules->policy = world->policy;
     rules->shadow_policy = service->inbound != NULL ? world->shadow : NULL;
     rules->policy_generation = world->policy_generation;
+    rules->deny = world->deny;
     if (service->trust != NULL) {
         rules->trust = service->trust->trust;
         rules->trust_generation = service->trust->trust_generation;
-        rules->revocation_generation = service->trust->revocation_generation;
+        rules->revocation_generation = world_revocation_generation(world, service->trust);
     }
 }
 
@@ -317,6 +318,7 @@ static void whole_free(struct world_whole *whole)
     }
     mutual_policy_unref(world->policy);
     mutual_policy_unref(world->shadow);
+    mutual_deny_unref(world->deny);
     config_free(whole->config);
     mu_arena_free(whole->arena);
     mu_free(whole);
@@ -331,12 +333,13 @@ static void build_everything(struct build *build)
         build_trust(build, &world->config->trusts[i], &world->trusts[world->trust_count++]);
     }
     build_policy(build);
+    build_deny(build);
     build_services(build);
 }
 
 static bool build_world(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                        int64_t now_s, bool check_keys, struct config_findings *findings,
-                        const struct world **ret_world)
+                        const struct world *before, int64_t now_s, bool check_keys,
+                        struct config_findings *findings, const struct world **ret_world)
 {
     size_t errors = findings->errors;
     struct world_whole *whole = mu_alloc(1, sizeof *whole);
@@ -345,7 +348,8 @@ static bool build_world(const struct config_snapshot *snapshot, const struct wor
                           .findings = findings,
                           .now_s = now_s,
                           .no_memory = whole == NULL,
-                          .lists = lists};
+                          .lists = lists,
+                          .before = before};
     if (whole != NULL) {
         atomic_init(&whole->refs, 1);
         whole->arena = mu_arena_new(WORLD_BYTES_MAX);
@@ -376,20 +380,20 @@ static bool build_world(const struct config_snapshot *snapshot, const struct wor
 bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world)
 {
-    return build_world(snapshot, NULL, now_s, false, findings, ret_world);
+    return build_world(snapshot, NULL, NULL, now_s, false, findings, ret_world);
 }
 
 bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                      int64_t now_s, struct config_findings *findings,
+                      const struct world *before, int64_t now_s, struct config_findings *findings,
                       const struct world **ret_world)
 {
-    return build_world(snapshot, lists, now_s, false, findings, ret_world);
+    return build_world(snapshot, lists, before, now_s, false, findings, ret_world);
 }
 
 bool world_check(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world)
 {
-    return build_world(snapshot, NULL, now_s, true, findings, ret_world);
+    return build_world(snapshot, NULL, NULL, now_s, true, findings, ret_world);
 }
 
 /* The count is the only part of a world that changes. */

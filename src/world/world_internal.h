@@ -23,6 +23,7 @@ struct build {
     int64_t now_s;
     bool no_memory;
     const struct world_lists *lists; /* NULL: from the bytes of the snapshot */
+    const struct world *before;      /* or NULL */
 };
 
 /* A running hash over parts; parts cannot run into each other. */
@@ -53,6 +54,7 @@ void build_same_chains(struct build *build, const struct world_service *listener
 /* The OCSP response of a server's chain: one that is no good is a finding and left out. */
 void build_staple(struct build *build, struct world_chain *chain);
 void build_policy(struct build *build);
+void build_deny(struct build *build);
 /* The patterns of a setting; what could not be parsed is left out. */
 size_t build_patterns(struct build *build, const struct config_mark *mark, const char *setting,
                       const struct config_pattern *patterns, size_t count,
