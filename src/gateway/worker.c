@@ -347,6 +347,7 @@ static bool on_status_wanted(struct worker *worker, struct ipc_message *message,
     uint32_t number = ipc_get_u32(&reader);
     MU_AUTO(buf) struct mu_buf payload;
     mu_buf_init(&payload, MU_LIMIT_MESSAGE_BYTES);
+    witness_tell(worker); /* who asks for the status may ask whom we saw next */
     ipc_put_u32(&payload, number);
     meters_write(&worker->meters, &payload);
     return ipc_reader_end(&reader, "status", err) &&
