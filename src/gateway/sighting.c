@@ -611,6 +611,7 @@ static void put_certificate(void *context, const struct sighting *seen)
     mu_json_string(json, "issuer", seen->issuer);
     mu_json_string(json, "serial", seen->serial);
     mu_json_bool(json, "let_in", seen->let_in);
+    mu_json_int(json, "first_s", seen->first_s);
     put_time(json, "last", seen->last_s);
     mu_json_int(json, "last_s", seen->last_s);
     mu_json_int(json, "count", (int64_t)seen->count);

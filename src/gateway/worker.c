@@ -137,6 +137,7 @@ static void swap(struct worker *worker)
         listeners_start(&worker->listeners);
     }
     change_begin(worker, old);
+    witness_stay(worker);
     answer(worker, coming->id, NULL);
     coming_done(coming);
     generation_unref(old);
