@@ -35,9 +35,9 @@ const char *api_channel_word(enum api_channel channel);
 /* Made by whoever accepted the connection from what was proved there; lives as long as it does. */
 struct api_caller {
     enum api_channel channel;
-    const char *listener;           /* name of the inbound that he came by, never NULL      */
-    const char *address;            /* of the peer, as text, never NULL                     */
-    const struct mu_cert *leaf;     /* API_MUTUAL: proved in the handshake; else NULL       */
+    const char *listener;            /* name of the inbound that he came by, never NULL      */
+    const char *address;             /* of the peer, as text, never NULL                     */
+    const struct mu_cert *leaf;      /* API_MUTUAL: proved in the handshake; else NULL       */
     const struct mutual_name *names; /* the leaf's typed identities                         */
     size_t name_count;
 };
@@ -111,9 +111,9 @@ void api_log(const struct api_world *world, const char *format, ...) MUTUAL_PRIN
 typedef void api_handle_fn(struct api_world *world, const struct api_request *request,
                            struct api_response *response);
 struct api_route {
-    const char *method;    /* "GET" answers HEAD too                                             */
-    const char *path;      /* exact, byte by byte; a "*" at the end stands for one byte or more  */
-    unsigned channels;     /* API_ON(API_TLS) | …; 0 answers nobody                              */
+    const char *method; /* "GET" answers HEAD too                                             */
+    const char *path;   /* exact, byte by byte; a "*" at the end stands for one byte or more  */
+    unsigned channels;  /* API_ON(API_TLS) | …; 0 answers nobody                              */
     const char *body_type; /* media type that the body must have, else 415; NULL: it is not
                               looked at                                                          */
     size_t body_max;       /* else 413; at most MU_LIMIT_API_BODY                                */

@@ -138,8 +138,8 @@ bool api_query(const struct http_head *head, const char *name, struct mu_buf *ou
     size_t len = strlen(name);
     while (rest.len > 0) {
         const uint8_t *end = memchr(rest.data, '&', rest.len);
-        struct mu_slice one = mu_slice_of(
-            rest.data, end != NULL ? (size_t)(end - rest.data) : rest.len);
+        struct mu_slice one =
+            mu_slice_of(rest.data, end != NULL ? (size_t)(end - rest.data) : rest.len);
         rest = mu_slice_of(rest.data + one.len + (end != NULL), rest.len - one.len - (end != NULL));
         if (one.len > len && memcmp(one.data, name, len) == 0 && one.data[len] == '=') {
             if (there) {

@@ -210,8 +210,8 @@ void api_reply_is_problem(const struct api_reply *reply, unsigned status, const 
     struct mu_slice type = {0};
     assert_true(http_field_find(&reply->head, "Content-Type", &type));
     assert_true(mu_slice_equal_text(type, "application/problem+json"));
-    json_t *json = json_loadb((const char *)reply->body.data, reply->body.len,
-                              JSON_REJECT_DUPLICATES, NULL);
+    json_t *json =
+        json_loadb((const char *)reply->body.data, reply->body.len, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(json);
     assert_int_equal(json_integer_value(json_object_get(json, "status")), status);
     assert_non_null(json_string_value(json_object_get(json, "type")));

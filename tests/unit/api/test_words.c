@@ -9,8 +9,8 @@ static struct http_head head_of(const char *target, const char *fields)
 {
     struct mutual_error err = {0};
     struct http_head head;
-    (void)snprintf(storage, sizeof storage, "GET %s HTTP/1.1\r\nHost: ca.example.org:8443\r\n%s\r\n",
-                   target, fields);
+    (void)snprintf(storage, sizeof storage,
+                   "GET %s HTTP/1.1\r\nHost: ca.example.org:8443\r\n%s\r\n", target, fields);
     assert_ok(http_request_parse(mu_slice_text(storage), &head, &err), &err);
     return head;
 }
@@ -26,9 +26,9 @@ static void basic_credentials_are_read(void **state)
         {"Authorization: Basic am9lOnNlY3JldA==\r\n", "joe", "secret"},
         {"Authorization: basic   am9lOmE6Yg==\r\n", "joe", "a:b"},
         {"Authorization: Basic OnNlY3JldA==\r\n", "", "secret"},
-        {"Authorization: Basic am9l\r\n", NULL, NULL},             /* no colon       */
-        {"Authorization: Basic am9lOgBi\r\n", NULL, NULL},         /* a NUL          */
-        {"Authorization: Basic am9lOnNlY3JldA\r\n", NULL, NULL},   /* no padding     */
+        {"Authorization: Basic am9l\r\n", NULL, NULL},              /* no colon       */
+        {"Authorization: Basic am9lOgBi\r\n", NULL, NULL},          /* a NUL          */
+        {"Authorization: Basic am9lOnNlY3JldA\r\n", NULL, NULL},    /* no padding     */
         {"Authorization: Basic am9l OnNlY3JldA==\r\n", NULL, NULL}, /* a blank inside */
         {"Authorization: Basic \r\n", NULL, NULL},
         {"Authorization: Bearer am9lOnNlY3JldA==\r\n", NULL, NULL},
@@ -57,10 +57,9 @@ static void parameters_are_decoded_once(void **state)
         const char *target;
         const char *value; /* of "q"; NULL: none */
     } rows[] = {
-        {"/", NULL},          {"/?q=a", "a"},         {"/?x=1&q=a+b%2f", "a b/"},
-        {"/?q=a&q=b", NULL},  {"/?qq=a", NULL},
-        {"/?q=%2525", "%25"}, {"/?q=%00", NULL},      {"/?q=", ""},
-        {"/?q", NULL},
+        {"/", NULL},         {"/?q=a", "a"},   {"/?x=1&q=a+b%2f", "a b/"},
+        {"/?q=a&q=b", NULL}, {"/?qq=a", NULL}, {"/?q=%2525", "%25"},
+        {"/?q=%00", NULL},   {"/?q=", ""},     {"/?q", NULL},
     };
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         struct http_head head = head_of(rows[i].target, "");
