@@ -36,8 +36,7 @@ struct mutual_deny *mu_deny_new(const char *file)
     deny->arena = mu_arena_new(4u * (size_t)MU_LIMIT_DENY_BYTES);
     deny->certs = mu_map_new();
     deny->below = mu_map_new();
-    deny->file =
-        deny->arena == NULL ? NULL : mu_arena_strndup(deny->arena, file, strlen(file));
+    deny->file = deny->arena == NULL ? NULL : mu_arena_strndup(deny->arena, file, strlen(file));
     if (deny->file == NULL || deny->certs == NULL || deny->below == NULL) {
         mutual_deny_unref(deny);
         return NULL;
@@ -123,8 +122,8 @@ static bool put_first(struct mu_map *map, struct mu_slice key, size_t place)
     return mu_map_get(map, key) != NULL || mu_map_put(map, key, (void *)(uintptr_t)(place + 1));
 }
 
-static const struct mutual_denial *look_up(const struct mutual_deny *deny,
-                                           const struct mu_map *map, struct mu_slice key)
+static const struct mutual_denial *look_up(const struct mutual_deny *deny, const struct mu_map *map,
+                                           struct mu_slice key)
 {
     size_t place = (size_t)(uintptr_t)mu_map_get(map, key);
     return place == 0 ? NULL : &deny->items[place - 1];
@@ -232,8 +231,8 @@ bool mu_deny_add(struct mutual_deny *deny, const struct mutual_denial *denial,
                  const uint8_t *issuer_name_hash, struct mutual_error *err)
 {
     void *items = deny->items;
-    bool room = mu_grow(&items, &deny->cap, deny->count, sizeof *deny->items,
-                        MU_LIMIT_DENY_ENTRIES);
+    bool room =
+        mu_grow(&items, &deny->cap, deny->count, sizeof *deny->items, MU_LIMIT_DENY_ENTRIES);
     deny->items = items;
     if (!room) {
         mutual_pattern_free(take_pattern);

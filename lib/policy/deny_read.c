@@ -42,9 +42,9 @@ struct reading {
 
 static const char *field_word(unsigned field)
 {
-    static const char *const words[] = {[FIELD_SERIAL] = "serial", [FIELD_KEY] = "key",
-                                        [FIELD_ISSUER] = "issuer", [FIELD_TIME] = "time",
-                                        [FIELD_OWNER] = "owner",   [FIELD_REASON] = "reason"};
+    static const char *const words[] = {
+        [FIELD_SERIAL] = "serial", [FIELD_KEY] = "key",     [FIELD_ISSUER] = "issuer",
+        [FIELD_TIME] = "time",     [FIELD_OWNER] = "owner", [FIELD_REASON] = "reason"};
     return field >= FIELD_NAME && field < FIELD_ISSUER
                ? mutual_name_type_word((enum mutual_name_type)(field - FIELD_NAME))
                : words[field];
@@ -181,16 +181,15 @@ static bool read_setting(struct reading *reading, struct mu_slice *rest, struct 
     if (reading->value.len == 0) {
         return mu_fail(err, MUTUAL_E_DENY_INVALID, "\"%s\" is empty", field_word(field));
     }
-    reading->values[field] = mu_arena_strndup(mu_deny_arena(reading->deny), reading->value.data,
-                                              reading->value.len);
+    reading->values[field] =
+        mu_arena_strndup(mu_deny_arena(reading->deny), reading->value.data, reading->value.len);
     return reading->values[field] != NULL || mu_fail_memory(err);
 }
 
 static bool read_settings(struct reading *reading, struct mu_slice rest, struct mutual_error *err)
 {
     if (rest.len > MU_LIMIT_DENY_LINE) {
-        return mu_fail(err, MUTUAL_E_LIMIT, "the line is longer than %u bytes",
-                       MU_LIMIT_DENY_LINE);
+        return mu_fail(err, MUTUAL_E_LIMIT, "the line is longer than %u bytes", MU_LIMIT_DENY_LINE);
     }
     for (size_t i = 0; i < rest.len; i++) {
         if ((rest.data[i] < 0x20 && rest.data[i] != '\t') || rest.data[i] == 0x7f) {
@@ -281,15 +280,13 @@ static bool check_record(const struct reading *reading, int64_t *ret_time_s,
 {
     for (unsigned field = FIELD_TIME; field < FIELD_COUNT_; field++) {
         if (reading->values[field] == NULL) {
-            return mu_fail(err, MUTUAL_E_DENY_INVALID, "it does not say \"%s\"",
-                           field_word(field));
+            return mu_fail(err, MUTUAL_E_DENY_INVALID, "it does not say \"%s\"", field_word(field));
         }
     }
     if (strlen(reading->values[FIELD_OWNER]) > OWNER_MAX ||
         strlen(reading->values[FIELD_REASON]) > REASON_MAX) {
         return mu_fail(err, MUTUAL_E_DENY_INVALID,
-                       "an owner has at most %u bytes, a reason at most %u", OWNER_MAX,
-                       REASON_MAX);
+                       "an owner has at most %u bytes, a reason at most %u", OWNER_MAX, REASON_MAX);
     }
     struct mutual_error why = {0};
     return mu_time_parse(reading->values[FIELD_TIME], ret_time_s, &why) ||
@@ -327,8 +324,8 @@ static bool add_cert(struct reading *reading, unsigned who, struct mutual_denial
     MU_AUTO(buf) struct mu_buf hex;
     mu_buf_init(&hex, 128);
     mu_hex(&hex, bytes);
-    denial->value = hex.failed ? NULL
-                               : mu_arena_strndup(mu_deny_arena(reading->deny), hex.data, hex.len);
+    denial->value =
+        hex.failed ? NULL : mu_arena_strndup(mu_deny_arena(reading->deny), hex.data, hex.len);
     return denial->value == NULL
                ? mu_fail_memory(err)
                : mu_deny_add(reading->deny, denial, NULL, bytes,
@@ -410,14 +407,11 @@ static bool fail_with(const struct reading *reading, struct mutual_error *err)
     return false;
 }
 
-bool mutual_deny_parse(const char *text, size_t len, const char *file,
-                       mutual_deny_fault tell_fault, void *context, struct mutual_deny **ret_deny,
-                       struct mutual_error *err)
+bool mutual_deny_parse(const char *text, size_t len, const char *file, mutual_deny_fault tell_fault,
+                       void *context, struct mutual_deny **ret_deny, struct mutual_error *err)
 {
-    struct reading reading = {.deny = mu_deny_new(file),
-                              .file = file,
-                              .tell = tell_fault,
-                              .context = context};
+    struct reading reading = {
+        .deny = mu_deny_new(file), .file = file, .tell = tell_fault, .context = context};
     struct mutual_error fault = {0};
     if (reading.deny == NULL) {
         return mu_fail_memory(err);

@@ -18,6 +18,9 @@ enum mu_standing {
 };
 enum mu_standing mu_grant_standing(const struct mutual_grant *grant, int64_t now_s);
 
+/* The grant of that name of a frozen policy, or NULL. A look-up. */
+const struct mutual_grant *mu_policy_find(const struct mutual_policy *policy, const char *name);
+
 /* Called for each grant that answers a question, in the order written; false ends the walk. */
 typedef bool mu_grant_visit(void *context, const struct mutual_grant *grant,
                             const struct mutual_name *name, enum mu_standing standing);

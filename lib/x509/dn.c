@@ -132,8 +132,8 @@ static const char *read_rdn(struct mu_slice *rest, struct mu_buf *out)
         size_t pair = mu_der_begin(out, DER_SEQUENCE);
         mu_der_put_oid(out, mu_buf_slice(&oid));
         if (why == NULL) {
-            why = rest->len > 0 && rest->data[0] == '#' ? read_der(rest, out)
-                                                        : read_text(rest, out);
+            why =
+                rest->len > 0 && rest->data[0] == '#' ? read_der(rest, out) : read_text(rest, out);
         }
         if (why != NULL) {
             return why;

@@ -362,8 +362,7 @@ bool denied_add(const struct cli *cli, const struct denied_edit *edit, struct mu
     char file[PATH_MAX];
     struct mutual_deny *wanted = NULL;
     struct work work = {.edit = edit, .file = file};
-    if (!choose_file(cli, edit->file, file, err) ||
-        !make_list(edit, chosen, 1, &wanted, err)) {
+    if (!choose_file(cli, edit->file, file, err) || !make_list(edit, chosen, 1, &wanted, err)) {
         return false;
     }
     work.wanted = wanted;

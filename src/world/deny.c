@@ -52,8 +52,8 @@ void build_deny(struct build *build)
     size_t errors = build->findings->errors;
     bool read = mutual_deny_parse((const char *)bytes.data, bytes.len, file, tell, &telling,
                                   &world->deny, &err);
-    build->no_memory = build->no_memory || digest.failed ||
-                       (!read && build->findings->errors == errors);
+    build->no_memory =
+        build->no_memory || digest.failed || (!read && build->findings->errors == errors);
 }
 
 /* A sum of two hashes, which is another one when either is. */

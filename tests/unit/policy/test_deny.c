@@ -48,10 +48,10 @@ static int line_of_cert(const struct mutual_deny *deny, const char *issuer, cons
 static void certificates_are_found_by_serial_and_key(void **state)
 {
     (void)state;
-    struct mutual_deny *deny = deny_of(
-        "serial=0a1b issuer=\"CN=One,O=Example\"" RECORD "serial=0cff" RECORD
-        "key=0505050505050505050505050505050505050505050505050505050505050505" RECORD
-        "serial=00 issuer=\"CN=Zero\"" RECORD);
+    struct mutual_deny *deny =
+        deny_of("serial=0a1b issuer=\"CN=One,O=Example\"" RECORD "serial=0cff" RECORD
+                "key=0505050505050505050505050505050505050505050505050505050505050505" RECORD
+                "serial=00 issuer=\"CN=Zero\"" RECORD);
     assert_int_equal(line_of_cert(deny, "CN=One,O=Example", "\x0a\x1b", 2, 1), 2);
     assert_int_equal(line_of_cert(deny, "cn=ONE, O=example", "\x0a\x1b", 2, 1), 2);
     assert_int_equal(line_of_cert(deny, "CN=One,O=Example", "\0\0\x0a\x1b", 4, 1), 2);
@@ -181,5 +181,4 @@ static void a_hundred_thousand_entries_are_found_again(void **state)
 UNIT_MAIN(UNIT_CASE(certificates_are_found_by_serial_and_key),
           UNIT_CASE(names_are_found_by_their_type_and_pattern),
           UNIT_CASE(a_wildcard_is_denied_with_a_host_that_it_stands_for),
-          UNIT_CASE(the_first_entry_is_told),
-          UNIT_CASE(a_hundred_thousand_entries_are_found_again))
+          UNIT_CASE(the_first_entry_is_told), UNIT_CASE(a_hundred_thousand_entries_are_found_again))

@@ -7,7 +7,7 @@
 #include "policy/policy.h"
 
 #define RECORD " time=2026-11-28T15:00:00Z owner=ops reason=stolen\n"
-#define ALL                           \
+#define ALL                               \
     TRUST "deny: deny\n" INBOUND OUTBOUND \
           "policy:\n" GRANT("g", "to: db, from: {dns: x.example.org}")
 

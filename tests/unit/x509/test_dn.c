@@ -71,10 +71,10 @@ static void what_is_no_name_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "",      "Example",  "=x",       "CN",        "CN=",       "CN=a,",     "CN=a,,O=b",
-        ",CN=a", "O = a",    "XX=a",     "CN=a;O=b",  "CN=\"a\"",  "CN=a\\",    "CN=a\\z",
-        "CN=\\C3", "CN=#",   "CN=#04",   "CN=#0401",  "CN=#04017800", "CN=#zz", "1..2=a",
-        "CN=a+", "CN=a\nb",  "CN=<a>",   "3.4=a",     "CN=a\\0",
+        "",        "Example", "=x",     "CN",       "CN=",          "CN=a,",  "CN=a,,O=b",
+        ",CN=a",   "O = a",   "XX=a",   "CN=a;O=b", "CN=\"a\"",     "CN=a\\", "CN=a\\z",
+        "CN=\\C3", "CN=#",    "CN=#04", "CN=#0401", "CN=#04017800", "CN=#zz", "1..2=a",
+        "CN=a+",   "CN=a\nb", "CN=<a>", "3.4=a",    "CN=a\\0",
     };
     for (size_t i = 0; i < MU_COUNT(texts); i++) {
         struct mutual_error err = {0};
