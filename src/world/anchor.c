@@ -111,8 +111,10 @@ static bool is_known(const struct build *build, const struct world_chain *chain,
     for (size_t i = 0; i < world->trust_count; i++) {
         struct mutual_error lost = {0};
         const struct mutual_trust *trust = world->trusts[i].trust;
-        if (trust != NULL && mutual_trust_anchor_count(trust) > 0 &&
-            leads_to(build, chain, server, trust, &lost)) {
+        if (trust == NULL || !mu_trust_is_frozen(trust)) {
+            return true; /* what is wrong with it was told, and it may be the one */
+        }
+        if (leads_to(build, chain, server, trust, &lost)) {
             return true;
         }
     }

@@ -80,6 +80,22 @@ static void what_leads_elsewhere(void **state)
     is_refused(join(leaf, unfit), NULL, other, MUTUAL_E_CHAIN_INCOMPLETE, "issued it");
 }
 
+/* A bundle that is no good has its own finding, and is not asked. */
+static void where_a_bundle_is_broken(void **state)
+{
+    (void)state;
+    const struct pki *leaf = pki_issue(sub, (struct pki_leaf){.dns = "web.example"});
+    struct scene s = {0};
+    scene_add(&s, "m", certificate);
+    scene_add(&s, "ca.pem", "nothing");
+    scene_add(&s, "tls/tls.crt", join(leaf, pki_root("Stranger")));
+    scene_build(&s);
+    assert_null(s.world);
+    assert_int_equal(s.findings.errors, 1);
+    assert_found(&s, CONFIG_ERROR, MUTUAL_E_PEM_MALFORMED, "ca.pem");
+    scene_done(&s);
+}
+
 /* The right name, no key identifier that would tell, and another key. */
 static void what_only_seems_to_lead(void **state)
 {
@@ -118,9 +134,8 @@ static int make(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_leads_there),
-        cmocka_unit_test(what_leads_elsewhere),
-        cmocka_unit_test(what_only_seems_to_lead),
+        cmocka_unit_test(what_leads_there),         cmocka_unit_test(what_leads_elsewhere),
+        cmocka_unit_test(where_a_bundle_is_broken), cmocka_unit_test(what_only_seems_to_lead),
         cmocka_unit_test(time_is_judged_elsewhere),
     };
     return cmocka_run_group_tests(tests, make, NULL);
