@@ -92,7 +92,7 @@ static void where_a_bundle_is_broken(void **state)
     scene_build(&s);
     assert_null(s.world);
     assert_int_equal(s.findings.errors, 1);
-    assert_found(&s, CONFIG_ERROR, MUTUAL_E_PEM_MALFORMED, "ca.pem");
+    assert_found(&s, CONFIG_ERROR, MUTUAL_E_BUNDLE_EMPTY, "corp");
     scene_done(&s);
 }
 
