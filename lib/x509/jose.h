@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The part of the room's door (include "x509/x509.h") for signatures in JSON (RFC 7515, RFC 7518,
- * RFC 8037): public keys given as numbers and signatures by four algorithms, no others. Text is read
- * elsewhere; here are octets.
+ * RFC 8037): public keys given as numbers and signatures by four algorithms, no others. Text is
+ * read elsewhere; here are octets.
  */
 #ifndef MU_X509_JOSE_H
 #define MU_X509_JOSE_H

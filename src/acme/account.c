@@ -9,7 +9,8 @@
 
 enum { CONTACT_BYTES = 4096, ORDERS_PAGE = 100 };
 
-/* ---- contacts --------------------------------------------------------------------------------- */
+/* ---- contacts ---------------------------------------------------------------------------------
+ */
 
 /* One mailbox, no header fields (section 7.3). */
 static bool check_contact(struct acme_call *call, const json_t *value, struct mutual_error *err)
@@ -59,7 +60,8 @@ static bool read_contacts(struct acme_call *call, const char **ret_text, struct 
     return true;
 }
 
-/* ---- what an account looks like --------------------------------------------------------------- */
+/* ---- what an account looks like ---------------------------------------------------------------
+ */
 
 static bool answer_account(struct acme_call *call, unsigned status, struct mutual_error *err)
 {
@@ -68,7 +70,8 @@ static bool answer_account(struct acme_call *call, unsigned status, struct mutua
     long long id = (long long)account->id;
     (void)json_object_set_new(object, "status", json_string(acme_status_word(account->status)));
     (void)json_object_set_new(object, "contact", json_loads(account->contact, 0, NULL));
-    (void)json_object_set_new(object, "orders", json_string(acme_url(call, "/acme/orders/%lld", id)));
+    (void)json_object_set_new(object, "orders",
+                              json_string(acme_url(call, "/acme/orders/%lld", id)));
     if (call->settings->terms != NULL) {
         (void)json_object_set_new(object, "termsOfServiceAgreed", json_true());
     }
@@ -84,14 +87,15 @@ static bool note(struct acme_call *call, const char *action, const char *detail,
     return inventory_event(call->inventory, call->now_s, call->request->who, action, 0, text, err);
 }
 
-/* ---- new -------------------------------------------------------------------------------------- */
+/* ---- new --------------------------------------------------------------------------------------
+ */
 
 static bool count_unbound(struct acme_call *call, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
-    if (!store_prepare(call->store, "SELECT count(*) FROM acme_account WHERE binding_id IS NULL", &read,
-                       err) ||
+    if (!store_prepare(call->store, "SELECT count(*) FROM acme_account WHERE binding_id IS NULL",
+                       &read, err) ||
         !store_step(read, &row, err)) {
         return false;
     }
@@ -132,21 +136,21 @@ static bool insert_bound(struct acme_call *call, const char *contact, int64_t bi
                          struct mutual_error *err)
 {
     int64_t id = 0;
-    if (!store_begin(call->store, err) ||
-        (binding_id == 0 && !count_unbound(call, err)) ||
+    if (!store_begin(call->store, err) || (binding_id == 0 && !count_unbound(call, err)) ||
         !insert(call, contact, binding_id, &id, err)) {
         return false; /* the frame rolls back */
     }
     if (id != 0) {
         call->account.id = id;
         if ((binding_id != 0 && !acme_binding_take(call, binding_id, id, err)) ||
-            !note(call, "acme_account", binding_id != 0 ? "registered, bound" : "registered", err)) {
+            !note(call, "acme_account", binding_id != 0 ? "registered, bound" : "registered",
+                  err)) {
             return false;
         }
     }
     return store_commit(call->store, err) &&
-           acme_account_by_thumbprint(call->store, call->arena, call->jws.thumbprint, &call->account,
-                                      err);
+           acme_account_by_thumbprint(call->store, call->arena, call->jws.thumbprint,
+                                      &call->account, err);
 }
 
 static bool check_terms(struct acme_call *call, struct mutual_error *err)
@@ -199,15 +203,16 @@ bool acme_new_account(struct acme_call *call, struct mutual_error *err)
     return answer_account(call, 200, err);
 }
 
-/* ---- changed ---------------------------------------------------------------------------------- */
+/* ---- changed ----------------------------------------------------------------------------------
+ */
 
 /* "…/ID" must be the caller's own. */
 static bool check_own(struct acme_call *call, struct mutual_error *err)
 {
     int64_t id = 0;
     return acme_path_id(call, &id, err) &&
-           (id == call->account.id || mu_fail(err, MUTUAL_E_ACME_UNAUTHORIZED,
-                                              "the signature is another account's"));
+           (id == call->account.id ||
+            mu_fail(err, MUTUAL_E_ACME_UNAUTHORIZED, "the signature is another account's"));
 }
 
 static bool deactivate(struct acme_call *call, struct mutual_error *err)
@@ -238,7 +243,8 @@ static bool set_contact(struct acme_call *call, struct mutual_error *err)
     MU_AUTO(store_statement) struct store_statement *set = NULL;
     const char *contact = NULL;
     if (!read_contacts(call, &contact, err) ||
-        !store_prepare(call->store, "UPDATE acme_account SET contact = $2 WHERE id = $1", &set, err)) {
+        !store_prepare(call->store, "UPDATE acme_account SET contact = $2 WHERE id = $1", &set,
+                       err)) {
         return false;
     }
     store_bind_int(set, 1, call->account.id);
@@ -310,15 +316,16 @@ bool acme_account_orders(struct acme_call *call, struct mutual_error *err)
     }
     if (json_array_size(list) == ORDERS_PAGE) {
         char link[512];
-        (void)snprintf(link, sizeof link, "<%.400s>;rel=\"next\"",
-                       acme_url(call, "/acme/orders/%lld?after=%lld", (long long)call->account.id,
-                                last));
+        (void)snprintf(
+            link, sizeof link, "<%.400s>;rel=\"next\"",
+            acme_url(call, "/acme/orders/%lld?after=%lld", (long long)call->account.id, last));
         api_field(call->response, "Link", link);
     }
     return acme_answer(call, 200, json_incref(object), err);
 }
 
-/* ---- another key (section 7.3.5) -------------------------------------------------------------- */
+/* ---- another key (section 7.3.5) --------------------------------------------------------------
+ */
 
 static bool check_inner(struct acme_call *call, const struct acme_jws *inner,
                         struct mutual_error *err)

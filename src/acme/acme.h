@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The server half of ACME (RFC 8555, with RFC 8737, 8738, 9773): accounts, orders, challenges and
- * what is issued for them. A request in, a response out; whatever takes longer is a row of the store
- * that the client asks for again, so that two authorities on one store serve one client.
+ * what is issued for them. A request in, a response out; whatever takes longer is a row of the
+ * store that the client asks for again, so that two authorities on one store serve one client.
  *
  * Who may have which names is decided before anything is validated: an account is bound to a key
  * that the authority gave out (external account binding), and the key says which names and which
@@ -29,7 +29,8 @@ struct acme_key_request {
     const char *name;  /* who it is for */
     const char *owner; /* of what will be issued */
     const char *profile;
-    const char *const *names; /* "db.example.org", "*.apps.example.org", "192.0.2.1", "10.0.0.0/8" */
+    const char *const
+        *names; /* "db.example.org", "*.apps.example.org", "192.0.2.1", "10.0.0.0/8" */
     size_t name_count;
     int64_t life_s; /* it binds an account within this time */
     const char *who;
@@ -37,12 +38,14 @@ struct acme_key_request {
 };
 #define ACME_KID_TEXT    32
 #define ACME_SECRET_TEXT 48
-/* Makes a key that binds one account. It is shown once: what is kept until then is wiped when it has
- * bound one. PROFILE_DENIED, NAME_MALFORMED, POLICY_INVALID, ISSUER_CONSTRAINT. */
-bool acme_key_new(struct ca *ca, const struct acme_key_request *request, char ret_kid[ACME_KID_TEXT],
-                  char ret_secret[ACME_SECRET_TEXT], struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Makes a key that binds one account. It is shown once: what is kept until then is wiped when it
+ * has bound one. PROFILE_DENIED, NAME_MALFORMED, POLICY_INVALID, ISSUER_CONSTRAINT. */
+bool acme_key_new(struct ca *ca, const struct acme_key_request *request,
+                  char ret_kid[ACME_KID_TEXT], char ret_secret[ACME_SECRET_TEXT],
+                  struct mutual_error *err) MUTUAL_MUST_CHECK;
 
-/* ---- validation ------------------------------------------------------------------------------- */
+/* ---- validation -------------------------------------------------------------------------------
+ */
 
 enum acme_method { ACME_HTTP_01, ACME_DNS_01, ACME_TLS_ALPN_01, ACME_METHOD_COUNT_ };
 /* "http-01", "dns-01", "tls-alpn-01". Constant. */

@@ -9,21 +9,22 @@
 #include "acme/jws_internal.h"
 
 enum {
-    ACME_ORDER_LIFE_S = 24 * 3600,     /* to validate and to finalize                         */
+    ACME_ORDER_LIFE_S = 24 * 3600, /* to validate and to finalize                         */
     ACME_AUTHZ_LIFE_S = 24 * 3600,
     ACME_NONCE_LIFE_S = 3600,
-    ACME_SECRET_LIFE_S = 24 * 3600,    /* of what makes nonces                                */
-    ACME_FINALIZE_S = 120,             /* then whoever began to issue is dead                 */
-    ACME_ASK_S = 60,                   /* likewise for who began to validate                  */
-    ACME_TRIES_MAX = 3,                /* of those                                            */
-    ACME_PENDING_MAX = 100,            /* orders of an account that are not finalized         */
-    ACME_ACCOUNTS_MAX = 100000,        /* without a key                                       */
-    ACME_KEPT_S = 30 * 24 * 3600,      /* orders without a certificate, after their end       */
+    ACME_SECRET_LIFE_S = 24 * 3600, /* of what makes nonces                                */
+    ACME_FINALIZE_S = 120,          /* then whoever began to issue is dead                 */
+    ACME_ASK_S = 60,                /* likewise for who began to validate                  */
+    ACME_TRIES_MAX = 3,             /* of those                                            */
+    ACME_PENDING_MAX = 100,         /* orders of an account that are not finalized         */
+    ACME_ACCOUNTS_MAX = 100000,     /* without a key                                       */
+    ACME_KEPT_S = 30 * 24 * 3600,   /* orders without a certificate, after their end       */
     ACME_CONTACTS_MAX = 10,
-    ACME_CALL_BYTES = 1 << 20,         /* what one request may make us remember               */
+    ACME_CALL_BYTES = 1 << 20, /* what one request may make us remember               */
 };
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------
+ */
 
 enum acme_status {
     ACME_PENDING,
@@ -71,7 +72,8 @@ struct acme_challenge {
     const char *problem;
 };
 
-/* ---- a request under way ---------------------------------------------------------------------- */
+/* ---- a request under way ----------------------------------------------------------------------
+ */
 
 struct acme_call {
     struct api_world *world;
@@ -143,8 +145,8 @@ const char *acme_identifier_text(struct mu_arena *arena, const struct mutual_nam
 bool acme_identifier_allowed(struct acme_call *call, const struct acme_identifier *identifier,
                              struct mutual_error *err);
 /* Does a request ask for exactly the order's names? */
-bool acme_csr_check(struct acme_call *call, const struct mu_csr *csr, const struct acme_order *order,
-                    struct mutual_error *err);
+bool acme_csr_check(struct acme_call *call, const struct mu_csr *csr,
+                    const struct acme_order *order, struct mutual_error *err);
 
 /* ---- keys for binding (binding.c) -------------------------------------------------------------
  */
@@ -161,7 +163,8 @@ bool acme_binding_get(struct acme_call *call, const char **ret_profile, const ch
 bool acme_binding_allows(struct acme_call *call, const struct acme_identifier *identifier,
                          bool *ret_allowed, struct mutual_error *err);
 
-/* ---- rows of the store (account.c, order.c) --------------------------------------------------- */
+/* ---- rows of the store (account.c, order.c) ---------------------------------------------------
+ */
 
 /* *ret_account with id 0: there is none. */
 bool acme_account_by_id(struct store *store, struct mu_arena *arena, int64_t id,

@@ -9,7 +9,8 @@
 
 enum { KID = 12, SECRET = 32, NAMES_MAX = 100 };
 
-/* ---- making ----------------------------------------------------------------------------------- */
+/* ---- making -----------------------------------------------------------------------------------
+ */
 
 /* A leading "*." is one label (a wildcard certificate for the same names too); addresses may be
  * networks. */
@@ -60,10 +61,11 @@ static bool insert_key(struct store *store, const struct acme_key_request *reque
 {
     MU_AUTO(store_statement) struct store_statement *add = NULL;
     bool row = false;
-    if (!store_prepare(store,
-                       "INSERT INTO acme_binding (kid, secret, name, owner, profile, made_s, ends_s)"
-                       " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
-                       &add, err)) {
+    if (!store_prepare(
+            store,
+            "INSERT INTO acme_binding (kid, secret, name, owner, profile, made_s, ends_s)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+            &add, err)) {
         return false;
     }
     store_bind_text(add, 1, kid);
@@ -113,8 +115,9 @@ static void make_texts(const uint8_t kid[KID], const uint8_t secret[SECRET],
     mu_wipe(text.data, text.len);
 }
 
-bool acme_key_new(struct ca *ca, const struct acme_key_request *request, char ret_kid[ACME_KID_TEXT],
-                  char ret_secret[ACME_SECRET_TEXT], struct mutual_error *err)
+bool acme_key_new(struct ca *ca, const struct acme_key_request *request,
+                  char ret_kid[ACME_KID_TEXT], char ret_secret[ACME_SECRET_TEXT],
+                  struct mutual_error *err)
 {
     struct store *store = inventory_store(ca_inventory(ca));
     uint8_t kid[KID];
@@ -144,7 +147,8 @@ bool acme_key_new(struct ca *ca, const struct acme_key_request *request, char re
     return store_commit(store, err);
 }
 
-/* ---- binding ---------------------------------------------------------------------------------- */
+/* ---- binding ----------------------------------------------------------------------------------
+ */
 
 static bool refuse(struct acme_call *call, struct mutual_error *err, const char *why)
 {
@@ -228,9 +232,8 @@ bool acme_binding_take(struct acme_call *call, int64_t id, int64_t account_id,
     store_bind_int(set, 1, id);
     store_bind_int(set, 2, account_id);
     store_bind_bytes(set, 3, mu_slice_of(nothing, 0));
-    return store_run(set, err) &&
-           (store_changes(call->store) == 1 ||
-            refuse(call, err, "its key has bound another account already"));
+    return store_run(set, err) && (store_changes(call->store) == 1 ||
+                                   refuse(call, err, "its key has bound another account already"));
 }
 
 bool acme_binding_get(struct acme_call *call, const char **ret_profile, const char **ret_owner,
@@ -259,8 +262,8 @@ bool acme_binding_get(struct acme_call *call, const char **ret_profile, const ch
     return (*ret_profile != NULL && *ret_owner != NULL) || mu_fail_memory(err);
 }
 
-/* A wildcard is given to whom the same pattern was given, for it is worth as much; never to whom one
- * name below was. */
+/* A wildcard is given to whom the same pattern was given, for it is worth as much; never to whom
+ * one name below was. */
 static bool covers(const struct mutual_pattern *pattern, struct mu_arena *arena,
                    const struct acme_identifier *identifier)
 {
@@ -289,7 +292,8 @@ bool acme_binding_allows(struct acme_call *call, const struct acme_identifier *i
         if (!store_step(read, &row, err)) {
             return false;
         }
-        if (row && !mutual_pattern_parse(identifier->name.type, store_text(read, 0), &pattern, err)) {
+        if (row &&
+            !mutual_pattern_parse(identifier->name.type, store_text(read, 0), &pattern, err)) {
             return false;
         }
         allowed = row && covers(pattern, call->arena, identifier);

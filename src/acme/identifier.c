@@ -74,13 +74,14 @@ bool acme_identifier_allowed(struct acme_call *call, const struct acme_identifie
     } else if (!acme_binding_allows(call, identifier, &allowed, err)) {
         return false;
     }
-    return allowed || mu_fail(err, MUTUAL_E_ACME_IDENTIFIER,
-                              "the account's key gives no right to %s \"%s%s\"",
-                              mutual_name_type_word(identifier->name.type),
-                              identifier->wildcard ? "*." : "", identifier->name.text);
+    return allowed ||
+           mu_fail(err, MUTUAL_E_ACME_IDENTIFIER, "the account's key gives no right to %s \"%s%s\"",
+                   mutual_name_type_word(identifier->name.type), identifier->wildcard ? "*." : "",
+                   identifier->name.text);
 }
 
-/* ---- what a request asks for ------------------------------------------------------------------ */
+/* ---- what a request asks for ------------------------------------------------------------------
+ */
 
 /* Which of the order's identifiers is that? */
 static bool mark(struct acme_call *call, const struct acme_order *order, enum mutual_name_type type,
@@ -126,8 +127,8 @@ static bool bad_csr(struct acme_call *call, struct mutual_error *err, const char
                      "the certificate request %s", why);
 }
 
-bool acme_csr_check(struct acme_call *call, const struct mu_csr *csr, const struct acme_order *order,
-                    struct mutual_error *err)
+bool acme_csr_check(struct acme_call *call, const struct mu_csr *csr,
+                    const struct acme_order *order, struct mutual_error *err)
 {
     const struct mu_csr_facts *facts = mu_csr_facts(csr);
     bool seen[MU_LIMIT_ACME_NAMES] = {false};

@@ -110,7 +110,8 @@ static bool read_jwk(const json_t *object, struct mu_buf *a, struct mu_buf *b,
         row++;
     }
     if (row == MU_COUNT(key_types)) {
-        return mu_fail(err, MUTUAL_E_JWS_KEY, "the kind or curve of the public key is not accepted");
+        return mu_fail(err, MUTUAL_E_JWS_KEY,
+                       "the kind or curve of the public key is not accepted");
     }
     if (!read_number(object, key_types[row].a, a, err) ||
         (key_types[row].b != NULL && !read_number(object, key_types[row].b, b, err))) {
@@ -201,7 +202,7 @@ static bool read_header(struct acme_jws *jws, enum acme_jws_kind kind, struct mu
 static bool decode(const char *text, const char *name, struct mu_buf *out, struct mutual_error *err)
 {
     struct mutual_error why = {0};
-    mu_buf_init(out, MU_LIMIT_ACME_BODY);
+    mu_buf_init(out, MU_LIMIT_API_BODY);
     return mu_base64url_parse(mu_slice_text(text), out, &why) ||
            mu_fail(err, MUTUAL_E_JWS_MALFORMED, "\"%s\" is no base64url without padding: %s", name,
                    why.reason);
@@ -224,7 +225,7 @@ static bool take_apart(struct acme_jws *jws, enum acme_jws_kind kind, struct mut
         !acme_json_object(mu_buf_slice(&header), "the protected header", &jws->header, err)) {
         return false;
     }
-    mu_buf_init(&jws->signed_bytes, MU_LIMIT_ACME_BODY);
+    mu_buf_init(&jws->signed_bytes, MU_LIMIT_API_BODY);
     mu_buf_text(&jws->signed_bytes, protected_text);
     mu_buf_text(&jws->signed_bytes, ".");
     mu_buf_text(&jws->signed_bytes, payload);
@@ -235,9 +236,9 @@ bool acme_jws_parse(enum acme_jws_kind kind, struct mu_slice text, struct acme_j
                     struct mutual_error *err)
 {
     MU_AUTO(acme_jws) struct acme_jws jws = {0};
-    if (text.len > MU_LIMIT_ACME_BODY) {
+    if (text.len > MU_LIMIT_API_BODY) {
         return mu_fail(err, MUTUAL_E_JWS_MALFORMED, "a signed request has at most %u bytes",
-                       MU_LIMIT_ACME_BODY);
+                       MU_LIMIT_API_BODY);
     }
     if (!acme_json_object(text, "the request", &jws.outer, err) || !take_apart(&jws, kind, err)) {
         return false;

@@ -2,8 +2,8 @@
  *
  * Nonces (RFC 8555 section 6.5). Making one writes nothing: it carries its time and a MAC by a
  * secret of the store, which changes every day. Only a used one is written down, until it would be
- * too old anyway, so that none counts twice with any number of authorities on one store, and so that
- * who only asks for nonces fills no disk.
+ * too old anyway, so that none counts twice with any number of authorities on one store, and so
+ * that who only asks for nonces fills no disk.
  */
 #include "acme/acme_internal.h"
 
@@ -24,8 +24,9 @@ static bool secret_get(struct store *store, int64_t id, struct secret *ret_secre
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
     if (!store_prepare(store,
-                       id == 0 ? "SELECT id, made_s, secret FROM acme_secret ORDER BY id DESC LIMIT 1"
-                               : "SELECT id, made_s, secret FROM acme_secret WHERE id = $1",
+                       id == 0
+                           ? "SELECT id, made_s, secret FROM acme_secret ORDER BY id DESC LIMIT 1"
+                           : "SELECT id, made_s, secret FROM acme_secret WHERE id = $1",
                        &read, err)) {
         return false;
     }
@@ -50,8 +51,8 @@ static bool secret_insert(struct store *store, struct secret *secret, struct mut
     bool row = false;
     if (!mu_random(secret->bytes, SECRET, err) ||
         !store_prepare(store,
-                       "INSERT INTO acme_secret (made_s, secret) VALUES ($1, $2) RETURNING id", &add,
-                       err)) {
+                       "INSERT INTO acme_secret (made_s, secret) VALUES ($1, $2) RETURNING id",
+                       &add, err)) {
         return false;
     }
     store_bind_int(add, 1, secret->made_s);
@@ -94,8 +95,8 @@ static bool secret_for(struct store *store, int64_t now_s, struct secret *ret_se
 static bool seal(const struct secret *secret, const uint8_t *front, uint8_t ret_mac[32],
                  struct mutual_error *err)
 {
-    return mu_hmac_sha256(mu_slice_of(secret->bytes, SECRET), mu_slice_of(front, WHOLE - MAC), ret_mac,
-                          err);
+    return mu_hmac_sha256(mu_slice_of(secret->bytes, SECRET), mu_slice_of(front, WHOLE - MAC),
+                          ret_mac, err);
 }
 
 bool acme_nonce_new(struct store *store, int64_t now_s, char ret_text[ACME_NONCE_TEXT],

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Orders, authorizations and challenges as rows of the store, and how their status moves: always from
- * a status that is named, in one statement, so that two authorities never both move it.
+ * Orders, authorizations and challenges as rows of the store, and how their status moves: always
+ * from a status that is named, in one statement, so that two authorities never both move it.
  */
 #include "acme/acme_internal.h"
 
 #include <string.h>
 
 static const char *const words[ACME_STATUS_COUNT_] = {
-    [ACME_PENDING] = "pending",       [ACME_READY] = "ready",     [ACME_PROCESSING] = "processing",
-    [ACME_VALID] = "valid",           [ACME_INVALID] = "invalid", [ACME_DEACTIVATED] = "deactivated",
+    [ACME_PENDING] = "pending", [ACME_READY] = "ready",     [ACME_PROCESSING] = "processing",
+    [ACME_VALID] = "valid",     [ACME_INVALID] = "invalid", [ACME_DEACTIVATED] = "deactivated",
     [ACME_EXPIRED] = "expired",
 };
 
@@ -52,10 +52,10 @@ char *acme_keep(struct mu_arena *arena, struct mu_slice bytes)
     return mu_arena_strndup(arena, bytes.data, bytes.len);
 }
 
-/* ---- accounts --------------------------------------------------------------------------------- */
+/* ---- accounts ---------------------------------------------------------------------------------
+ */
 
-#define ACCOUNT_COLUMNS \
-    "SELECT id, status, key, thumbprint, contact, binding_id FROM acme_account"
+#define ACCOUNT_COLUMNS "SELECT id, status, key, thumbprint, contact, binding_id FROM acme_account"
 
 static bool account_read(struct store_statement *read, struct mu_arena *arena,
                          struct acme_account *ret_account, struct mutual_error *err)
@@ -108,9 +108,10 @@ bool acme_account_by_thumbprint(struct store *store, struct mu_arena *arena,
     return account_read(read, arena, ret_account, err);
 }
 
-/* ---- authorizations --------------------------------------------------------------------------- */
+/* ---- authorizations ---------------------------------------------------------------------------
+ */
 
-#define AUTHZ_COLUMNS                                                                      \
+#define AUTHZ_COLUMNS \
     "SELECT id, account_id, order_id, type, value, wildcard, status, expires_s FROM acme_authz"
 
 static bool authz_read(struct store_statement *read, struct acme_call *call,
@@ -142,7 +143,8 @@ bool acme_authz_get(struct acme_call *call, int64_t id, struct acme_authz *ret_a
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
-    if (!store_prepare(call->store, AUTHZ_COLUMNS " WHERE id = $1 AND account_id = $2", &read, err)) {
+    if (!store_prepare(call->store, AUTHZ_COLUMNS " WHERE id = $1 AND account_id = $2", &read,
+                       err)) {
         return false;
     }
     store_bind_int(read, 1, id);
@@ -179,23 +181,33 @@ static bool authzs_get(struct acme_call *call, struct acme_order *order, struct 
     return true;
 }
 
-/* ---- orders ----------------------------------------------------------------------------------- */
+/* ---- orders -----------------------------------------------------------------------------------
+ */
 
-#define ORDER_COLUMNS                                                                        \
-    "SELECT id, account_id, status, profile, expires_s, claimed_s, certificate_id, replaces_id," \
-    " problem FROM acme_order"
+#define ORDER_COLUMNS                                                           \
+    "SELECT o.id, o.account_id, o.status, o.profile, o.expires_s, o.claimed_s," \
+    " o.certificate_id, o.replaces_id, o.problem, c.state, c.revoked_s"         \
+    " FROM acme_order o LEFT JOIN certificate c ON c.id = o.certificate_id"
 
-/* What was begun and not finished within its time is open again: nothing was told to anybody. */
-static enum acme_status order_status(const struct acme_call *call, const struct acme_order *order)
+/* Whoever issues marks the order first, in the transaction that takes the serial number, and last.
+ * In between the certificate's own row says how far it came: what was delivered is the order's;
+ * what was given up is nobody's, and the order is open again. */
+static enum acme_status order_status(const struct acme_call *call, const struct acme_order *order,
+                                     const char *state, bool revoked)
 {
-    bool open = order->status == ACME_PENDING || order->status == ACME_READY;
-    bool dead = order->status == ACME_PROCESSING &&
-                (call->now_s - order->claimed_s >= ACME_FINALIZE_S ||
-                 call->now_s < order->claimed_s - ACME_FINALIZE_S);
-    if ((open || dead) && call->now_s >= order->expires_s) {
-        return ACME_INVALID;
+    enum acme_status status = order->status;
+    if (status == ACME_PROCESSING) {
+        bool delivered = strcmp(state, "delivered") == 0;
+        bool dead = call->now_s - order->claimed_s >= ACME_FINALIZE_S ||
+                    call->now_s < order->claimed_s - ACME_FINALIZE_S ||
+                    strcmp(state, "abandoned") == 0;
+        if (delivered && !revoked) {
+            return ACME_VALID;
+        }
+        status = delivered || dead ? ACME_READY : ACME_PROCESSING;
     }
-    return dead ? ACME_READY : order->status;
+    bool open = status == ACME_PENDING || status == ACME_READY;
+    return open && call->now_s >= order->expires_s ? ACME_INVALID : status;
 }
 
 static bool order_read(struct store_statement *read, struct acme_call *call,
@@ -215,7 +227,8 @@ static bool order_read(struct store_statement *read, struct acme_call *call,
     if (ret_order->profile == NULL || ret_order->problem == NULL) {
         return mu_fail_memory(err);
     }
-    ret_order->status = order_status(call, ret_order);
+    ret_order->status =
+        order_status(call, ret_order, store_text(read, 9), !store_is_null(read, 10));
     return true;
 }
 
@@ -224,7 +237,8 @@ bool acme_order_get(struct acme_call *call, int64_t id, struct acme_order *ret_o
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
-    if (!store_prepare(call->store, ORDER_COLUMNS " WHERE id = $1 AND account_id = $2", &read, err)) {
+    if (!store_prepare(call->store, ORDER_COLUMNS " WHERE o.id = $1 AND o.account_id = $2", &read,
+                       err)) {
         return false;
     }
     store_bind_int(read, 1, id);
@@ -245,7 +259,8 @@ bool acme_order_of_certificate(struct acme_call *call, int64_t certificate_id,
     bool row = false;
     *ret_order = (struct acme_order){0};
     if (!store_prepare(call->store,
-                       ORDER_COLUMNS " WHERE certificate_id = $1 AND account_id = $2", &read, err)) {
+                       ORDER_COLUMNS " WHERE o.certificate_id = $1 AND o.account_id = $2", &read,
+                       err)) {
         return false;
     }
     store_bind_int(read, 1, certificate_id);
@@ -253,7 +268,8 @@ bool acme_order_of_certificate(struct acme_call *call, int64_t certificate_id,
     return store_step(read, &row, err) && (!row || order_read(read, call, ret_order, err));
 }
 
-/* ---- challenges ------------------------------------------------------------------------------- */
+/* ---- challenges -------------------------------------------------------------------------------
+ */
 
 bool acme_challenges_get(struct acme_call *call, int64_t authz_id,
                          struct acme_challenge ret_challenges[ACME_METHOD_COUNT_],

@@ -10,7 +10,8 @@
 
 #define URN "urn:ietf:params:acme:error:"
 
-/* ---- problems --------------------------------------------------------------------------------- */
+/* ---- problems ---------------------------------------------------------------------------------
+ */
 
 static const struct {
     enum mutual_code code;
@@ -51,6 +52,7 @@ static const struct {
     {MUTUAL_E_ENCODING_MALFORMED, 400, "malformed"},
     {MUTUAL_E_ALREADY_REVOKED, 400, "alreadyRevoked"},
     {MUTUAL_E_NOT_FOUND, 404, "malformed"},
+    {MUTUAL_E_KEY_UNAVAILABLE, 503, "serverInternal"},
     {MUTUAL_E_STORE_BUSY, 503, "serverInternal"},
     {MUTUAL_E_STORE_UNREACHABLE, 503, "serverInternal"},
 };
@@ -102,13 +104,14 @@ json_t *acme_problem(const struct mutual_error *why, const char *type, unsigned 
     return problem;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------
+ */
 
 const char *acme_url(const struct acme_call *call, const char *format, ...)
 {
     MU_AUTO(buf) struct mu_buf path;
     MU_AUTO(buf) struct mu_buf url;
-    char text[MU_LIMIT_HTTP_LINE];
+    char text[MU_LIMIT_HTTP_URL];
     va_list args;
     mu_buf_init(&url, 2 * MU_LIMIT_HTTP_LINE);
     va_start(args, format);
@@ -182,7 +185,8 @@ static void put_problem(struct acme_call *call, const struct mutual_error *why)
              mu_buf_str(&safe));
 }
 
-/* ---- the frame -------------------------------------------------------------------------------- */
+/* ---- the frame --------------------------------------------------------------------------------
+ */
 
 /* What was signed must be for here: this URL, as we and no other tell it (section 6.4). */
 static bool check_url(struct acme_call *call, struct mutual_error *err)
@@ -312,7 +316,8 @@ bool acme_want_payload(struct acme_call *call, struct mutual_error *err)
            mu_fail(err, MUTUAL_E_ACME_MALFORMED, "the payload must be a JSON object");
 }
 
-/* ---- directory and nonces --------------------------------------------------------------------- */
+/* ---- directory and nonces ---------------------------------------------------------------------
+ */
 
 static void set_url(struct acme_call *call, json_t *object, const char *name, const char *path)
 {
@@ -335,9 +340,9 @@ static json_t *profile_list(void)
 static json_t *directory_object(struct acme_call *call)
 {
     static const char *const resources[][2] = {
-        {"newNonce", "/acme/new-nonce"},       {"newAccount", "/acme/new-account"},
-        {"newOrder", "/acme/new-order"},       {"revokeCert", "/acme/revoke-cert"},
-        {"keyChange", "/acme/key-change"},     {"renewalInfo", "/acme/renewal-info"},
+        {"newNonce", "/acme/new-nonce"},   {"newAccount", "/acme/new-account"},
+        {"newOrder", "/acme/new-order"},   {"revokeCert", "/acme/revoke-cert"},
+        {"keyChange", "/acme/key-change"}, {"renewalInfo", "/acme/renewal-info"},
     };
     json_t *object = json_object();
     json_t *meta = json_object();
@@ -397,13 +402,14 @@ static void new_nonce(struct api_world *world, const struct api_request *request
     nonce_answer(world, request, response, head ? 200 : 204);
 }
 
-/* ---- routes ----------------------------------------------------------------------------------- */
+/* ---- routes -----------------------------------------------------------------------------------
+ */
 
-#define SIGNED(name_, signer_, handle_)                                               \
-    static void name_(struct api_world *world, const struct api_request *request,     \
-                      struct api_response *response)                                  \
-    {                                                                                 \
-        acme_run(world, request, response, signer_, handle_);                         \
+#define SIGNED(name_, signer_, handle_)                                           \
+    static void name_(struct api_world *world, const struct api_request *request, \
+                      struct api_response *response)                              \
+    {                                                                             \
+        acme_run(world, request, response, signer_, handle_);                     \
     }
 SIGNED(on_new_account, ACME_BY_KEY, acme_new_account)
 SIGNED(on_account, ACME_BY_ACCOUNT, acme_account_handle)
@@ -418,8 +424,8 @@ SIGNED(on_challenge, ACME_BY_ACCOUNT, acme_challenge_handle)
 SIGNED(on_revoke, ACME_BY_EITHER, acme_revoke)
 
 /* RFC 8555 section 6.1: https only. Who comes with a certificate may use it as well. */
-#define OPEN      (API_ON(API_TLS) | API_ON(API_MUTUAL))
-#define BODY      "application/jose+json", MU_LIMIT_ACME_BODY
+#define OPEN (API_ON(API_TLS) | API_ON(API_MUTUAL))
+#define BODY "application/jose+json", MU_LIMIT_API_BODY
 static const struct api_route routes[] = {
     {"GET", "/acme/directory", OPEN, NULL, 0, directory},
     {"GET", "/acme/new-nonce", OPEN, NULL, 0, new_nonce},

@@ -32,9 +32,12 @@ static void the_thumbprint_of_rfc_7638(void **state)
     MU_AUTO(buf) struct mu_buf e;
     const struct mu_jwk jwk = {
         MU_KEY_RSA, MU_CURVE_NONE,
-        octets("0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECP"
-               "ebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY"
-               "368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0f"
+        octets("0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6t"
+               "Soc_BJECP"
+               "ebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_"
+               "FDW2QvzqY"
+               "368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-"
+               "bFTWhAI4vMQFh6WeZu0f"
                "M4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
                &n),
         octets("AQAB", &e)};
@@ -48,14 +51,17 @@ static void ed25519_of_rfc_8037(void **state)
     MU_AUTO(buf) struct mu_buf x;
     MU_AUTO(buf) struct mu_buf signature;
     MU_AUTO(key) struct mu_key *key = NULL;
-    const struct mu_jwk jwk = {MU_KEY_ED25519, MU_CURVE_NONE,
+    const struct mu_jwk jwk = {MU_KEY_ED25519,
+                               MU_CURVE_NONE,
                                octets("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", &x),
                                {NULL, 0}};
     assert_thumbprint(&jwk, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     assert_ok(mu_jwk_key(&jwk, &key, &err), &err);
-    (void)octets("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
-                 &signature);
-    struct mu_slice bytes = MU_SLICE_LIT("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc");
+    (void)octets(
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        &signature);
+    struct mu_slice bytes =
+        MU_SLICE_LIT("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc");
     assert_ok(mu_jws_verify(key, MU_JWS_EDDSA, bytes, mu_buf_slice(&signature), &err), &err);
     signature.data[3] ^= 1;
     assert_fails(mu_jws_verify(key, MU_JWS_EDDSA, bytes, mu_buf_slice(&signature), &err), &err,
@@ -74,11 +80,12 @@ static void es256_of_rfc_7515(void **state)
                                octets("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", &x),
                                octets("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", &y)};
     assert_ok(mu_jwk_key(&jwk, &key, &err), &err);
-    (void)octets("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
-                 &signature);
-    struct mu_slice bytes =
-        MU_SLICE_LIT("eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxl"
-                     "LmNvbS9pc19yb290Ijp0cnVlfQ");
+    (void)octets(
+        "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+        &signature);
+    struct mu_slice bytes = MU_SLICE_LIT(
+        "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxl"
+        "LmNvbS9pc19yb290Ijp0cnVlfQ");
     assert_ok(mu_jws_verify(key, MU_JWS_ES256, bytes, mu_buf_slice(&signature), &err), &err);
     bytes.len--;
     assert_fails(mu_jws_verify(key, MU_JWS_ES256, bytes, mu_buf_slice(&signature), &err), &err,
@@ -93,13 +100,15 @@ static void hmac_of_rfc_7515(void **state)
     MU_AUTO(buf) struct mu_buf text;
     uint8_t mac[32];
     mu_buf_init(&text, 64);
-    assert_ok(mu_hmac_sha256(octets("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjA"
-                                    "zZr1Z9CAow",
-                                    &key),
-                             MU_SLICE_LIT("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEz"
-                                          "MDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"),
-                             mac, &err),
-              &err);
+    assert_ok(
+        mu_hmac_sha256(
+            octets("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjA"
+                   "zZr1Z9CAow",
+                   &key),
+            MU_SLICE_LIT("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEz"
+                         "MDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"),
+            mac, &err),
+        &err);
     mu_base64url(&text, mu_slice_of(mac, 32));
     assert_string_equal(mu_buf_str(&text), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
 }
@@ -123,16 +132,16 @@ static void what_is_signed_verifies_and_by_no_other_algorithm(void **state)
         assert_ok(mu_jws_verify(key, alg, bytes, mu_buf_slice(&signature), &err), &err);
         assert_fails(mu_jws_verify(other, alg, bytes, mu_buf_slice(&signature), &err), &err,
                      MUTUAL_E_JWS_SIGNATURE);
-        assert_fails(mu_jws_verify(key, alg, bytes, mu_slice_of(signature.data, signature.len - 1),
-                                   &err),
-                     &err, MUTUAL_E_JWS_SIGNATURE);
+        assert_fails(
+            mu_jws_verify(key, alg, bytes, mu_slice_of(signature.data, signature.len - 1), &err),
+            &err, MUTUAL_E_JWS_SIGNATURE);
         assert_fails(mu_jws_verify(key, alg, bytes, mu_slice_of(NULL, 0), &err), &err,
                      MUTUAL_E_JWS_SIGNATURE);
         for (unsigned j = 0; j < MU_JWS_COUNT_; j++) {
             if (j != (unsigned)alg) {
-                assert_fails(mu_jws_verify(key, (enum mu_jws_alg)j, bytes, mu_buf_slice(&signature),
-                                           &err),
-                             &err, MUTUAL_E_JWS_ALGORITHM);
+                assert_fails(
+                    mu_jws_verify(key, (enum mu_jws_alg)j, bytes, mu_buf_slice(&signature), &err),
+                    &err, MUTUAL_E_JWS_ALGORITHM);
                 assert_fails(mu_jws_sign(key, (enum mu_jws_alg)j, bytes, &signature, &err), &err,
                              MUTUAL_E_JWS_ALGORITHM);
             }
@@ -161,8 +170,8 @@ static void a_der_signature_is_none(void **state)
     mu_buf_init(&der, 256);
     assert_ok(mu_key_generate(MU_SPEC_EC_P256, &key, &err), &err);
     assert_ok(mu_key_sign(key, MU_SCHEME_ECDSA_P256_SHA256, MU_SLICE_LIT("x"), &der, &err), &err);
-    assert_fails(mu_jws_verify(key, MU_JWS_ES256, MU_SLICE_LIT("x"), mu_buf_slice(&der), &err), &err,
-                 MUTUAL_E_JWS_SIGNATURE);
+    assert_fails(mu_jws_verify(key, MU_JWS_ES256, MU_SLICE_LIT("x"), mu_buf_slice(&der), &err),
+                 &err, MUTUAL_E_JWS_SIGNATURE);
 }
 
 static void keys_that_are_refused(void **state)
@@ -204,9 +213,10 @@ static void keys_that_are_refused(void **state)
 static void algorithms_have_exactly_their_words(void **state)
 {
     (void)state;
-    static const char *const others[] = {"none",  "None",  "NONE",  "HS256", "HS384", "HS512", "RS1",
-                                         "RS384", "RS512", "PS256", "PS384", "PS512", "ES512", "ES256K",
-                                         "es256", "eddsa", "ES256 ", "",      "Ed448", "RSA1_5"};
+    static const char *const others[] = {"none",  "None",   "NONE",  "HS256",  "HS384",
+                                         "HS512", "RS1",    "RS384", "RS512",  "PS256",
+                                         "PS384", "PS512",  "ES512", "ES256K", "es256",
+                                         "eddsa", "ES256 ", "",      "Ed448",  "RSA1_5"};
     enum mu_jws_alg alg;
     for (unsigned i = 0; i < MU_JWS_COUNT_; i++) {
         assert_true(mu_jws_alg_find(mu_slice_text(mu_jws_alg_word((enum mu_jws_alg)i)), &alg));
