@@ -10,7 +10,8 @@
 
 enum { AGAIN_AT_ONCE = 16 };
 
-/* ---- shown ------------------------------------------------------------------------------------ */
+/* ---- shown ------------------------------------------------------------------------------------
+ */
 
 static json_t *challenge_object(struct acme_call *call, const struct acme_challenge *challenge)
 {
@@ -70,7 +71,8 @@ static bool answer_authz(struct acme_call *call, const struct acme_authz *authz,
     return acme_answer(call, 200, object, err);
 }
 
-/* ---- settled ---------------------------------------------------------------------------------- */
+/* ---- settled ----------------------------------------------------------------------------------
+ */
 
 /* The order fails with an authorization of it, and is ready with the last of them. */
 static bool settle_order(struct store *store, int64_t order_id, bool good, const char *problem,
@@ -198,7 +200,8 @@ bool acme_probed(struct api_world *world, int64_t challenge_id, const struct mut
     return done;
 }
 
-/* ---- begun ------------------------------------------------------------------------------------ */
+/* ---- begun ------------------------------------------------------------------------------------
+ */
 
 /* All that who looks must know, from the rows. *ret_probe with challenge_id 0: it is no longer
  * open. */
@@ -249,8 +252,8 @@ static bool probe_get(struct store *store, struct mu_arena *arena, int64_t chall
 }
 
 /* Whoever cannot look now lets the next second's tick ask again. */
-static bool ask(struct api_world *world, struct mu_arena *arena, int64_t challenge_id, int64_t now_s,
-                struct mutual_error *err)
+static bool ask(struct api_world *world, struct mu_arena *arena, int64_t challenge_id,
+                int64_t now_s, struct mutual_error *err)
 {
     struct store *store = inventory_store(ca_inventory(world->ca));
     struct mutual_error why = {0};
@@ -285,7 +288,8 @@ static bool begin(struct acme_call *call, const struct acme_challenge *challenge
     return store_commit(call->store, err);
 }
 
-/* ---- handlers --------------------------------------------------------------------------------- */
+/* ---- handlers ---------------------------------------------------------------------------------
+ */
 
 static bool deactivate(struct acme_call *call, struct acme_authz *authz, struct mutual_error *err)
 {
@@ -326,7 +330,8 @@ static bool challenge_get(struct acme_call *call, int64_t id, struct acme_challe
     struct acme_challenge challenges[ACME_METHOD_COUNT_];
     size_t count = 0;
     bool row = false;
-    if (!store_prepare(call->store, "SELECT authz_id FROM acme_challenge WHERE id = $1", &read, err)) {
+    if (!store_prepare(call->store, "SELECT authz_id FROM acme_challenge WHERE id = $1", &read,
+                       err)) {
         return false;
     }
     store_bind_int(read, 1, id);
@@ -390,7 +395,8 @@ bool acme_challenge_handle(struct acme_call *call, struct mutual_error *err)
     return acme_answer(call, 200, challenge_object(call, &challenge), err);
 }
 
-/* ---- again ------------------------------------------------------------------------------------ */
+/* ---- again ------------------------------------------------------------------------------------
+ */
 
 struct stale {
     int64_t id, asked_s, tries;
@@ -452,7 +458,8 @@ static bool again(struct api_world *world, const struct stale *stale, int64_t no
     struct mutual_error silence = {0};
     bool mine = false;
     if (stale->tries >= ACME_TRIES_MAX && stale->asked_s != 0) {
-        (void)mu_fail(&silence, MUTUAL_E_ACME_VALIDATION, "nobody could look for the answer in time");
+        (void)mu_fail(&silence, MUTUAL_E_ACME_VALIDATION,
+                      "nobody could look for the answer in time");
         return acme_probed(world, stale->id, &silence, now_s, err);
     }
     if (!take_over(store, stale, now_s, &mine, err) || !mine) {
@@ -467,7 +474,8 @@ static bool again(struct api_world *world, const struct stale *stale, int64_t no
 static bool clean(struct store *store, int64_t now_s, struct mutual_error *err)
 {
     static const char *const deletions[] = {
-        "DELETE FROM acme_challenge WHERE authz_id IN (SELECT a.id FROM acme_authz a JOIN acme_order"
+        "DELETE FROM acme_challenge WHERE authz_id IN (SELECT a.id FROM acme_authz a JOIN "
+        "acme_order"
         " o ON o.id = a.order_id WHERE o.certificate_id IS NULL AND o.expires_s < $1)",
         "DELETE FROM acme_authz WHERE order_id IN (SELECT o.id FROM acme_order o WHERE"
         " o.certificate_id IS NULL AND o.expires_s < $1)",

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Orders (RFC 8555 sections 7.4 and 7.4.2): made for names that the account may have, finalized by a
- * request for just these, answered with the certificate.
+ * Orders (RFC 8555 sections 7.4 and 7.4.2): made for names that the account may have, finalized by
+ * a request for just these, answered with the certificate.
  */
 #include "acme/acme_internal.h"
 
 #include <string.h>
 
-/* ---- what an order looks like ----------------------------------------------------------------- */
+/* ---- what an order looks like -----------------------------------------------------------------
+ */
 
 static json_t *identifier_object(const struct acme_call *call, const struct acme_authz *authz)
 {
@@ -33,15 +34,15 @@ static bool answer_order(struct acme_call *call, unsigned status, const struct a
     json_t *authzs = json_array();
     for (size_t i = 0; i < order->authz_count; i++) {
         (void)json_array_append_new(identifiers, identifier_object(call, &order->authzs[i]));
-        (void)json_array_append_new(
-            authzs,
-            json_string(acme_url(call, "/acme/authz/%lld", (long long)order->authzs[i].id)));
+        (void)json_array_append_new(authzs, json_string(acme_url(call, "/acme/authz/%lld",
+                                                                 (long long)order->authzs[i].id)));
     }
     (void)json_object_set_new(object, "status", json_string(acme_status_word(order->status)));
     (void)json_object_set_new(object, "identifiers", identifiers);
     (void)json_object_set_new(object, "authorizations", authzs);
     (void)json_object_set_new(object, "profile", json_string(order->profile));
-    (void)json_object_set_new(object, "finalize", json_string(acme_url(call, "/acme/finalize/%lld", id)));
+    (void)json_object_set_new(object, "finalize",
+                              json_string(acme_url(call, "/acme/finalize/%lld", id)));
     set_time(object, "expires", order->expires_s);
     if (order->status == ACME_VALID) {
         (void)json_object_set_new(object, "certificate",
@@ -65,7 +66,8 @@ bool acme_order_handle(struct acme_call *call, struct mutual_error *err)
            acme_order_get(call, id, &order, err) && answer_order(call, 200, &order, err);
 }
 
-/* ---- new -------------------------------------------------------------------------------------- */
+/* ---- new --------------------------------------------------------------------------------------
+ */
 
 struct wish {
     struct acme_identifier identifiers[MU_LIMIT_ACME_NAMES];
@@ -149,12 +151,11 @@ static bool read_replaces(struct acme_call *call, struct wish *wish, struct mutu
         return true;
     }
     if (!json_is_string(named) ||
-        !acme_certificate_by_ari(call->inventory, call->world->ca, json_string_value(named), &records,
-                                 err)) {
+        !acme_certificate_by_ari(call->inventory, call->world->ca, json_string_value(named),
+                                 &records, err)) {
         return false;
     }
-    if (records.count == 1 &&
-        !acme_order_of_certificate(call, records.items[0].id, &order, err)) {
+    if (records.count == 1 && !acme_order_of_certificate(call, records.items[0].id, &order, err)) {
         return false;
     }
     if (order.id == 0) {
@@ -261,10 +262,11 @@ static bool insert_authzs(struct acme_call *call, const struct wish *wish, int64
 {
     MU_AUTO(store_statement) struct store_statement *add = NULL;
     MU_AUTO(store_statement) struct store_statement *challenge = NULL;
-    if (!store_prepare(call->store,
-                       "INSERT INTO acme_authz (account_id, order_id, type, value, wildcard, status,"
-                       " expires_s) VALUES ($1, $2, $3, $4, $5, 'pending', $6) RETURNING id",
-                       &add, err) ||
+    if (!store_prepare(
+            call->store,
+            "INSERT INTO acme_authz (account_id, order_id, type, value, wildcard, status,"
+            " expires_s) VALUES ($1, $2, $3, $4, $5, 'pending', $6) RETURNING id",
+            &add, err) ||
         !store_prepare(call->store,
                        "INSERT INTO acme_challenge (authz_id, type, token, status)"
                        " VALUES ($1, $2, $3, 'pending')",
@@ -319,7 +321,8 @@ bool acme_new_order(struct acme_call *call, struct mutual_error *err)
     return answer_order(call, 201, &order, err);
 }
 
-/* ---- finalize --------------------------------------------------------------------------------- */
+/* ---- finalize ---------------------------------------------------------------------------------
+ */
 
 static bool read_csr(struct acme_call *call, struct mu_csr **ret_csr, struct mutual_error *err)
 {
@@ -421,8 +424,8 @@ static bool issue(struct acme_call *call, const struct acme_order *order, const 
     request.owner = owner;
     return ca_speak_for(call->world->ca, call->request->who, err) &&
            ca_issue(call->world->ca, &request, call->world->signer, &issued, err) &&
-           acme_status_move(call->store, "acme_order", order->id, ACME_PROCESSING, ACME_VALID, &done,
-                            err);
+           acme_status_move(call->store, "acme_order", order->id, ACME_PROCESSING, ACME_VALID,
+                            &done, err);
 }
 
 /* The certificate that this one takes the place of in the inventory. */
@@ -466,7 +469,8 @@ bool acme_finalize(struct acme_call *call, struct mutual_error *err)
     return answer_order(call, 200, &order, err);
 }
 
-/* ---- the certificate -------------------------------------------------------------------------- */
+/* ---- the certificate --------------------------------------------------------------------------
+ */
 
 bool acme_certificate(struct acme_call *call, struct mutual_error *err)
 {

@@ -8,7 +8,8 @@
 
 enum { RENEWAL_RETRY_S = 6 * 3600 };
 
-/* ---- revocation ------------------------------------------------------------------------------- */
+/* ---- revocation -------------------------------------------------------------------------------
+ */
 
 static bool read_certificate(struct acme_call *call, struct mu_cert **ret_cert,
                              struct mutual_error *err)
@@ -24,7 +25,8 @@ static bool read_certificate(struct acme_call *call, struct mu_cert **ret_cert,
 }
 
 /* Those that an owner may give; the rest is for us to say (RFC 5280 section 5.3.1). */
-static bool read_reason(struct acme_call *call, enum mu_reason *ret_reason, struct mutual_error *err)
+static bool read_reason(struct acme_call *call, enum mu_reason *ret_reason,
+                        struct mutual_error *err)
 {
     const json_t *named = json_object_get(call->payload, "reason");
     json_int_t number = json_integer_value(named);
@@ -44,10 +46,11 @@ static bool holds(struct acme_call *call, const struct mutual_name *name, bool *
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool wildcard = name->type == MUTUAL_NAME_DNS && mu_text_starts(name->text, "*.");
-    if (!store_prepare(call->store,
-                       "SELECT id FROM acme_authz WHERE account_id = $1 AND type = $2 AND value = $3"
-                       " AND wildcard = $4 AND status = 'valid' AND expires_s > $5 LIMIT 1",
-                       &read, err)) {
+    if (!store_prepare(
+            call->store,
+            "SELECT id FROM acme_authz WHERE account_id = $1 AND type = $2 AND value = $3"
+            " AND wildcard = $4 AND status = 'valid' AND expires_s > $5 LIMIT 1",
+            &read, err)) {
         return false;
     }
     store_bind_int(read, 1, call->account.id);
@@ -81,8 +84,7 @@ static bool may_revoke(struct acme_call *call, const struct mu_cert *cert,
             return false;
         }
     }
-    return all || mu_fail(err, MUTUAL_E_ACME_UNAUTHORIZED,
-                          "the certificate is not this account's");
+    return all || mu_fail(err, MUTUAL_E_ACME_UNAUTHORIZED, "the certificate is not this account's");
 }
 
 bool acme_revoke(struct acme_call *call, struct mutual_error *err)
@@ -94,8 +96,8 @@ bool acme_revoke(struct acme_call *call, struct mutual_error *err)
         !read_reason(call, &reason, err)) {
         return false;
     }
-    const struct inventory_filter filter = {
-        .fingerprint = mu_slice_of(mu_cert_facts(cert)->fingerprint, 32)};
+    const struct inventory_filter filter = {.fingerprint =
+                                                mu_slice_of(mu_cert_facts(cert)->fingerprint, 32)};
     if (!inventory_records_get(call->inventory, &filter, 1, &records, err)) {
         return false;
     }
@@ -118,7 +120,8 @@ bool acme_revoke(struct acme_call *call, struct mutual_error *err)
     return true;
 }
 
-/* ---- when to renew ---------------------------------------------------------------------------- */
+/* ---- when to renew ----------------------------------------------------------------------------
+ */
 
 static bool parse_part(struct mu_slice text, struct mu_buf *out)
 {

@@ -176,7 +176,7 @@ static const struct store_migration steps[] = {
     {2, "which machine delivers", machine_step},
     {3, "a chain of events", link_step},
     {4, "indexes for large stores", index_step},
-    {5, "ACME", acme_step},
+    {6, "ACME", acme_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

@@ -43,8 +43,7 @@ static inline bool note_probe(struct acme_prober *prober, const struct acme_prob
     probing.type = probe->name.type;
     (void)snprintf(probing.name, sizeof probing.name, "%s", probe->name.text);
     (void)snprintf(probing.token, sizeof probing.token, "%s", probe->token);
-    (void)snprintf(probing.authorization, sizeof probing.authorization, "%s",
-                   probe->authorization);
+    (void)snprintf(probing.authorization, sizeof probing.authorization, "%s", probe->authorization);
     return true;
 }
 
@@ -174,26 +173,27 @@ static inline void client_post(struct client *client, const char *path, const ch
     client_send(client, path, client->key, client->kid, payload);
 }
 
-#define assert_status(client_, status_)                                                        \
-    do {                                                                                       \
-        if ((client_)->reply.head.status != (status_)) {                                       \
+#define assert_status(client_, status_)                                                         \
+    do {                                                                                        \
+        if ((client_)->reply.head.status != (status_)) {                                        \
             fail_msg("expected %d, got %u: %.*s", (int)(status_), (client_)->reply.head.status, \
                      (int)(client_)->reply.body.len, (const char *)(client_)->reply.body.data); \
-        }                                                                                      \
+        }                                                                                       \
     } while (0)
 
-#define assert_problem(client_, status_, type_)                                                  \
-    do {                                                                                         \
-        assert_status(client_, status_);                                                         \
-        assert_string_equal(acme_json_text((client_)->json, "type"),                             \
-                            "urn:ietf:params:acme:error:" type_);                                \
-        assert_true(strlen(acme_json_text((client_)->json, "detail")) > 0);                      \
+#define assert_problem(client_, status_, type_)                                                    \
+    do {                                                                                           \
+        assert_status(client_, status_);                                                           \
+        assert_string_equal(acme_json_text((client_)->json, "type"),                               \
+                            "urn:ietf:params:acme:error:" type_);                                  \
+        assert_true(strlen(acme_json_text((client_)->json, "detail")) > 0);                        \
         assert_int_equal(json_integer_value(json_object_get((client_)->json, "status")), status_); \
     } while (0)
 
 static inline void client_register(struct client *client)
 {
-    client_send(client, "/acme/new-account", client->key, NULL, "{\"contact\":[\"mailto:a@example.org\"]}");
+    client_send(client, "/acme/new-account", client->key, NULL,
+                "{\"contact\":[\"mailto:a@example.org\"]}");
     assert_status(client, 201);
     (void)snprintf(client->kid, sizeof client->kid, "%s", client->location);
 }
@@ -273,7 +273,8 @@ static inline void challenge_path(struct client *client, const char *authz, cons
 }
 
 /* All authorizations are answered well. */
-static inline void order_validate(struct client *client, const struct order *order, const char *type)
+static inline void order_validate(struct client *client, const struct order *order,
+                                  const char *type)
 {
     for (size_t i = 0; i < order->authz_count; i++) {
         char path[128];
@@ -311,7 +312,8 @@ static inline void client_issue(struct client *client, const char *name, const s
 {
     MU_AUTO(buf) struct mu_buf payload = {0};
     char text[1024];
-    (void)snprintf(text, sizeof text, "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"%s\"}]}", name);
+    (void)snprintf(text, sizeof text, "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"%s\"}]}",
+                   name);
     const struct mu_gname names[] = {{MU_GNAME_DNS, mu_slice_text(name)}};
     order_new(client, text, ret_order);
     order_validate(client, ret_order, "http-01");
@@ -333,11 +335,11 @@ static inline struct mu_cert *client_certificate(const struct client *client)
     return mu_cert_ref(certs.items[0]);
 }
 
-#define ACME_UNIT_MAIN(...)                                                   \
-    int main(void)                                                            \
-    {                                                                         \
-        const struct CMUnitTest tests[] = {__VA_ARGS__};                      \
-        return cmocka_run_group_tests(tests, acme_home, acme_home_done);      \
+#define ACME_UNIT_MAIN(...)                                              \
+    int main(void)                                                       \
+    {                                                                    \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                 \
+        return cmocka_run_group_tests(tests, acme_home, acme_home_done); \
     }
 
 #endif

@@ -140,7 +140,8 @@ static void its_orders_are_listed_by_page(void **state)
     client_done(&other);
 }
 
-/* ---- another key ------------------------------------------------------------------------------ */
+/* ---- another key ------------------------------------------------------------------------------
+ */
 
 static void change(struct client *client, const struct mu_key *to, const struct mu_key *signs,
                    const struct mu_key *old, const char *account, const char *url)
@@ -154,8 +155,9 @@ static void change(struct client *client, const struct mu_key *to, const struct 
     mu_buf_printf(&payload, "{\"account\":\"%s\",\"oldKey\":", account);
     unit_jwk(old, &payload);
     mu_buf_text(&payload, "}");
-    mu_buf_printf(&header, "{\"alg\":\"%s\",\"url\":\"%s\",\"jwk\":",
-                  mu_jws_alg_word(unit_jws_alg(signs)), url);
+    mu_buf_printf(&header,
+                  "{\"alg\":\"%s\",\"url\":\"%s\",\"jwk\":", mu_jws_alg_word(unit_jws_alg(signs)),
+                  url);
     unit_jwk(to, &header);
     mu_buf_text(&header, "}");
     unit_jws_raw(signs, mu_buf_str(&header), mu_buf_str(&payload), &inner);

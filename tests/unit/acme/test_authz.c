@@ -8,8 +8,8 @@ static void begin(struct client *client, const char *name, const char *type, str
                   char path[128])
 {
     char payload[256];
-    (void)snprintf(payload, sizeof payload, "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"%s\"}]}",
-                   name);
+    (void)snprintf(payload, sizeof payload,
+                   "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"%s\"}]}", name);
     order_new(client, payload, order);
     challenge_path(client, order->authzs[0], type, path, 128);
     client_post(client, path, "{}");

@@ -55,7 +55,8 @@ static void identifiers_are_read_strictly(void **state)
     struct acme_identifier identifier;
     assert_fails(read("email", "a@example.org", &identifier, &call, &err), &err,
                  MUTUAL_E_ACME_IDENTIFIER);
-    assert_fails(acme_identifier_read(&call, NULL, &identifier, &err), &err, MUTUAL_E_ACME_MALFORMED);
+    assert_fails(acme_identifier_read(&call, NULL, &identifier, &err), &err,
+                 MUTUAL_E_ACME_MALFORMED);
     mu_arena_free(call.arena);
 }
 

@@ -7,9 +7,9 @@
 #include "jws.h"
 #include "unit.h"
 
-#define X "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
-#define Y "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
-#define JWK "\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y "\"}"
+#define X    "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
+#define Y    "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+#define JWK  "\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y "\"}"
 #define REST "\"nonce\":\"bm9uY2U\",\"url\":\"https://ca/x\""
 
 /* The three members around texts; the signature is never looked at in reading. */
@@ -123,28 +123,35 @@ static void requests_that_are_refused(void **state)
         {"{\"alg\":\"ES256\",\"x5c\":[\"AAAA\"]," REST "}", MUTUAL_E_JWS_MALFORMED},
         /* keys */
         {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"oct\",\"k\":\"AAAA\"}," REST "}", MUTUAL_E_JWS_KEY},
-        {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-521\",\"x\":\"AAAA\",\"y\":\"AAAA\"},"
-         REST "}", MUTUAL_E_JWS_KEY},
+        {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-521\",\"x\":\"AAAA\",\"y\":"
+         "\"AAAA\"}," REST "}",
+         MUTUAL_E_JWS_KEY},
         {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\"}," REST "}",
          MUTUAL_E_JWS_KEY},
         {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "=\",\"y\":\"" Y
-         "\"}," REST "}", MUTUAL_E_JWS_KEY},
+         "\"}," REST "}",
+         MUTUAL_E_JWS_KEY},
         {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" Y "\",\"y\":\"" X
-         "\"}," REST "}", MUTUAL_E_JWS_KEY}, /* off the curve */
+         "\"}," REST "}",
+         MUTUAL_E_JWS_KEY}, /* off the curve */
         {"{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y
-         "\",\"d\":\"AAAA\"}," REST "}", MUTUAL_E_JWS_KEY}, /* the private half */
-        {"{\"alg\":\"EdDSA\",\"jwk\":{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" X "\"}," REST "}",
+         "\",\"d\":\"AAAA\"}," REST "}",
+         MUTUAL_E_JWS_KEY}, /* the private half */
+        {"{\"alg\":\"EdDSA\",\"jwk\":{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" X "\"}," REST
+         "}",
          MUTUAL_E_JWS_KEY},
         {"{\"alg\":\"RS256\",\"jwk\":{\"kty\":\"RSA\",\"n\":\"" X "\",\"e\":\"AQAB\"}," REST "}",
          MUTUAL_E_JWS_KEY}, /* 256 bits */
         /* nonce and url */
         {"{\"alg\":\"ES256\"," JWK ",\"url\":\"https://ca/x\"}", MUTUAL_E_ACME_NONCE},
-        {"{\"alg\":\"ES256\"," JWK ",\"nonce\":7,\"url\":\"https://ca/x\"}", MUTUAL_E_JWS_MALFORMED},
+        {"{\"alg\":\"ES256\"," JWK ",\"nonce\":7,\"url\":\"https://ca/x\"}",
+         MUTUAL_E_JWS_MALFORMED},
         {"{\"alg\":\"ES256\"," JWK ",\"nonce\":\"a\"}", MUTUAL_E_JWS_MALFORMED},
         {"{\"alg\":\"ES256\"," JWK ",\"nonce\":\"a\",\"url\":[]}", MUTUAL_E_JWS_MALFORMED},
         /* extensions */
         {"{\"alg\":\"ES256\"," JWK "," REST ",\"crit\":[]}", MUTUAL_E_JWS_MALFORMED},
-        {"{\"alg\":\"ES256\"," JWK "," REST ",\"crit\":[\"b64\"],\"b64\":false}", MUTUAL_E_JWS_MALFORMED},
+        {"{\"alg\":\"ES256\"," JWK "," REST ",\"crit\":[\"b64\"],\"b64\":false}",
+         MUTUAL_E_JWS_MALFORMED},
         {"{\"alg\":\"ES256\"," JWK "," REST ",\"b64\":false}", MUTUAL_E_JWS_MALFORMED},
         /* two readers */
         {"{\"alg\":\"ES256\",\"alg\":\"none\"," JWK "," REST "}", MUTUAL_E_JWS_MALFORMED},
@@ -183,7 +190,8 @@ static void envelopes_that_are_refused(void **state)
         "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"A+A/\"}",
         "{\"protected\":\"e30\",\"payload\":\"e31\",\"signature\":\"AAAA\"}", /* trailing bits */
         "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\",\"header\":{}}",
-        "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\",\"header\":{\"kid\":\"x\"}}",
+        "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\",\"header\":{\"kid\":"
+        "\"x\"}}",
         "{\"payload\":\"e30\",\"signatures\":[{\"protected\":\"e30\",\"signature\":\"AAAA\"}]}",
         "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\",\"signature\":\"BBBB\"}",
         "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\"}x",
@@ -232,9 +240,12 @@ static void inner_signatures_have_their_own_rules(void **state)
         {ACME_JWS_INNER, "{\"alg\":\"ES256\",\"kid\":\"k\",\"url\":\"u\"}", MUTUAL_E_JWS_MALFORMED},
         {ACME_JWS_INNER, "{\"alg\":\"HS256\"," JWK ",\"url\":\"u\"}", MUTUAL_E_JWS_ALGORITHM},
         {ACME_JWS_BINDING, "{\"alg\":\"HS256\",\"kid\":\"k\",\"url\":\"u\"}", MUTUAL_OK},
-        {ACME_JWS_BINDING, "{\"alg\":\"ES256\",\"kid\":\"k\",\"url\":\"u\"}", MUTUAL_E_JWS_ALGORITHM},
-        {ACME_JWS_BINDING, "{\"alg\":\"none\",\"kid\":\"k\",\"url\":\"u\"}", MUTUAL_E_JWS_ALGORITHM},
-        {ACME_JWS_BINDING, "{\"alg\":\"HS512\",\"kid\":\"k\",\"url\":\"u\"}", MUTUAL_E_JWS_ALGORITHM},
+        {ACME_JWS_BINDING, "{\"alg\":\"ES256\",\"kid\":\"k\",\"url\":\"u\"}",
+         MUTUAL_E_JWS_ALGORITHM},
+        {ACME_JWS_BINDING, "{\"alg\":\"none\",\"kid\":\"k\",\"url\":\"u\"}",
+         MUTUAL_E_JWS_ALGORITHM},
+        {ACME_JWS_BINDING, "{\"alg\":\"HS512\",\"kid\":\"k\",\"url\":\"u\"}",
+         MUTUAL_E_JWS_ALGORITHM},
         {ACME_JWS_BINDING, "{\"alg\":\"HS256\"," JWK ",\"url\":\"u\"}", MUTUAL_E_JWS_MALFORMED},
         {ACME_JWS_BINDING, "{\"alg\":\"HS256\",\"kid\":\"k\"," REST "}", MUTUAL_E_JWS_MALFORMED},
     };
@@ -256,11 +267,13 @@ static void one_key_has_one_thumbprint(void **state)
     struct mutual_error err = {0};
     uint8_t first[32];
     uint8_t second[32];
-    MU_AUTO(acme_json) json_t *a = json_loads(
-        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y "\"}", 0, NULL);
-    MU_AUTO(acme_json) json_t *b = json_loads(
-        "{\"use\":\"sig\",\"y\":\"" Y "\",\"kid\":\"7\",\"x\":\"" X "\",\"crv\":\"P-256\",\"kty\":\"EC\"}", 0,
-        NULL);
+    MU_AUTO(acme_json)
+    json_t *a =
+        json_loads("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y "\"}", 0, NULL);
+    MU_AUTO(acme_json)
+    json_t *b = json_loads("{\"use\":\"sig\",\"y\":\"" Y "\",\"kid\":\"7\",\"x\":\"" X
+                           "\",\"crv\":\"P-256\",\"kty\":\"EC\"}",
+                           0, NULL);
     assert_ok(acme_jwk_thumbprint(a, first, &err), &err);
     assert_ok(acme_jwk_thumbprint(b, second, &err), &err);
     assert_memory_equal(first, second, 32);

@@ -53,9 +53,14 @@ static void what_is_none_of_ours_is_refused(void **state)
     (void)state;
     struct mutual_error err = {0};
     char nonce[ACME_NONCE_TEXT];
-    static const char *const rows[] = {"", "x", "AAAA", "AAAA=", "../../etc",
-                                       "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-                                       "__________________________________________________________________"};
+    static const char *const rows[] = {
+        "",
+        "x",
+        "AAAA",
+        "AAAA=",
+        "../../etc",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "__________________________________________________________________"};
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         assert_fails(acme_nonce_use(home_store(), rows[i], home.now_s, &err), &err,
                      MUTUAL_E_ACME_NONCE);

@@ -91,7 +91,8 @@ static void orders_that_are_refused(void **state)
         {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a..example.org\"}]}", "malformed", 400},
         {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"*.*.example.org\"}]}", "malformed", 400},
         {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a*.example.org\"}]}", "malformed", 400},
-        {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example.org\\nb\"}]}", "malformed", 400},
+        {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example.org\\nb\"}]}", "malformed",
+         400},
         {"{\"identifiers\":[{\"type\":\"ip\",\"value\":\"127.0.0.01\"}]}", "malformed", 400},
         {"{\"identifiers\":[{\"type\":\"ip\",\"value\":\"::0001\"}]}", "malformed", 400},
         {"{\"identifiers\":[{\"type\":\"ip\",\"value\":\"a.example.org\"}]}", "malformed", 400},
@@ -100,7 +101,8 @@ static void orders_that_are_refused(void **state)
          "malformed", 400},
         {ORDER_OF("www.example.com"), "rejectedIdentifier", 403}, /* not the issuer's */
         {ORDER_OF("example.org.example.com"), "rejectedIdentifier", 403},
-        {"{\"identifiers\":[{\"type\":\"ip\",\"value\":\"192.0.2.1\"}]}", "rejectedIdentifier", 403},
+        {"{\"identifiers\":[{\"type\":\"ip\",\"value\":\"192.0.2.1\"}]}", "rejectedIdentifier",
+         403},
         {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example.org\"}],"
          "\"profile\":\"client\"}",
          "invalidProfile", 400},
@@ -111,7 +113,8 @@ static void orders_that_are_refused(void **state)
          "malformed", 400},
         {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example.org\"}],\"replaces\":\"x\"}",
          "malformed", 400},
-        {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example.org\"}],\"replaces\":\"AAAA.BBBB\"}",
+        {"{\"identifiers\":[{\"type\":\"dns\",\"value\":\"a.example.org\"}],\"replaces\":\"AAAA."
+         "BBBB\"}",
          "malformed", 404},
     };
     static struct client client;
@@ -169,8 +172,8 @@ static void a_request_must_be_for_the_orders_names(void **state)
     csr_payload(client.key, both, 2, &own);
     client_post(&client, order.finalize, mu_buf_str(&own));
     assert_problem(&client, 400, "badCSR"); /* the account's key */
-    static const char *const garbage[] = {"{\"csr\":\"\"}", "{\"csr\":\"AAAA\"}", "{\"csr\":\"MA==\"}",
-                                          "{\"csr\":7}", "{}"};
+    static const char *const garbage[] = {"{\"csr\":\"\"}", "{\"csr\":\"AAAA\"}",
+                                          "{\"csr\":\"MA==\"}", "{\"csr\":7}", "{}"};
     for (size_t i = 0; i < MU_COUNT(garbage); i++) {
         client_post(&client, order.finalize, garbage[i]);
         assert_problem(&client, 400, "badCSR");
@@ -229,8 +232,9 @@ static void nobody_sees_anothers_order(void **state)
     assert_problem(&other, 404, "malformed");
     client_post(&other, order.authzs[0], "{\"status\":\"deactivated\"}");
     assert_problem(&other, 404, "malformed");
-    static const char *const nowhere[] = {"/acme/order/0", "/acme/order/999999", "/acme/order/x",
-                                          "/acme/order/1/2", "/acme/order/-1", "/acme/order/01x"};
+    static const char *const nowhere[] = {"/acme/order/0",  "/acme/order/999999",
+                                          "/acme/order/x",  "/acme/order/1/2",
+                                          "/acme/order/-1", "/acme/order/01x"};
     for (size_t i = 0; i < MU_COUNT(nowhere); i++) {
         client_post(&client, nowhere[i], "");
         assert_problem(&client, 404, "malformed");

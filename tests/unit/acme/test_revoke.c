@@ -39,7 +39,8 @@ static void whoever_got_it_revokes_it(void **state)
     revocation(cert, "", &payload);
     client_post(&other, "/acme/revoke-cert", mu_buf_str(&payload));
     assert_problem(&other, 403, "unauthorized");
-    static const char *const reasons[] = {"2", "6", "7", "8", "9", "10", "99", "-1", "\"1\"", "1.5"};
+    static const char *const reasons[] = {"2",  "6",  "7",  "8",     "9",
+                                          "10", "99", "-1", "\"1\"", "1.5"};
     for (size_t i = 0; i < MU_COUNT(reasons); i++) {
         MU_AUTO(buf) struct mu_buf bad = {0};
         char more[32];
@@ -132,7 +133,8 @@ static void certificates_that_are_not_ours(void **state)
     client_done(&client);
 }
 
-/* ---- when to renew ---------------------------------------------------------------------------- */
+/* ---- when to renew ----------------------------------------------------------------------------
+ */
 
 static void ask(struct client *client, const struct mu_cert *cert)
 {
@@ -182,8 +184,8 @@ static void a_client_is_told_when_to_renew(void **state)
     ask(&client, cert); /* revoked: at once */
     assert_true(edge(&client, "start") < edge(&client, "end"));
     assert_true(edge(&client, "end") < home.now_s + 1);
-    static const char *const rows[] = {"x", "AAAA", "AAAA.", ".AAAA", "AAAA.AAAA", "AAAA.gAAA",
-                                       "AAAA.BBBB.CCCC", "AA==.BBBB"};
+    static const char *const rows[] = {"x",         "AAAA",      "AAAA.",          ".AAAA",
+                                       "AAAA.AAAA", "AAAA.gAAA", "AAAA.BBBB.CCCC", "AA==.BBBB"};
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         char path[128];
         (void)snprintf(path, sizeof path, "/acme/renewal-info/%s", rows[i]);

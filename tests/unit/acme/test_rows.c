@@ -16,12 +16,12 @@ static void a_status_moves_once(void **state)
     client_register(&client);
     order_new(&client, ORDER_OF("moves.example.org"), &order);
     assert_true(mu_text_uint(strrchr(order.path, '/') + 1, INT64_MAX, &id));
-    assert_ok(acme_status_move(home_store(), "acme_order", (int64_t)id, ACME_PENDING, ACME_READY, &done,
-                               &err),
+    assert_ok(acme_status_move(home_store(), "acme_order", (int64_t)id, ACME_PENDING, ACME_READY,
+                               &done, &err),
               &err);
     assert_true(done);
-    assert_ok(acme_status_move(home_store(), "acme_order", (int64_t)id, ACME_PENDING, ACME_READY, &done,
-                               &err),
+    assert_ok(acme_status_move(home_store(), "acme_order", (int64_t)id, ACME_PENDING, ACME_READY,
+                               &done, &err),
               &err);
     assert_false(done);
     client_done(&client);

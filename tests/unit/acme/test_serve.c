@@ -80,16 +80,23 @@ static void whatever_does_not_fit_is_refused(void **state)
     send_signed(&client, client.key, NULL, client.nonce, client.kid, path, JOSE);
     assert_problem(&client, 400, "malformed"); /* jwk where kid belongs */
     /* accounts */
-    static const char *const kids[] = {URL "/acme/account/999999", URL "/acme/account/",
-                                       URL "/acme/account/1x", URL "/acme/account/-1",
-                                       "https://evil.example/acme/account/1", "1", ""};
+    static const char *const kids[] = {URL "/acme/account/999999",
+                                       URL "/acme/account/",
+                                       URL "/acme/account/1x",
+                                       URL "/acme/account/-1",
+                                       "https://evil.example/acme/account/1",
+                                       "1",
+                                       ""};
     for (size_t i = 0; i < MU_COUNT(kids); i++) {
         send_signed(&client, client.key, kids[i], client.nonce, client.kid, path, JOSE);
         assert_problem(&client, 400, "accountDoesNotExist");
     }
     /* URLs */
-    static const char *const urls[] = {"https://evil.example/acme/account/1", URL "/acme/new-order",
-                                       "http://ca.example.org/acme/account/1", "/acme/account/1", "",
+    static const char *const urls[] = {"https://evil.example/acme/account/1",
+                                       URL "/acme/new-order",
+                                       "http://ca.example.org/acme/account/1",
+                                       "/acme/account/1",
+                                       "",
                                        URL "/acme/account/1?x"};
     for (size_t i = 0; i < MU_COUNT(urls); i++) {
         send_signed(&client, client.key, client.kid, client.nonce, urls[i], path, JOSE);
@@ -119,8 +126,8 @@ static void a_bad_algorithm_is_answered_with_the_good_ones(void **state)
     client_new(&client);
     mu_buf_init(&body, 1u << 16);
     mu_buf_init(&header, 1u << 14);
-    mu_buf_text(&header, "{\"alg\":\"none\",\"nonce\":\"x\",\"url\":\"" URL
-                         "/acme/new-account\",\"jwk\":");
+    mu_buf_text(&header,
+                "{\"alg\":\"none\",\"nonce\":\"x\",\"url\":\"" URL "/acme/new-account\",\"jwk\":");
     unit_jwk(client.key, &header);
     mu_buf_text(&header, "}");
     unit_jws_raw(client.key, mu_buf_str(&header), "{}", &body);
@@ -205,6 +212,7 @@ static void errors_have_the_standards_words(void **state)
     } rows[] = {
         {MUTUAL_E_ACME_NONCE, "badNonce", 400},
         {MUTUAL_E_ACME_UNAUTHORIZED, "unauthorized", 403},
+        {MUTUAL_E_ACME_STATE, "orderNotReady", 403},
         {MUTUAL_E_ACME_VALIDATION, "incorrectResponse", 403},
         {MUTUAL_E_RESOLVE_FAILED, "dns", 400},
         {MUTUAL_E_FETCH_FORBIDDEN, "connection", 400},
