@@ -246,6 +246,9 @@ typedef bool mu_file_edit(void *context, struct mu_slice old, struct mu_buf *out
                           struct mutual_error *err);
 bool mu_file_change(const char *path, size_t max, mode_t mode, mu_file_edit *edit, void *context,
                     struct mutual_error *err);
+/* Removes what processes that were killed while writing the file left beside it. Only for who keeps
+ * other writers of the file away. */
+void mu_file_clear_strays(const char *path);
 /* Writes all of it, over short writes and EINTR. */
 bool mu_fd_write(int fd, const void *data, size_t len);
 

@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -186,6 +187,32 @@ bool mu_file_write(const char *path, struct mu_slice bytes, mode_t mode, struct 
                             : write_aside(path, bytes, &form, true, err);
 }
 
+/* "BASE.0123abcd.new", as write_aside names them. */
+static bool is_stray(const char *name, const char *base)
+{
+    size_t len = strlen(base);
+    return strncmp(name, base, len) == 0 && name[len] == '.' && strlen(name + len) == 13 &&
+           strspn(name + len + 1, "0123456789abcdef") == 8 && strcmp(name + len + 9, ".new") == 0;
+}
+
+void mu_file_clear_strays(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    MU_AUTO(free)
+    char *directory = slash == NULL   ? mu_strdup(".")
+                      : slash == path ? mu_strdup("/")
+                                      : mu_strndup(path, (size_t)(slash - path));
+    DIR *open = directory == NULL ? NULL : opendir(directory);
+    for (struct dirent *entry; open != NULL && (entry = readdir(open)) != NULL;) {
+        if (is_stray(entry->d_name, slash == NULL ? path : slash + 1)) {
+            (void)unlinkat(dirfd(open), entry->d_name, 0);
+        }
+    }
+    if (open != NULL) {
+        (void)closedir(open);
+    }
+}
+
 bool mu_file_create(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err)
 {
     const struct form form = form_of(mode);
@@ -262,5 +289,9 @@ bool mu_file_change(const char *path, size_t max, mode_t mode, mu_file_edit *edi
         }
         memcpy(whole, path, strlen(path) + 1);
     }
-    return lock_beside(whole, &lock, err) && change(whole, max, mode, edit, context, err);
+    if (!lock_beside(whole, &lock, err)) {
+        return false;
+    }
+    mu_file_clear_strays(whole); /* of commands that were killed */
+    return change(whole, max, mode, edit, context, err);
 }
