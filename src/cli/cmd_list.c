@@ -13,6 +13,7 @@ struct list_options {
     const char *dir, *owner, *place, *purpose, *profile;
     int64_t expiring_ns;
     const char *control;
+    uint64_t limit;
     bool revoked, interrupted, seen;
 };
 
@@ -54,6 +55,12 @@ static const struct cli_option list_table[] = {
      .kind = CLI_FLAG,
      .offset = O(interrupted),
      .help = "only those whose issuing was interrupted"},
+    {.name = "limit",
+     .kind = CLI_NUMBER,
+     .offset = O(limit),
+     .value = "N",
+     .max = INT32_MAX,
+     .help = "no more than this many, those that end first"},
     {.name = "seen",
      .kind = CLI_FLAG,
      .offset = O(seen),
@@ -76,7 +83,7 @@ struct listing {
     struct cli_table *table;
     struct mu_json json;
     struct mu_buf *out;
-    size_t shown;
+    size_t shown, limit; /* limit 0: none */
 };
 
 /* ---- one certificate ------------------------------------------------------------------------- */
@@ -262,6 +269,9 @@ static bool walk(struct ca *ca, const struct inventory_filter *filter, bool live
     }
     for (;;) {
         const struct inventory_record *record = NULL;
+        if (listing->limit > 0 && listing->shown == listing->limit) {
+            return true;
+        }
         if (!inventory_next(cursor, &record, err)) {
             return false;
         }
@@ -362,6 +372,7 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     }
     listing.seen = seen;
     listing.ask_seen = options->seen;
+    listing.limit = (size_t)options->limit;
     const char *last = usage != NULL ? "ACCESS" : NULL;
     const char *const heads[] = {"NAME",
                                  "PROFILE",
@@ -389,6 +400,7 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
             options->expiring_ns > 0 ? listing.now_s + options->expiring_ns / MU_NS_PER_S : 0,
         .revoked = options->revoked,
         .interrupted = options->interrupted,
+        .limit = options->expiring_ns > 0 ? 0 : (int64_t)options->limit,
     };
     bool good = print_list(cli, ca, &filter, options->expiring_ns > 0, &listing, err);
     *ret_none = filter.who != NULL && listing.shown == 0;

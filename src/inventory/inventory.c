@@ -89,11 +89,25 @@ static const char index_step[] =
     " (state, revoked_s, not_before_s, not_after_s);"
     "CREATE INDEX event_certificate ON event (certificate_id)";
 
+/* Counts by the hour of the end, and pages of an issuer's and of the revoked at any size. */
+static const char tally_step[] =
+    "CREATE TABLE ending ("
+    " hour {int} PRIMARY KEY,"
+    " total {int} NOT NULL,"
+    " revoked {int} NOT NULL"
+    ") {strict};" INVENTORY_TALLY_SQL ";"
+    "DROP INDEX certificate_count;"
+    "CREATE INDEX certificate_begin ON certificate (not_before_s);"
+    "CREATE INDEX certificate_issuer ON certificate (issuer_id, not_after_s, id);"
+    "CREATE INDEX certificate_revoked_end ON certificate (not_after_s, id)"
+    " WHERE revoked_s IS NOT NULL";
+
 static const struct store_migration steps[] = {
     {1, "issuers, certificates, names, events", first_step},
     {2, "which machine delivers", machine_step},
     {3, "a chain of events", link_step},
     {4, "indexes for large stores", index_step},
+    {5, "counts by the hour of the end", tally_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

@@ -16,4 +16,16 @@ bool inventory_begin(struct inventory *inventory, bool *ret_own, struct mutual_e
 /* Ends what inventory_begin began: commits when good, else undoes. Yields whether all is good. */
 bool inventory_end(struct inventory *inventory, bool own, bool good, struct mutual_error *err);
 
+/* ---- the tally (tally.c): in the transaction of the change that it counts ---------------------
+ */
+
+bool inventory_tally_signed(struct inventory *inventory, int64_t id, struct mutual_error *err);
+bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mutual_error *err);
+/* Adds up what is there. */
+bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err);
+#define INVENTORY_TALLY_SQL                                                   \
+    "INSERT INTO ending (hour, total, revoked)"                               \
+    " SELECT not_after_s / 3600, count(*), count(revoked_s) FROM certificate" \
+    " WHERE state IN ('signed', 'delivered') GROUP BY not_after_s / 3600"
+
 #endif
