@@ -15,7 +15,7 @@ from postgres import Postgres
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ["store_store", "store_migrate", "store_postgres", "inventory_copy", "inventory_event", "inventory_inventory",
-         "inventory_issuer", "inventory_record", "inventory_select"]
+         "inventory_issuer", "inventory_record", "inventory_select", "inventory_tally"]
 
 
 @pytest.fixture(scope="module")
