@@ -21,11 +21,9 @@ bool inventory_end(struct inventory *inventory, bool own, bool good, struct mutu
 
 bool inventory_tally_signed(struct inventory *inventory, int64_t id, struct mutual_error *err);
 bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mutual_error *err);
+/* The schema's step that it came with. */
+extern const char inventory_tally_step[];
 /* Adds up what is there. */
 bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err);
-#define INVENTORY_TALLY_SQL                                                   \
-    "INSERT INTO ending (hour, total, revoked)"                               \
-    " SELECT not_after_s / 3600, count(*), count(revoked_s) FROM certificate" \
-    " WHERE state IN ('signed', 'delivered') GROUP BY not_after_s / 3600"
 
 #endif

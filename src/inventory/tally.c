@@ -8,6 +8,23 @@
 
 #define HOUR_S 3600
 #define EXISTS " state IN ('signed', 'delivered')"
+#define ADD_UP                                                                \
+    "INSERT INTO ending (hour, total, revoked)"                               \
+    " SELECT not_after_s / 3600, count(*), count(revoked_s) FROM certificate" \
+    " WHERE" EXISTS " GROUP BY not_after_s / 3600"
+
+/* Also pages of an issuer's and of the revoked at any size. */
+const char inventory_tally_step[] =
+    "CREATE TABLE ending ("
+    " hour {int} PRIMARY KEY,"
+    " total {int} NOT NULL,"
+    " revoked {int} NOT NULL"
+    ") {strict};" ADD_UP ";"
+    "DROP INDEX certificate_count;"
+    "CREATE INDEX certificate_begin ON certificate (not_before_s);"
+    "CREATE INDEX certificate_issuer ON certificate (issuer_id, not_after_s, id);"
+    "CREATE INDEX certificate_revoked_end ON certificate (not_after_s, id)"
+    " WHERE revoked_s IS NOT NULL";
 
 static bool change(struct inventory *inventory, const char *sql, int64_t id,
                    struct mutual_error *err)
@@ -39,7 +56,7 @@ bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mut
 
 bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err)
 {
-    return store_exec(inventory->store, "DELETE FROM ending; " INVENTORY_TALLY_SQL, err);
+    return store_exec(inventory->store, "DELETE FROM ending; " ADD_UP, err);
 }
 
 /* One statement, so that all of it is of one moment. Each WHERE says what one index holds, and the
