@@ -217,6 +217,16 @@ void trials_worker_died(struct parent *parent, uint32_t worker);
 /* Fails closed: a key that ends the key process is not taken into use. */
 void trials_keys_died(struct parent *parent);
 void trials_kill_silent(struct parent *parent, const struct mutual_error *why);
+/* What TRIED says. */
+struct trials_answer {
+    uint32_t id;
+    bool ok;
+    struct mutual_error why; /* not ok */
+    struct mutual_error warnings[WORLD_TRYOUT_WARNINGS];
+    size_t count;
+};
+bool trials_answer_read(struct mu_slice payload, struct trials_answer *ret_answer,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Reads TRIED. */
 bool trials_read(struct parent *parent, const struct supervised *worker,
                  const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
