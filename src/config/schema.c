@@ -566,10 +566,16 @@ static const struct block flood_block = {
 #define THIS config_status
 static const struct setting status_settings[] = {
     {"listen", SETTING_LISTEN, .reload = RELOAD_RESTART, AT(listen), .since = "0.1",
-     .help =
-         "where /_status, /livez and /readyz are served over plain HTTP; nowhere when left out"},
+     .help = "where /metrics, /health/ready, /health/live, /_status, /livez and /readyz are served "
+             "over "
+             "plain HTTP; nowhere when left out"},
     {"unsafe-listen", SETTING_BOOL, AT(unsafe_listen), .dflt = "false", .since = "0.1",
      .help = "let other machines read it"},
+    {"expiry-margin", SETTING_DURATION, .reload = RELOAD_LIVE, AT(expiry_margin_ns), .min = 1,
+     .max = 31536000, .since = "0.1",
+     .help = "/health/ready is red so long before something ends that is served or believed: a "
+             "certificate, a revocation list, a staple, the last authority of a trust block. When "
+             "left out a tenth of its life, and 30 days at the most"},
     {.name = NULL},
 };
 #undef THIS

@@ -30,9 +30,13 @@ static void save(struct parent *parent)
     MU_AUTO(buf) struct mu_buf path;
     bool kept = find_path(parent->options, &path);
     sightings_forget(parent->sightings, mu_clock_wall_s() - SIGHTINGS_KEPT_S);
-    if (kept && parent->seen_news && !sightings_save(parent->sightings, mu_buf_str(&path), &err)) {
-        parent_log(parent, CONFIG_LOG_WARNING, "sightings_unsaved",
-                   "could not keep who was seen over a restart", &err);
+    if (kept && parent->seen_news) {
+        parent->seen_why = (struct mutual_error){.code = MUTUAL_OK};
+        if (!sightings_save(parent->sightings, mu_buf_str(&path), &err)) {
+            parent->seen_why = err;
+            parent_log(parent, CONFIG_LOG_WARNING, "sightings_unsaved",
+                       "could not keep who was seen over a restart", &err);
+        }
     }
     parent->seen_news = false;
 }
