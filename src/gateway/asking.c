@@ -114,3 +114,8 @@ bool gateway_sightings_read(const char *path, const char *service, struct mu_buf
     (void)snprintf(what, sizeof what, "/_sightings%s%s", service != NULL ? "?" : "", name);
     return ask_at(path, what, out, err);
 }
+
+bool gateway_certificates_read(const char *path, struct mu_buf *out, struct mutual_error *err)
+{
+    return ask_at(path, "/_certificates", out, err);
+}

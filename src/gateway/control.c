@@ -175,6 +175,15 @@ static void answer_sightings(struct asker *asker)
     answer(asker, 200, "application/json", &body);
 }
 
+/* As little. "/_certificates". */
+static void answer_certificates(struct asker *asker)
+{
+    MU_AUTO(buf) struct mu_buf body;
+    mu_buf_init(&body, GATEWAY_ANSWER_MAX);
+    seen_certificates_json(parent_of(asker), &body);
+    answer(asker, 200, "application/json", &body);
+}
+
 static const struct route routes[] = {
     {"/", false, true, answer_status},
     {"/_status", false, true, answer_status},
@@ -185,6 +194,7 @@ static const struct route routes[] = {
     {"/readyz", false, false, answer_readyz},
     {"/startupz", false, false, answer_readyz},
     {"/_sightings", true, false, answer_sightings},
+    {"/_certificates", true, false, answer_certificates},
 };
 
 /* ---- figures ------------------------------------------------------------------------------------

@@ -34,14 +34,12 @@ struct look {
 static const char *const health_words[] = {"pass", "warn", "fail"};
 
 MUTUAL_PRINTF(4, 5)
-static void find(struct look *look, enum health health, const char *check,
-                 const char *format, ...)
+static void find(struct look *look, enum health health, const char *check, const char *format, ...)
 {
     char why[512];
     va_list args;
     look->worst = health > look->worst ? health : look->worst;
-    if (++look->count > HEALTH_TOLD_MAX ||
-        (look->json == NULL && look->text == NULL)) {
+    if (++look->count > HEALTH_TOLD_MAX || (look->json == NULL && look->text == NULL)) {
         return;
     }
     va_start(args, format);

@@ -362,10 +362,10 @@ static void put_keys(struct exposition *expo, const struct parent *parent)
     expo_family(expo, "mutual_key_operations", EXPO_COUNTER, NULL,
                 "What was asked of private keys, by what for and what came of it.");
     for (unsigned i = 0; i < KEYS_PURPOSE_COUNT; i++) {
-        expo_put(expo,
-                 EXPO_LABELS({"backend", "file"}, {"op", keys_purpose_word(i)},
-                             {"result", "signed"}),
-                 keys.made[i]);
+        expo_put(
+            expo,
+            EXPO_LABELS({"backend", "file"}, {"op", keys_purpose_word(i)}, {"result", "signed"}),
+            keys.made[i]);
     }
     expo_put(expo, EXPO_LABELS({"backend", "file"}, {"op", "unknown"}, {"result", "refused"}),
              keys.refused);
@@ -382,8 +382,7 @@ static void put_keys(struct exposition *expo, const struct parent *parent)
 static void put_processes(struct exposition *expo, const struct parent *parent)
 {
     static const enum ipc_party parties[] = {IPC_KEYS, IPC_WORKER, IPC_FETCH};
-    expo_family(expo, "mutual_process_ready", EXPO_GAUGE, NULL,
-                "Processes of a role that serve.");
+    expo_family(expo, "mutual_process_ready", EXPO_GAUGE, NULL, "Processes of a role that serve.");
     for (size_t i = 0; i < MU_COUNT(parties); i++) {
         uint64_t ready = 0;
         for (size_t j = 0; j < supervisor_count(parent->supervisor); j++) {
@@ -432,8 +431,7 @@ static void put_changes(struct exposition *expo, const struct parent *parent)
 static void put_build(struct exposition *expo, const struct parent *parent)
 {
     expo_family(expo, "mutual_build", EXPO_INFO, NULL, "What runs.");
-    expo_put(expo,
-             EXPO_LABELS({"version", MUTUAL_VERSION}, {"openssl", mu_library_version()}), 1);
+    expo_put(expo, EXPO_LABELS({"version", MUTUAL_VERSION}, {"openssl", mu_library_version()}), 1);
     expo_family(expo, "mutual_start_time_seconds", EXPO_GAUGE, "seconds", "When it was started.");
     expo_put_signed(expo, EXPO_NO_LABELS, parent->started_s);
     expo_family(expo, "mutual_sightings", EXPO_GAUGE, NULL,

@@ -137,6 +137,7 @@ static void swap(struct worker *worker)
         listeners_start(&worker->listeners);
     }
     change_begin(worker, old);
+    witness_stay(worker);
     answer(worker, coming->id, NULL);
     coming_done(coming);
     generation_unref(old);
@@ -387,6 +388,7 @@ static bool on_status_wanted(struct worker *worker, struct ipc_message *message,
 {
     struct ipc_reader reader = ipc_reader_of(message->payload);
     uint32_t number = ipc_get_u32(&reader);
+    witness_tell(worker); /* who asks for the status may ask whom we saw next */
     return ipc_reader_end(&reader, "status", err) && tell_figures(worker, number, err);
 }
 

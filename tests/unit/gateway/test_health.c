@@ -11,7 +11,7 @@ enum { DAY = 86400 };
 static void red_begins_before_the_end(void **state)
 {
     (void)state;
-    assert_int_equal(health_red_from(0, 10 * DAY, 0), 9 * DAY);    /* a tenth            */
+    assert_int_equal(health_red_from(0, 10 * DAY, 0), 9 * DAY);      /* a tenth            */
     assert_int_equal(health_red_from(0, 3650 * DAY, 0), 3620 * DAY); /* 30 days at the most */
     assert_int_equal(health_red_from(0, 10 * DAY, 3 * DAY * MU_NS_PER_S), 7 * DAY);
     assert_int_equal(health_red_from(5, 5, 0), 5); /* no life at all */
