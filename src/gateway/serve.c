@@ -343,9 +343,9 @@ void parent_serving(struct parent *parent, bool first)
                    "there is no memory for the figures of every service", NULL);
     }
     control_follow(parent->control, &parent->current->world->config->status);
-    fresh_follow(parent);
     seen_serving(parent);
     fetching_follow(parent->fetching);
+    fresh_follow(parent);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);
