@@ -302,6 +302,7 @@ struct config_status {
     struct config_mark mark;
     struct config_address listen; /* CONFIG_ADDRESS_NONE: no status listener */
     bool unsafe_listen;
+    int64_t expiry_margin_ns; /* 0: a tenth of what ends, and 30 days at the most */
 };
 
 struct config_authority {

@@ -342,19 +342,56 @@ static bool on_link(struct worker *worker, struct ipc_message *message, struct m
     return keys_client_attach(worker->keys, fd, IPC_WORKER, err);
 }
 
-/* STATUS: the number asked with, then figures. */
+static void put_own_figures(const struct worker *worker, struct mu_buf *payload)
+{
+    const uint64_t own[WORKER_COUNT_] = {
+        [WORKER_places] = worker->gate.places,
+        [WORKER_knocking] = worker->gate.knocking,
+        [WORKER_handshakes] = worker->gate.handshakes,
+        [WORKER_shaking] = worker->gate.shaking,
+        [WORKER_slots] = worker->max,
+        [WORKER_slots_used] = worker->slab.used,
+        [WORKER_log_lost] = worker->log_lost,
+    };
+    for (size_t i = 0; i < WORKER_COUNT_; i++) {
+        ipc_put_u64(payload, own[i]);
+    }
+}
+
+/* STATUS: the number asked with, whether this is the last message, the worker's own figures, those
+ * of services. So many messages at most: they have to find room in the channel's queue. */
+static bool tell_figures(struct worker *worker, uint32_t number, struct mutual_error *err)
+{
+    enum { MESSAGES_MAX = 64 };
+    size_t next = 0;
+    bool last = false;
+    for (int i = 0; i < MESSAGES_MAX && !last; i++) {
+        MU_AUTO(buf) struct mu_buf payload;
+        mu_buf_init(&payload, MU_LIMIT_MESSAGE_BYTES);
+        ipc_put_u32(&payload, number);
+        ipc_put_u8(&payload, 0);
+        put_own_figures(worker, &payload);
+        meters_write(&worker->meters, &next, &payload);
+        last = next == worker->meters.count || i == MESSAGES_MAX - 1;
+        if (payload.failed) {
+            return mu_fail_memory(err);
+        }
+        payload.data[4] = last ? 1 : 0;
+        if (!ipc_send(worker->child->parent, IPC_MSG_STATUS, mu_buf_slice(&payload), NULL, 0,
+                      err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool on_status_wanted(struct worker *worker, struct ipc_message *message,
                              struct mutual_error *err)
 {
     struct ipc_reader reader = ipc_reader_of(message->payload);
     uint32_t number = ipc_get_u32(&reader);
-    MU_AUTO(buf) struct mu_buf payload;
-    mu_buf_init(&payload, MU_LIMIT_MESSAGE_BYTES);
     witness_tell(worker); /* who asks for the status may ask whom we saw next */
-    ipc_put_u32(&payload, number);
-    meters_write(&worker->meters, &payload);
-    return ipc_reader_end(&reader, "status", err) &&
-           ipc_send(worker->child->parent, IPC_MSG_STATUS, mu_buf_slice(&payload), NULL, 0, err);
+    return ipc_reader_end(&reader, "status", err) && tell_figures(worker, number, err);
 }
 
 static bool on_ping(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
@@ -470,6 +507,7 @@ static int worker_main(struct child *child)
         worker->failed = true;
     }
     witness_tell(worker);
+    (void)tell_figures(worker, 0, &err); /* the last ones: what was counted is not lost with us */
     return worker->failed ? mutual_code_exit(MUTUAL_E_PROCESS_DIED) : 0;
 }
 
