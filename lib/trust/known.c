@@ -4,8 +4,8 @@
  * outcome of looking at bytes that do not change (signatures, purposes, constraints, the path that
  * is found), found again by a digest of everything that it was found from. What may change is
  * looked at whenever it is taken out: time here, by the window in which nothing that was looked at
- * begins or ends, and revocation by mu_trust_recheck. A refusal is never kept. Beside the chains, which
- * authority's key signed which other authority, for chains that are new.
+ * begins or ends, and revocation by mu_trust_recheck. A refusal is never kept. Beside the chains,
+ * which authority's key signed which other authority, for chains that are new.
  */
 #include <stdlib.h>
 #include <string.h>

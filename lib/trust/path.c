@@ -141,8 +141,8 @@ static bool verify(struct search *search, const struct trust_node *cert,
     return good;
 }
 
-/* From the anchor down, so whatever is verified was signed by keys that are vouched for. A wrong signature condemns every path that has the same step, so the
- * search goes back to it at once. */
+/* From the anchor down, so whatever is verified was signed by keys that are vouched for. A wrong
+ * signature condemns every path that has the same step, so the search goes back to it at once. */
 static bool verify_path(struct search *search)
 {
     for (size_t i = search->depth - 1; i > 0; i--) {

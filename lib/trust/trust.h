@@ -18,8 +18,8 @@ const struct mu_cert *mu_trust_anchor(const struct mutual_trust *trust, size_t i
 void mu_trust_auto(struct mutual_trust **trust);
 
 /* As mutual_trust_validate, of certificates that OpenSSL has parsed already (and bounded in size),
- * so that no public key is decoded twice. With a table (or NULL) no authority's signature on another
- * is verified twice either, whoever shows them; the answer is the same. */
+ * so that no public key is decoded twice. With a table (or NULL) no authority's signature on
+ * another is verified twice either, whoever shows them; the answer is the same. */
 struct mu_known;
 bool mu_trust_validate_x509(const struct mutual_trust *trust, struct x509_st *const *certs,
                             size_t count, enum mutual_purpose purpose, int64_t now_s,

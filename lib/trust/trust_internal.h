@@ -180,8 +180,8 @@ void mu_chain_set_window(struct mutual_chain *chain, struct window window);
  */
 bool mu_known_signed(struct mu_known *known, const struct mu_cert_facts *cert,
                      const struct mu_cert_facts *issuer);
-/* It was verified. Keeps it of an authority's certificate; call it only where all signatures between
- * the issuer and an anchor hold, or strangers' authorities push ours out. */
+/* It was verified. Keeps it of an authority's certificate; call it only where all signatures
+ * between the issuer and an anchor hold, or strangers' authorities push ours out. */
 void mu_known_sign(struct mu_known *known, const struct mu_cert_facts *cert,
                    const struct mu_cert_facts *issuer);
 

@@ -27,8 +27,8 @@ static bool hash(EVP_MD_CTX *scratch, const EVP_MD *md, const uint8_t *key, uint
     for (size_t i = 0; i < size; i++) {
         block[i] = key[i] ^ pad;
     }
-    bool done = EVP_DigestInit_ex2(scratch, md, NULL) == 1 &&
-                EVP_DigestUpdate(scratch, block, size) == 1;
+    bool done =
+        EVP_DigestInit_ex2(scratch, md, NULL) == 1 && EVP_DigestUpdate(scratch, block, size) == 1;
     for (size_t i = 0; done && i < count; i++) {
         done = parts[i].len == 0 || EVP_DigestUpdate(scratch, parts[i].data, parts[i].len) == 1;
     }
@@ -225,8 +225,8 @@ static bool take_param(struct kdf *kdf, const OSSL_PARAM *param)
         const char *key;
         struct part *part;
     } parts[] = {
-        {OSSL_KDF_PARAM_KEY, &kdf->key},     {OSSL_KDF_PARAM_SALT, &kdf->salt},
-        {OSSL_KDF_PARAM_DATA, &kdf->data},   {OSSL_KDF_PARAM_LABEL, &kdf->label},
+        {OSSL_KDF_PARAM_KEY, &kdf->key},       {OSSL_KDF_PARAM_SALT, &kdf->salt},
+        {OSSL_KDF_PARAM_DATA, &kdf->data},     {OSSL_KDF_PARAM_LABEL, &kdf->label},
         {OSSL_KDF_PARAM_PREFIX, &kdf->prefix},
     };
     for (size_t i = 0; i < MU_COUNT(parts); i++) {
@@ -257,9 +257,8 @@ static struct mu_slice slice_of(const struct part *part)
 
 static struct mu_hkdf_label label_of(const struct kdf *kdf, struct mu_slice context)
 {
-    return (struct mu_hkdf_label){.prefix = slice_of(&kdf->prefix),
-                                  .label = slice_of(&kdf->label),
-                                  .context = context};
+    return (struct mu_hkdf_label){
+        .prefix = slice_of(&kdf->prefix), .label = slice_of(&kdf->label), .context = context};
 }
 
 /* A step of section 7.1's schedule: what comes from above, derived, extracts what is new. Where
@@ -286,8 +285,7 @@ static bool extract(struct kdf *kdf, uint8_t *out, size_t size)
 
 static bool is_traffic(struct mu_slice label)
 {
-    return mu_slice_equal_text(label, "c ap traffic") ||
-           mu_slice_equal_text(label, "s ap traffic");
+    return mu_slice_equal_text(label, "c ap traffic") || mu_slice_equal_text(label, "s ap traffic");
 }
 
 static int kdf_derive(void *opaque, unsigned char *out, size_t len, const OSSL_PARAM params[])
@@ -322,17 +320,16 @@ static int kdf_get_params(void *opaque, OSSL_PARAM params[])
 
 static const OSSL_PARAM *kdf_settable(void *opaque, void *provider)
 {
-    static const OSSL_PARAM types[] = {
-        OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_MODE, NULL, 0),
-        OSSL_PARAM_int(OSSL_KDF_PARAM_MODE, NULL),
-        OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_PROPERTIES, NULL, 0),
-        OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, NULL, 0),
-        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_KEY, NULL, 0),
-        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, NULL, 0),
-        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_PREFIX, NULL, 0),
-        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_LABEL, NULL, 0),
-        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_DATA, NULL, 0),
-        OSSL_PARAM_END};
+    static const OSSL_PARAM types[] = {OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_MODE, NULL, 0),
+                                       OSSL_PARAM_int(OSSL_KDF_PARAM_MODE, NULL),
+                                       OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_PROPERTIES, NULL, 0),
+                                       OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, NULL, 0),
+                                       OSSL_PARAM_octet_string(OSSL_KDF_PARAM_KEY, NULL, 0),
+                                       OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, NULL, 0),
+                                       OSSL_PARAM_octet_string(OSSL_KDF_PARAM_PREFIX, NULL, 0),
+                                       OSSL_PARAM_octet_string(OSSL_KDF_PARAM_LABEL, NULL, 0),
+                                       OSSL_PARAM_octet_string(OSSL_KDF_PARAM_DATA, NULL, 0),
+                                       OSSL_PARAM_END};
     (void)opaque;
     (void)provider;
     return types;

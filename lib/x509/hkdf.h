@@ -30,7 +30,8 @@ bool mu_hkdf_expand(struct evp_md_ctx_st *scratch, const struct evp_md_st *md,
                     struct mu_slice secret, const struct mu_hkdf_label *what, uint8_t *out,
                     size_t len) MUTUAL_MUST_CHECK;
 
-/* ---- the TLS13-KDF of a lean context ---------------------------------------------------------- */
+/* ---- the TLS13-KDF of a lean context ----------------------------------------------------------
+ */
 
 /* Fetches the digests; once, before the table is used. They are never given back. */
 bool mu_hkdf_start(struct ossl_lib_ctx_st *libctx) MUTUAL_MUST_CHECK;

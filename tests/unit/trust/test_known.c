@@ -50,8 +50,7 @@ static bool validate_parsed(struct mu_known *known, const struct mutual_trust *t
         certs[count] = d2i_X509(NULL, &at, (long)ders[count].len);
         assert_non_null(certs[count]);
     }
-    bool good =
-        mu_trust_validate_x509(trust, certs, count, purpose, now_s, known, ret_chain, err);
+    bool good = mu_trust_validate_x509(trust, certs, count, purpose, now_s, known, ret_chain, err);
     while (count > 0) {
         X509_free(certs[--count]);
     }
@@ -506,8 +505,8 @@ static void a_strangers_authority_is_not_kept(void **state)
     MU_AUTO(known) struct mu_known *known = mu_known_new(8);
     MU_AUTO(chain) struct mutual_chain *chain = NULL;
     const struct mu_slice ders[] = {pki_der(leaf), pki_der(strange), pki_der(strange_root), {0}};
-    assert_false(validate_parsed(known, trust, ders, MUTUAL_PURPOSE_CLIENT, PKI_NOW_S, &chain,
-                                 &err));
+    assert_false(
+        validate_parsed(known, trust, ders, MUTUAL_PURPOSE_CLIENT, PKI_NOW_S, &chain, &err));
     assert_false(signs(known, strange, strange_root));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The key schedule of TLS 1.3: the published values, the same answers as the library's own TLS13-KDF
- * for anything that may be asked, and secrets told to nobody but who listens.
+ * The key schedule of TLS 1.3: the published values, the same answers as the library's own
+ * TLS13-KDF for anything that may be asked, and secrets told to nobody but who listens.
  */
 #include "unit.h"
 
@@ -84,7 +84,8 @@ static void the_published_values_come_out(void **state)
                          .prefix = MU_SLICE_LIT("tls13 "),
                          .label = MU_SLICE_LIT("derived")};
     assert_true(ask(lean, &q, early, sizeof early));
-    assert_hex(early, sizeof early, "33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a");
+    assert_hex(early, sizeof early,
+               "33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a");
     q.mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
     q.keyed = true;
     q.key = mu_slice_of(early, sizeof early);
