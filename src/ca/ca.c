@@ -11,11 +11,8 @@ void ca_close(struct ca *ca)
     if (ca == NULL) {
         return;
     }
-    if (ca->noting) {
-        MU_AUTO(free) char *part = ca_text("%s/" CA_PART, ca->dir);
-        if (part != NULL) { /* a head that is behind serves too */
-            (void)ca_head_note(ca->inventory, part, NULL);
-        }
+    while (ca->locks > 0) {
+        ca_unlock(ca);
     }
     inventory_close(ca->inventory);
     mu_cert_unref(ca->root);
@@ -163,6 +160,75 @@ const char *ca_store_name(const struct ca *ca)
     return store_name(inventory_store(ca->inventory));
 }
 
+/* Others may have revoked and published since it was opened. */
+static bool read_again(struct ca *ca, struct mutual_error *err)
+{
+    MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
+    if (!inventory_issuers_get(ca->inventory, &issuers, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < issuers.count; i++) {
+        if (issuers.items[i].id == ca->issuer_id) {
+            ca->crl_due = issuers.items[i].crl_due;
+            ca->crl_this_update_s = issuers.items[i].crl_this_update_s;
+            ca->crl_next_update_s = issuers.items[i].crl_next_update_s;
+        }
+    }
+    return true;
+}
+
+bool ca_lock(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err)
+{
+    if (ca->locks > 0) {
+        ca->locks++;
+        return true;
+    }
+    if (!lock_store(ca, err)) {
+        store_unlock(inventory_store(ca->inventory));
+        return false;
+    }
+    ca->locks = 1;
+    if ((ca->issuer != NULL && !read_again(ca, err)) ||
+        !(ca_recover(ca, now_s, notes, err) ||
+          mu_error_context(err, "tidying up after an interrupted command"))) {
+        ca_unlock(ca);
+        return false;
+    }
+    return true;
+}
+
+/* A head that is behind serves too. */
+static void note_head(struct ca *ca)
+{
+    struct inventory_head head = {0};
+    MU_AUTO(free) char *part = ca_text("%s/" CA_PART, ca->dir);
+    if (part != NULL && inventory_head(ca->inventory, &head, NULL) && head.id != ca->noted &&
+        ca_head_note(ca->inventory, part, NULL)) {
+        ca->noted = head.id;
+    }
+}
+
+void ca_unlock(struct ca *ca)
+{
+    mu_assert(ca->locks > 0);
+    if (ca->locks == 1) {
+        note_head(ca);
+        store_unlock(inventory_store(ca->inventory));
+    }
+    ca->locks--;
+}
+
+bool ca_speak_for(struct ca *ca, const char *who, struct mutual_error *err)
+{
+    char *copy = mu_strdup(who);
+    if (copy == NULL) {
+        return mu_fail_memory(err);
+    }
+    mu_free(ca->who);
+    ca->who = copy;
+    return true;
+}
+
 bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t now_s,
              struct mu_buf *ret_notes, struct ca **ret_ca, struct mutual_error *err)
 {
@@ -179,17 +245,10 @@ bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t no
     if (!open_store(ca, access, err)) {
         return false;
     }
-    /* The lock first: what the rows say must still be true when we act on it. */
-    if (access == CA_CHANGE && !lock_store(ca, err)) {
+    ca->serving = access == CA_SERVE;
+    if (!load(ca, err) || (access == CA_CHANGE && !ca_lock(ca, now_s, ret_notes, err))) {
         return false;
     }
-    if (!load(ca, err)) {
-        return false;
-    }
-    if (access == CA_CHANGE && !ca_recover(ca, now_s, ret_notes, err)) {
-        return mu_error_context(err, "tidying up after an interrupted command");
-    }
-    ca->noting = access == CA_CHANGE;
     *ret_ca = MU_TAKE(ca);
     return true;
 }

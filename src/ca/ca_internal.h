@@ -15,7 +15,9 @@ struct ca {
     int64_t root_id, issuer_id; /* rows of issuers, not of certificates */
     char *domain;
     char *key_path, *crl_path;
-    bool noting;                                  /* the audit's head, when it is closed */
+    bool serving;                                 /* CA_SERVE                            */
+    unsigned locks;                               /* how often ca_lock was called        */
+    int64_t noted;                                /* the event whose link was noted last */
     bool crl_due;                                 /* kept up to date while it is open */
     int64_t crl_this_update_s, crl_next_update_s; /* likewise */
 };
