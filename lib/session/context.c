@@ -5,7 +5,7 @@
  */
 #include "session/channel_internal.h"
 #include "session/compat_internal.h"
-#include "x509/hkdf.h"
+#include "x509/x509.h"
 
 #include <openssl/crypto.h>
 #include <openssl/provider.h>

@@ -9,7 +9,6 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "x509/hkdf.h"
 #include "x509/x509.h"
 
 enum { HASHES = 2 };

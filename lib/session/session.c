@@ -6,7 +6,7 @@
 #include "session/session_internal.h"
 
 #include "trust/trust.h"
-#include "x509/hkdf.h"
+#include "x509/x509.h"
 
 #include <openssl/async.h>
 #include <openssl/err.h>

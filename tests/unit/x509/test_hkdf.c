@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "x509/hkdf.h"
 #include "x509/x509.h"
 
 struct question {
