@@ -123,6 +123,10 @@ static void read_certificates(struct load *load, const struct config_certificate
         if (c->ocsp != NULL && (!c->ocsp_beside || access(c->ocsp, F_OK) == 0)) {
             (void)read_file(load, c->ocsp, MU_LIMIT_OCSP_BYTES, false, &place);
         }
+        place = config_place_of(&c->mark, "ca");
+        if (c->ca != NULL && (!c->ca_beside || access(c->ca, F_OK) == 0)) {
+            (void)read_file(load, c->ca, MU_LIMIT_PEM_BYTES, false, &place);
+        }
         place = config_place_of(&c->mark, "key");
         if (c->key != NULL) {
             look_at_secret(load, c->key, "private key", &place);

@@ -125,6 +125,9 @@ static void finish_certificate(struct decode *decode, const struct config_node *
         certificate->ocsp = certificate->ocsp_beside
                                 ? join(decode, certificate->directory, "tls.ocsp")
                                 : certificate->ocsp;
+        certificate->ca_beside = certificate->ca == NULL;
+        certificate->ca = certificate->ca_beside ? join(decode, certificate->directory, "ca.crt")
+                                                 : certificate->ca;
     } else if (written && half) {
         decode_complain(decode, &place, NULL,
                         "a certificate is a directory or a chain and a key, not both");
@@ -151,6 +154,9 @@ static const struct setting certificate_settings[] = {
     {"ocsp", SETTING_PATH, AT(ocsp), .reload = RELOAD_LIVE, .since = "0.1",
      .help = "DER file: the OCSP response that is sent to clients who ask for one (stapling); "
              "tls.ocsp of a directory is used when it is there"},
+    {"ca", SETTING_PATH, AT(ca), .reload = RELOAD_LIVE, .since = "0.1",
+     .help = "PEM file: the authority that the chain has to lead to, else the configuration is "
+             "refused; ca.crt of a directory is used when it is there"},
     {.name = NULL},
 };
 #undef THIS

@@ -92,7 +92,9 @@ static void build_chain(struct build *build, const struct config_certificate *co
         chain->key_hash[i] = leaf->key_hash[i];
     }
     judge_leaf(build, chain->certs[0], server, &place);
-    judge_order(build, chain, &place);
+    if (build_judge_path(build, chain, server, &place)) {
+        judge_order(build, chain, &place);
+    }
     if (server) {
         build_staple(build, chain);
     }

@@ -350,14 +350,19 @@ static bool build_world(const struct config_snapshot *snapshot, const struct wor
         atomic_init(&whole->refs, 1);
         whole->arena = mu_arena_new(WORLD_BYTES_MAX);
         (void)config_build_partial(snapshot, NULL, findings, &whole->config);
-        build.no_memory = whole->arena == NULL;
-        if (whole->arena != NULL && whole->config != NULL) {
+        build.paths = mu_map_new();
+        build.no_memory = whole->arena == NULL || build.paths == NULL;
+        if (!build.no_memory && whole->config != NULL) {
             build_everything(&build);
             if (check_keys) {
                 build_check_keys(&build);
             }
+            if (check_keys && findings->errors == errors) {
+                build_try(&build);
+            }
         }
     }
+    mu_map_free(build.paths);
     if (build.no_memory) {
         config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
                            "out of memory while building what the configuration says");
