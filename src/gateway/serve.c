@@ -336,9 +336,9 @@ static void tell_listeners(struct parent *parent)
 void parent_serving(struct parent *parent, bool first)
 {
     control_follow(parent->control, &parent->current->world->config->status);
-    fresh_follow(parent);
     seen_serving(parent);
     fetching_follow(parent->fetching);
+    fresh_follow(parent);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);

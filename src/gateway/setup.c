@@ -43,8 +43,8 @@ static bool build_world(struct parent *parent, struct setup *setup, struct mutua
 {
     struct config_findings *findings = &setup->findings;
     bool built =
-        setup->snapshot != NULL &&
-        world_build_with(setup->snapshot, setup->lists, mu_clock_wall_s(), findings, &setup->world);
+        setup->snapshot != NULL && world_build_unread(setup->snapshot, setup->lists,
+                                                      mu_clock_wall_s(), findings, &setup->world);
     config_findings_sort(findings);
     tell_findings(parent, findings);
     return (setup->loaded && built) || config_findings_fail(findings, err);

@@ -122,5 +122,8 @@ void build_same_chains(struct build *build, const struct world_service *listener
         for (size_t k = 0; k < chain->count; k++) {
             (void)mu_cert_ref(chain->certs[k]);
         }
+        if (chain->staple_issuer != NULL) {
+            (void)mu_cert_ref(chain->staple_issuer);
+        }
     }
 }

@@ -27,6 +27,8 @@ struct world_chain {
     uint8_t key_hash[32];   /* SHA-256 of the leaf's SubjectPublicKeyInfo: which key signs for it */
     struct mu_slice staple; /* the OCSP response to send, verified; empty: none */
     struct mu_staple_span staple_span;
+    const char *staple_url;        /* where it is fetched from, or NULL */
+    struct mu_cert *staple_issuer; /* with a URL: who issued the leaf; a reference */
 };
 
 /* One trust block. */
@@ -129,6 +131,12 @@ const char *world_stale_outcome(const struct config_stale *stale);
 bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,
                       int64_t now_s, struct config_findings *findings,
                       const struct world **ret_world);
+
+/* As world_build_with, but OCSP responses that were fetched are left unread, for they come from
+ * strangers: for the parent of a gateway, whose workers read them. */
+bool world_build_unread(const struct config_snapshot *snapshot, const struct world_lists *lists,
+                        int64_t now_s, struct config_findings *findings,
+                        const struct world **ret_world);
 
 /* NULL when there is none of that name. */
 const struct world_service *world_service_find(const struct world *world, const char *name);

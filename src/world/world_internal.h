@@ -24,6 +24,7 @@ struct build {
     bool no_memory;
     const struct world_lists *lists; /* NULL: from the bytes of the snapshot */
     struct mu_map *paths;            /* chains whose path was judged before */
+    bool unread;                     /* fetched OCSP responses are left unread */
 };
 
 /* A running hash over parts; parts cannot run into each other. */
@@ -55,6 +56,9 @@ void build_same_chains(struct build *build, const struct world_service *listener
  */
 bool build_judge_path(struct build *build, const struct world_chain *chain, bool server,
                       const struct config_place *place);
+/* May it be fetched from there? Else a finding of that severity. */
+bool build_judge_url(struct build *build, const char *text, enum config_severity severity,
+                     const struct config_place *place);
 /* The OCSP response of a server's chain: one that is no good is a finding and left out. */
 void build_staple(struct build *build, struct world_chain *chain);
 void build_policy(struct build *build);
