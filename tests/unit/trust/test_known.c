@@ -61,12 +61,13 @@ static bool anew_by(struct mu_known *known, const struct asked *asked,
                     struct mutual_chain **ret_chain)
 {
     struct mutual_error err = {0};
-    struct mu_slice ders[4] = {{0}};
-    for (size_t i = 0; asked->sent[i] != NULL; i++) {
-        ders[i] = pki_der(asked->sent[i]);
+    X509 *certs[4];
+    size_t count = 0;
+    for (; asked->sent[count] != NULL; count++) {
+        certs[count] = mu_cert_x509(asked->sent[count]->cert);
     }
-    return validate_parsed(known, asked->trust, ders, asked->purpose, asked->now_s, ret_chain,
-                           &err);
+    return mu_trust_validate_x509(asked->trust, certs, count, asked->purpose, asked->now_s, known,
+                                  ret_chain, &err);
 }
 
 /* With the table: as the session does it. *ret_hit: it was in the table. */
