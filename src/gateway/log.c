@@ -126,11 +126,11 @@ static bool is_ready(int fd, int patience_ms)
     return poll(&ready, 1, patience_ms) == 1 && (ready.revents & POLLOUT) != 0;
 }
 
-/* A file takes what it is given, and never says that it is not ready. */
+/* A file takes what it is given, and never says that it is not ready. What has a place to be at is
+ * one; a worker may ask no more. */
 static bool is_file(int fd)
 {
-    struct stat info;
-    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    return lseek(fd, 0, SEEK_CUR) != -1;
 }
 
 /* Readiness is asked for terminals, whose writes cannot be told not to wait; between the
