@@ -354,6 +354,8 @@ const struct mu_csr_facts *mu_csr_facts(const struct mu_csr *csr);
 
 #include "x509/build.h"
 
+#include "x509/hkdf.h"
+
 #include "x509/jose.h"
 
 #endif
