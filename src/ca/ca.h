@@ -27,6 +27,7 @@
 
 #include "base/base.h"
 #include "inventory/inventory.h"
+#include "keys/keys.h"
 #include "x509/x509.h"
 
 #include <mutual/identity.h>
@@ -143,6 +144,18 @@ struct ca_signer {
 /* The issuer's key in a locked-down process of its own, which signs only certificates and lists of
  * this issuer, no authorities, and none longer than the longest profile. */
 void ca_signer_init_process(struct ca_signer *signer);
+
+/* What the key of that certificate may sign. NOT_A_CA. `rules` borrow from the certificate. */
+bool ca_key_rules(const struct mu_cert *cert, struct keys_rules *ret_rules,
+                  struct mutual_error *err);
+/* Calls each(context, …) for every private key of the authority in `dir` that is kept online, until
+ * it returns false. Reads files only, not the store: for whoever hands keys to a key process.
+ * FILE_MISSING, FILE_UNREADABLE. */
+typedef bool ca_key_fn(void *context, const char *path, const struct mu_cert *cert,
+                       const struct keys_rules *rules, struct mutual_error *err);
+bool ca_keys_scan(const char *dir, ca_key_fn *each, void *context, struct mutual_error *err);
+/* Whose the authority's files are; false: there are none. */
+bool ca_owner(const char *dir, uid_t *ret_uid, gid_t *ret_gid);
 
 /* ---- issuing --------------------------------------------------------------------------------- */
 

@@ -136,6 +136,8 @@ static bool make_context(struct worker *worker, struct service *service, struct 
     const struct world_service *facts = service->facts;
     const struct config_inbound *inbound = facts->inbound;
     const struct config_outbound *outbound = facts->outbound;
+    /* the authority is shown the certificate itself, which a resumed session has not */
+    bool application = inbound != NULL && inbound->application != CONFIG_APPLICATION_NONE;
     const struct config_tls *tls = inbound != NULL ? &inbound->tls : &outbound->tls;
     const struct config_texts *protocols = inbound != NULL ? &inbound->alpn : &outbound->alpn;
     __attribute__((cleanup(mu_identities_auto))) struct identities identities = {.count = 0};
@@ -155,7 +157,7 @@ static bool make_context(struct worker *worker, struct service *service, struct 
         .hosts = hosts.items,
         .host_count = hosts.count,
         .library_records = tls->record_layer == CONFIG_RECORDS_LIBRARY,
-        .cache = tls->resumption ? worker->cache : NULL,
+        .cache = tls->resumption && !application ? worker->cache : NULL,
     };
     struct mu_context_extras extras = {
         .known = worker->known,
@@ -184,6 +186,9 @@ static bool make_service(struct worker *worker, struct generation *generation, s
     service->max = (max + worker->workers - 1) / worker->workers;
     if (service->meter == NULL) {
         return mu_fail_memory(err);
+    }
+    if (facts->inbound != NULL && facts->inbound->plain) {
+        return true; /* no TLS is spoken there */
     }
     return make_context(worker, service, err) ||
            mu_error_context(err, "service \"%s\"", facts->name);
