@@ -103,6 +103,7 @@ struct control;
 struct log_entry;
 struct sightings;
 struct fetching;
+struct validating;
 
 struct parent {
     const struct gateway_options *options;
@@ -147,6 +148,7 @@ struct parent {
     int exit_status;
     struct control *control;
     struct fetching *fetching;
+    struct validating *validating;
     struct authority_process authority;
 };
 

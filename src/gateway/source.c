@@ -87,7 +87,7 @@ static bool join_files(const struct setup *setup, const struct config_texts *pat
     return !out->failed || mu_fail(err, MUTUAL_E_LIMIT, "a trust bundle is too large to fetch by");
 }
 
-static bool memory_file(struct mu_slice bytes, int *ret_fd, struct mutual_error *err)
+bool source_memory_file(struct mu_slice bytes, int *ret_fd, struct mutual_error *err)
 {
     int fd = memfd_create("mutual-fetch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd == -1 || !mu_fd_write(fd, bytes.data, bytes.len)) {
@@ -119,7 +119,7 @@ static bool put_material(const struct setup *setup, const char *name, int *ret_f
     const struct fetch_material material = {trust->allow_intermediate_anchors,
                                             mu_buf_slice(&anchors), mu_buf_slice(&more)};
     fetch_material_write(&all, &material);
-    return (!all.failed || mu_fail_memory(err)) && memory_file(mu_buf_slice(&all), ret_fd, err);
+    return (!all.failed || mu_fail_memory(err)) && source_memory_file(mu_buf_slice(&all), ret_fd, err);
 }
 
 /* Whom to believe for https. */
@@ -131,7 +131,7 @@ static bool put_believed(const struct setup *setup, int *ret_fd, struct mutual_e
     MU_AUTO(buf) struct mu_buf anchors;
     mu_buf_init(&anchors, MU_LIMIT_PEM_BYTES);
     return trust == NULL || (join_files(setup, &trust->bundle, &anchors, err) &&
-                             memory_file(mu_buf_slice(&anchors), ret_fd, err));
+                             source_memory_file(mu_buf_slice(&anchors), ret_fd, err));
 }
 
 static void close_fds(const struct fetch_request *request)
@@ -166,7 +166,7 @@ bool source_send(struct source *source, struct parent *parent, const struct supe
     }
     source->sockets = 0;
     source_forget_content(source);
-    bool done = memory_file(mu_slice_of(NULL, 0), &source->content_fd, err) &&
+    bool done = source_memory_file(mu_slice_of(NULL, 0), &source->content_fd, err) &&
                 put_material(setup, source->trust, &request.material_fd, err) &&
                 (!source->parts.secure || put_believed(setup, &request.believed_fd, err)) &&
                 (request.content_fd = source->content_fd) != -1 &&
@@ -230,15 +230,22 @@ static int begin_connect(const struct address *address, uint16_t port, struct mu
 bool source_connect(struct source *source, const struct config_fetch *config,
                     const struct fetch_want *want, int *ret_fd, struct mutual_error *err)
 {
-    struct config_network networks[NETWORKS_MAX];
-    size_t network_count = read_networks(config, networks);
-    const struct targets *targets = &source->names.items[0].targets;
-    size_t nth = 0;
     if (!is_port_allowed(source, want->port) || source->sockets++ == SOCKETS_MAX) {
         return mu_fail(err, MUTUAL_E_FETCH_FORBIDDEN, "port %u was asked for, or too much",
                        want->port);
     }
-    (void)mu_fail(err, MUTUAL_E_CONNECT_FAILED, "\"%s\" has no further address", source->host);
+    return source_connect_to(&source->names.items[0].targets, source->host, config, want, ret_fd,
+                             err);
+}
+
+bool source_connect_to(const struct targets *targets, const char *host,
+                       const struct config_fetch *config, const struct fetch_want *want,
+                       int *ret_fd, struct mutual_error *err)
+{
+    struct config_network networks[NETWORKS_MAX];
+    size_t network_count = read_networks(config, networks);
+    size_t nth = 0;
+    (void)mu_fail(err, MUTUAL_E_CONNECT_FAILED, "\"%s\" has no further address", host);
     for (size_t i = 0; i < targets->count; i++) {
         struct mutual_error why = {0};
         if (!fetch_address_check(&targets->items[i].socket, networks, network_count, &why)) {
