@@ -232,15 +232,17 @@ static void on_texts(void *owner, enum query_answer answer, const struct targets
 static bool put_text(struct validation *validation, struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf text;
+    MU_AUTO(buf) struct mu_buf asked;
     uint8_t digest[32];
     mu_buf_init(&text, sizeof validation->text);
+    mu_buf_init(&asked, sizeof validation->asked);
     if (!mu_sha256(mu_slice_text(validation->probe.authorization), digest, err)) {
         return false;
     }
     mu_base64url(&text, mu_slice_of(digest, sizeof digest));
     (void)snprintf(validation->text, sizeof validation->text, "%s", mu_buf_str(&text));
-    (void)snprintf(validation->asked, sizeof validation->asked, "_acme-challenge.%s",
-                   validation->probe.name);
+    mu_buf_printf(&asked, "_acme-challenge.%s", validation->probe.name);
+    (void)snprintf(validation->asked, sizeof validation->asked, "%s", mu_buf_str(&asked));
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "http/http_internal.h"
+#include "session/session.h"
 
 enum { READ_MAX = 16384, INTERIM_MAX = 8 };
 
