@@ -29,5 +29,8 @@ bool fetch_judge_proof_tls(struct mu_slice expected, const char *host, const cha
  * (RFC 8738 section 6). Appends. */
 #define FETCH_PROOF_ALPN "acme-tls/1"
 bool fetch_proof_name(const char *host, struct mu_buf *out);
+/* Is the response good for the certificate at now_s? Errors as mu_staple_check. */
+bool fetch_judge_staple(const struct fetch_about *about, struct mu_slice response, int64_t now_s,
+                        struct fetch_outcome *outcome, struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 #endif

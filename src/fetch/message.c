@@ -96,6 +96,21 @@ bool fetch_material_read(struct mu_slice bytes, struct fetch_material *ret_mater
     return ipc_reader_end(&reader, "what a list is judged by", err);
 }
 
+void fetch_about_write(struct mu_buf *out, const struct fetch_about *about)
+{
+    ipc_put_bytes(out, about->leaf);
+    ipc_put_bytes(out, about->issuer);
+}
+
+bool fetch_about_read(struct mu_slice bytes, struct fetch_about *ret_about,
+                      struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(bytes);
+    ret_about->leaf = ipc_get_bytes(&reader, MU_LIMIT_CERT_BYTES);
+    ret_about->issuer = ipc_get_bytes(&reader, MU_LIMIT_CERT_BYTES);
+    return ipc_reader_end(&reader, "whom a response is about", err);
+}
+
 bool fetch_want_send(struct ipc_channel *parent, const struct fetch_want *want,
                      struct mutual_error *err)
 {
@@ -165,6 +180,7 @@ bool fetch_outcome_send(struct ipc_channel *parent, const struct fetch_outcome *
     ipc_put_u64(&payload, (uint64_t)outcome->fresh_s);
     ipc_put_u64(&payload, (uint64_t)outcome->this_update_s);
     ipc_put_u64(&payload, (uint64_t)outcome->next_update_s);
+    ipc_put_u64(&payload, (uint64_t)outcome->produced_s);
     ipc_put_text(&payload, outcome->etag);
     ipc_put_text(&payload, outcome->modified);
     if (!ok) {
@@ -187,6 +203,7 @@ bool fetch_outcome_read(const struct ipc_message *message, struct fetch_outcome 
     outcome->fresh_s = (int64_t)ipc_get_u64(&reader);
     outcome->this_update_s = (int64_t)ipc_get_u64(&reader);
     outcome->next_update_s = (int64_t)ipc_get_u64(&reader);
+    outcome->produced_s = (int64_t)ipc_get_u64(&reader);
     ipc_get_line(&reader, outcome->etag, sizeof outcome->etag);
     ipc_get_line(&reader, outcome->modified, sizeof outcome->modified);
     if (!ok) {

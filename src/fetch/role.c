@@ -141,6 +141,19 @@ static bool on_shook(void *owner, const char *alpn, struct mu_slice leaf, struct
     return fetch_judge_proof_tls(mu_buf_slice(&job->expected), job->host, alpn, leaf, err);
 }
 
+static bool judge_staple(struct job *job, struct fetch_outcome *outcome)
+{
+    MU_AUTO(buf) struct mu_buf response = {0};
+    MU_AUTO(buf) struct mu_buf packed = {0};
+    struct fetch_about about;
+    struct mutual_error *err = &outcome->error;
+    return read_all(job->request.content_fd, "the answer", MU_LIMIT_OCSP_BYTES, &response, err) &&
+           read_all(job->request.material_fd, "the certificate", 2 * (MU_LIMIT_CERT_BYTES + 8),
+                    &packed, err) &&
+           fetch_about_read(mu_buf_slice(&packed), &about, err) &&
+           fetch_judge_staple(&about, mu_buf_slice(&response), mu_clock_wall_s(), outcome, err);
+}
+
 static bool judge(struct job *job, struct fetch_outcome *outcome)
 {
     MU_AUTO(buf) struct mu_buf list = {0};
@@ -153,7 +166,7 @@ static bool judge(struct job *job, struct fetch_outcome *outcome)
         return judge_proof(job, err);
     }
     if (job->request.kind != FETCH_CRL) {
-        return true;
+        return job->request.kind != FETCH_STAPLE || judge_staple(job, outcome);
     }
     if (!read_all(job->request.last_fd, "the last list", MU_LIMIT_CRL_BYTES, &last, &lost)) {
         mu_buf_clear(&last);

@@ -177,6 +177,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     if (worker && message->type == IPC_MSG_GENERATION_DONE) {
         return reload_worker_done(parent, child, message, err);
     }
+    if (worker && message->type == IPC_MSG_TRIED) {
+        return trials_read(parent, child, message, err);
+    }
     if (worker && message->type == IPC_MSG_CHANGED) {
         return changes_report(parent, child, message, err);
     }
@@ -208,10 +211,12 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
     struct mutual_error why = {0};
     if (child->role->party == IPC_KEYS) {
         keys_loader_lost(parent->loader);
+        trials_keys_died(parent);
     } else if (child->role->party == IPC_FETCH) {
         fetching_died(parent->fetching);
     } else if (child->role->party == IPC_WORKER) {
         parent->done[child->index] = 0;
+        trials_worker_died(parent, child->index);
         changes_worker_died(parent, child->index);
         control_worker_died(parent->control);
         if (!death->expected || death->signalled) {
@@ -347,9 +352,9 @@ static void tell_listeners(struct parent *parent)
 void parent_serving(struct parent *parent, bool first)
 {
     control_follow(parent->control, &parent->current->world->config->status);
-    fresh_follow(parent);
     seen_serving(parent);
     fetching_follow(parent->fetching);
+    fresh_follow(parent);
     authority_follow(parent);
     if (first) {
         tell_listeners(parent);
@@ -455,6 +460,7 @@ static void finish(struct parent *parent)
     seen_close(parent);
     fetching_free(parent->fetching);
     validating_free(parent->validating);
+    trials_done(parent);
     supervisor_free(parent->supervisor);
     watch_free(parent->watch);
     config_snapshot_free(parent->refused);
