@@ -299,6 +299,10 @@ void mu_cert_unref(struct mu_cert *cert);
 void mu_cert_auto(struct mu_cert **cert);
 const struct mu_cert_facts *mu_cert_facts(const struct mu_cert *cert);
 void mu_cert_to_pem(const struct mu_cert *cert, struct mu_buf *out);
+/* The content of the one extension of that OID ("1.3.6.1.5.5.7.1.31"), of a kind that the facts say
+ * nothing of; a slice of the certificate. False: there is none. */
+bool mu_cert_extension(const struct mu_cert *cert, const char *oid, struct mu_slice *ret_value,
+                       bool *ret_critical);
 
 /* A growing list of references. All-zero is empty. */
 struct mu_certs {

@@ -18,5 +18,5 @@ static const struct api_route own_routes[] = {
 };
 static const struct api_table own = {"authority", own_routes, MU_COUNT(own_routes), NULL};
 
-const struct api_table *const authority_tables[] = {&own};
+const struct api_table *const authority_tables[] = {&own, &acme_table};
 const size_t authority_table_count = MU_COUNT(authority_tables);

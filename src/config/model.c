@@ -105,7 +105,8 @@ void config_trim(struct config *config)
     struct config_whole *whole = whole_of(config);
     struct config_mark *const marks[] = {&config->mark,           &config->log.mark,
                                          &config->flood.mark,     &config->status.mark,
-                                         &config->authority.mark, &config->fetch.mark};
+                                         &config->authority.mark, &config->fetch.mark,
+                                         &config->authority.acme.mark};
     for (size_t i = 0; i < MU_COUNT(marks); i++) {
         marks[i]->node = NULL;
     }

@@ -122,6 +122,7 @@ struct figures;
 struct log_entry;
 struct sightings;
 struct fetching;
+struct validating;
 
 struct parent {
     const struct gateway_options *options;
@@ -170,6 +171,7 @@ struct parent {
     struct control *control;
     struct figures *figures;
     struct fetching *fetching;
+    struct validating *validating;
     struct authority_process authority;
 };
 
