@@ -16,6 +16,9 @@
 #define MU_LIMIT_GRANTS         1000000u /* ten times the largest policy we were told of     */
 #define MU_LIMIT_GRANT_PATTERNS 10000u   /* identities that one grant may name               */
 #define MU_LIMIT_POLICY_BYTES   ((size_t)1 << 30) /* a million grants of a thousand bytes        */
+#define MU_LIMIT_DENY_BYTES     (64u << 20)       /* a quarter of a million entries of 256 bytes  */
+#define MU_LIMIT_DENY_ENTRIES   250000u /* by hand or by a tool; a longer list is an issuer's    */
+#define MU_LIMIT_DENY_LINE      8192u   /* a SPIFFE ID, an issuer, an owner and a reason         */
 
 /* What a peer may send before it is known. */
 #define MU_LIMIT_HELLO_BYTES     16384u  /* one record; hybrid key shares take about 1.5 KiB      */

@@ -12,7 +12,7 @@
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static bool read_certs(const char *file, struct mu_certs *certs, struct mutual_error *err)
+bool question_certs(const char *file, struct mu_certs *certs, struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf bytes = {0};
     bool is_stdin = strcmp(file, "-") == 0;
@@ -320,7 +320,7 @@ int question_cert(const struct cli *cli, const struct question_cert *asked)
     inquiry.told.world = world;
     inquiry.told.now_s = now_s;
     inquiry.told.service = world_ask_service(world, service, &err);
-    if (inquiry.told.service == NULL || !read_certs(file, &certs, &err) ||
+    if (inquiry.told.service == NULL || !question_certs(file, &certs, &err) ||
         !read_staple(asked->staple, inquiry.told.service, &response, &err)) {
         return cli_fail(cli, &err);
     }

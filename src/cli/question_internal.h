@@ -57,6 +57,9 @@ void question_json(const struct question_told *told, struct mu_json *json);
 void question_json_time(struct mu_json *json, const char *key, int64_t time_s);
 void question_json_grant(struct mu_json *json, const char *key, const struct mutual_grant *grant);
 
+/* The certificates in a file, PEM or one in DER; "-" is standard input. */
+struct mu_certs;
+bool question_certs(const char *file, struct mu_certs *certs, struct mutual_error *err);
 /* mutual check --cert FILE --to SERVICE. Returns the exit status. */
 struct question_cert {
     const char *file;

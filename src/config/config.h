@@ -339,6 +339,7 @@ struct config {
     struct config_status status;
     struct config_fetch fetch;
     struct config_authority authority;
+    const char *deny; /* resolved path of the deny list, or NULL */
     struct config_trust *trusts;
     size_t trust_count;
     struct config_inbound *inbounds;

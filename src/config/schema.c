@@ -796,6 +796,10 @@ static const struct setting root_settings[] = {
      .help = "how what is named by URL is fetched"},
     {"authority", SETTING_BLOCK, AT(authority), .block = &authority_block, .since = "0.1",
      .help = "the private authority of this machine"},
+    {"deny", SETTING_PATH, .reload = RELOAD_LIVE, AT(deny), .since = "0.1",
+     .help =
+         "a file of certificates, keys and identities that are refused everywhere, as client and "
+         "as server, whoever issued them; mutual revoke writes it"},
     {"trust", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(trusts, trust_count),
      .block = &trust_block, .since = "0.1", .help = "whom we believe"},
     {"inbound", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE,

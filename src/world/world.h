@@ -61,12 +61,19 @@ struct world {
     struct mutual_policy
         *shadow; /* the same with the changes that are tried made; NULL: none are */
     uint64_t policy_generation;
+    struct mutual_deny *deny;   /* NULL: no list is configured */
+    uint8_t deny_digest[32];    /* of its text ... */
+    uint64_t deny_generation;   /* ... and for short */
     struct world_trust *trusts; /* config->trust_count of them, in the same order */
     size_t trust_count;
     struct world_service *services; /* every inbound in order, each followed by its hosts; then
                                        every outbound */
     size_t service_count;
 };
+
+/* What changes whenever another one of the bundle's certificates may be refused: the lists of the
+ * trust block or the deny list. */
+uint64_t world_revocation_generation(const struct world *world, const struct world_trust *trust);
 
 /* Builds the world of a snapshot as it is at now_s: expiry is judged by it, generations are not.
  * Adds everything wrong to `findings` (so does config_build, which it calls); true when no finding
@@ -127,15 +134,16 @@ bool world_lists_forward(const struct world *old, const struct world *next,
 /* What happens when a list goes stale, as the end of a sentence. Constant. */
 const char *world_stale_outcome(const struct config_stale *stale);
 /* As world_build, with tables for all files of lists in place of their bytes. The world keeps the
- * mappings that it needs; `lists` may be freed. */
+ * mappings that it needs; `lists` may be freed. `before` (or NULL) is a world whose deny list is
+ * taken over when it is of the same text, since reading a long one takes a while. */
 bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                      int64_t now_s, struct config_findings *findings,
+                      const struct world *before, int64_t now_s, struct config_findings *findings,
                       const struct world **ret_world);
 
 /* As world_build_with, but OCSP responses that were fetched are left unread, for they come from
  * strangers: for the parent of a gateway, whose workers read them. */
 bool world_build_unread(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                        int64_t now_s, struct config_findings *findings,
+                        const struct world *before, int64_t now_s, struct config_findings *findings,
                         const struct world **ret_world);
 
 /* NULL when there is none of that name. */
