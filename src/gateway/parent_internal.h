@@ -13,6 +13,7 @@
 #include "gateway/lists_internal.h"
 #include "gateway/meter_internal.h"
 #include "gateway/resolve_internal.h"
+#include "gateway/sessions_internal.h"
 #include "gateway/watch_internal.h"
 #include "keys/keys.h"
 #include "process/process.h"
@@ -149,6 +150,7 @@ struct parent {
     int exit_status;
     struct control *control;
     struct fetching *fetching;
+    struct sessions sessions; /* that workers share */
 };
 
 /* ---- setup.c ------------------------------------------------------------------------------------

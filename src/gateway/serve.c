@@ -410,7 +410,8 @@ static bool start(struct parent *parent, struct mutual_error *err)
         !systemd_notify_new(&parent->notify, err) ||
         !systemd_sockets_get(&parent->inherited, err) ||
         !reactor_signals(parent->reactor, signals, MU_COUNT(signals), on_signal, parent, err) ||
-        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err)) {
+        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err) ||
+        !sessions_init(&parent->sessions, parent->reactor, err)) {
         return false;
     }
     struct supervisor_options options = {
@@ -447,6 +448,7 @@ static void finish(struct parent *parent)
     setup_free(parent->coming);
     setup_free(parent->current);
     keys_loader_free(parent->loader);
+    sessions_done(&parent->sessions);
     resolve_names_done(&parent->names);
     systemd_notify_free(parent->notify);
     reactor_free(parent->reactor);
