@@ -7,7 +7,8 @@
 
 #include "authority/authority_internal.h"
 
-static bool ask(struct acme_prober *prober, const struct acme_probe *probe, struct mutual_error *err)
+static bool ask(struct acme_prober *prober, const struct acme_probe *probe,
+                struct mutual_error *err)
 {
     static const enum evidence_method methods[ACME_METHOD_COUNT_] = {
         [ACME_HTTP_01] = EVIDENCE_HTTP_01,
@@ -43,8 +44,7 @@ bool authority_probed(struct api_world *world, const struct ipc_message *message
     if (!evidence_probed_read(message->payload, &id, &outcome, err)) {
         return false;
     }
-    if (id > INT64_MAX ||
-        !acme_probed(world, (int64_t)id, &outcome, mu_clock_wall_s(), &why)) {
+    if (id > INT64_MAX || !acme_probed(world, (int64_t)id, &outcome, mu_clock_wall_s(), &why)) {
         api_log(world, "acme challenge=%llu not settled: %s", (unsigned long long)id,
                 mutual_code_name(why.code));
     }

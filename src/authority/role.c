@@ -201,12 +201,13 @@ static bool prepare(struct child *child, struct mutual_error *err)
         authority->settings.acme = &authority->acme;
         authority_prober_init(&authority->prober, child->parent);
     }
-    authority->world = (struct api_world){.ca = authority->ca,
-                                          .signer = &authority->signer,
-                                          .settings = &authority->settings,
-                                          .prober = authority->setup.acme ? &authority->prober : NULL,
-                                          .log = say,
-                                          .log_context = authority};
+    authority->world =
+        (struct api_world){.ca = authority->ca,
+                           .signer = &authority->signer,
+                           .settings = &authority->settings,
+                           .prober = authority->setup.acme ? &authority->prober : NULL,
+                           .log = say,
+                           .log_context = authority};
     authority->streams = (struct streams){.reactor = authority->reactor,
                                           .world = &authority->world,
                                           .tables = authority_tables,

@@ -23,8 +23,9 @@ static const struct cli_option bind_table[] = {
      .kind = CLI_TEXTS,
      .offset = O(names),
      .value = "NAME",
-     .help = "what its holder may have: db.example.org, *.apps.example.org (one label more, and the "
-             "wildcard), 10.0.0.0/8; may be given several times"},
+     .help =
+         "what its holder may have: db.example.org, *.apps.example.org (one label more, and the "
+         "wildcard), 10.0.0.0/8; may be given several times"},
     {.name = "profile",
      .kind = CLI_TEXT,
      .offset = O(profile),
@@ -139,10 +140,11 @@ const struct cli_verb cli_verb_bind = {
     .group = CLI_GROUP_CERT,
     .arguments = "NAME",
     .help = "give out a key that binds an ACME account to names",
-    .details = "What is printed goes to whoever runs an ACME client (RFC 8555): its key identifier\n"
-               "and HMAC key for external account binding. The account that is registered with it\n"
-               "may have certificates of that profile for these names and for no others, each once\n"
-               "it has proved to control them. Needs authority: {acme: {accounts: bound}}.",
+    .details =
+        "What is printed goes to whoever runs an ACME client (RFC 8555): its key identifier\n"
+        "and HMAC key for external account binding. The account that is registered with it\n"
+        "may have certificates of that profile for these names and for no others, each once\n"
+        "it has proved to control them. Needs authority: {acme: {accounts: bound}}.",
     .options = bind_table,
     .options_size = sizeof(struct bind_options),
     .min_args = 1,

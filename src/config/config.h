@@ -312,9 +312,9 @@ enum config_acme_accounts {
 struct config_acme {
     struct config_mark mark;
     enum config_acme_accounts accounts;
-    const char *terms;             /* URL of the terms of service, or NULL */
+    const char *terms;           /* URL of the terms of service, or NULL */
     int64_t http_port, tls_port; /* where challenges are looked for      */
-    const char *resolver;          /* "127.0.0.1:53", or NULL: the machine's */
+    const char *resolver;        /* "127.0.0.1:53", or NULL: the machine's */
 };
 struct config_authority {
     struct config_mark mark;

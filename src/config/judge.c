@@ -5,7 +5,6 @@
  */
 #include "config/config_internal.h"
 
-#include <stdio.h>
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -433,9 +432,10 @@ static void judge_acme(struct judge *j)
     const struct config_acme *acme = &authority->acme;
     if (acme->accounts != CONFIG_ACME_NONE && authority->url == NULL) {
         struct config_place place = config_place_of(&acme->mark, "accounts");
-        COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place,
-                 "authority: {url: https://ca.example.org:8443}",
-                 "clients of ACME sign the URLs that they ask, and authority.url does not say them");
+        COMPLAIN(
+            j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place,
+            "authority: {url: https://ca.example.org:8443}",
+            "clients of ACME sign the URLs that they ask, and authority.url does not say them");
     }
     if (acme->resolver != NULL && !is_resolver(acme->resolver)) {
         struct config_place place = config_place_of(&acme->mark, "resolver");

@@ -23,8 +23,8 @@ static bool consists_of(const char *text, const char *alphabet)
     return text[0] != '\0' && text[strspn(text, alphabet)] == '\0';
 }
 
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-#define DIGITS "0123456789"
+#define LOWER    "abcdefghijklmnopqrstuvwxyz"
+#define DIGITS   "0123456789"
 #define URL_SAFE LOWER DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
 
 static bool is_name(const struct evidence_probe *probe)

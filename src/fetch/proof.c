@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Answers to challenges, judged where they arrive: who asked for a certificate for a name shows that
- * what answers there is his.
+ * Answers to challenges, judged where they arrive: who asked for a certificate for a name shows
+ * that what answers there is his.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -133,9 +133,9 @@ static void ask(ares_channel channel, struct asking *asking)
     const struct query_question *question = asking->question;
     char name[300];
     char service[8];
-    const struct ares_addrinfo_hints hints = {
-        .ai_flags = ARES_AI_NUMERICSERV | ARES_AI_NOSORT, .ai_family = AF_UNSPEC,
-        .ai_socktype = SOCK_STREAM};
+    const struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_NUMERICSERV | ARES_AI_NOSORT,
+                                              .ai_family = AF_UNSPEC,
+                                              .ai_socktype = SOCK_STREAM};
     (void)snprintf(name, sizeof name, "%.280s.", question->name);
     (void)snprintf(service, sizeof service, "%u", question->port);
     if (question->text != NULL) {
@@ -162,7 +162,8 @@ void query_ask(const struct query_question *question, struct mu_buf *out)
     (void)mu_buf_byte(out, (uint8_t)asking.answer);
     (void)mu_buf_byte(out, (uint8_t)asking.targets.count);
     for (size_t i = 0; i < asking.targets.count; i++) {
-        ipc_put_bytes(out, mu_slice_of(&asking.targets.items[i].socket, asking.targets.items[i].len));
+        ipc_put_bytes(out,
+                      mu_slice_of(&asking.targets.items[i].socket, asking.targets.items[i].len));
     }
     asking.over = true; /* what is still open ends with the channel */
     if (channel != NULL) {

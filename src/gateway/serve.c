@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "gateway/fetching_internal.h"
-#include "gateway/validating_internal.h"
 #include "gateway/fresh_internal.h"
 #include "gateway/log_internal.h"
 #include "gateway/parent_internal.h"
+#include "gateway/validating_internal.h"
 
 enum { RESOLVE_S = 30, RESOLVE_SOON_S = 5 };
 

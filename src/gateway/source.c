@@ -146,7 +146,8 @@ static bool put_material(const struct setup *setup, const char *name, int *ret_f
     const struct fetch_material material = {trust->allow_intermediate_anchors,
                                             mu_buf_slice(&anchors), mu_buf_slice(&more)};
     fetch_material_write(&all, &material);
-    return (!all.failed || mu_fail_memory(err)) && source_memory_file(mu_buf_slice(&all), ret_fd, err);
+    return (!all.failed || mu_fail_memory(err)) &&
+           source_memory_file(mu_buf_slice(&all), ret_fd, err);
 }
 
 /* Whom to believe for https. */
@@ -207,7 +208,8 @@ static bool put_about(const struct world_chain *chain, int *ret_fd, struct mutua
     const struct fetch_about about = {mu_cert_facts(chain->certs[0])->der,
                                       mu_cert_facts(chain->staple_issuer)->der};
     fetch_about_write(&all, &about);
-    return (!all.failed || mu_fail_memory(err)) && source_memory_file(mu_buf_slice(&all), ret_fd, err);
+    return (!all.failed || mu_fail_memory(err)) &&
+           source_memory_file(mu_buf_slice(&all), ret_fd, err);
 }
 
 /* RFC 6960 section A.1, with the identifiers that every responder knows, and without a nonce: what

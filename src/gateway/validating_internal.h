@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Challenges of ACME, looked at for the authority: names are asked for by a helper, connections begun
- * here to addresses that the configuration lets us be sent to, what answers is read by the fetch
- * process. So many at once; the authority asks again for the rest.
+ * Challenges of ACME, looked at for the authority: names are asked for by a helper, connections
+ * begun here to addresses that the configuration lets us be sent to, what answers is read by the
+ * fetch process. So many at once; the authority asks again for the rest.
  */
 #ifndef GATEWAY_VALIDATING_INTERNAL_H
 #define GATEWAY_VALIDATING_INTERNAL_H

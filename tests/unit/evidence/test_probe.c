@@ -81,7 +81,8 @@ static void nothing_else_is_a_challenge(void **state)
         probe.method = rows[i].method;
         (void)snprintf(probe.name, sizeof probe.name, "%s", rows[i].name);
         (void)snprintf(probe.token, sizeof probe.token, "%s", rows[i].token);
-        (void)snprintf(probe.authorization, sizeof probe.authorization, "%s", rows[i].authorization);
+        (void)snprintf(probe.authorization, sizeof probe.authorization, "%s",
+                       rows[i].authorization);
         assert_fails(round_trip(&probe, &got, &err), &err, MUTUAL_E_MESSAGE_MALFORMED);
     }
 }

@@ -9,8 +9,8 @@ static void a_setup_goes_and_comes(void **state)
     struct mutual_error err = {0};
     char directory[] = "/var/lib/mutual";
     char url[] = "https://ca.example.org";
-    const struct evidence_setup setup = {.directory = directory, .url = url, .grace_s = 60,
-                                         .acme = true, .acme_terms = url};
+    const struct evidence_setup setup = {
+        .directory = directory, .url = url, .grace_s = 60, .acme = true, .acme_terms = url};
     struct evidence_setup got;
     MU_AUTO(buf) struct mu_buf bytes;
     mu_buf_init(&bytes, 8192);

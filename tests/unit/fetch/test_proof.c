@@ -15,14 +15,22 @@ static void an_answer_is_the_text_itself(void **state)
         const char *text;
         bool good;
     } rows[] = {
-        {"token.thumbprint", true},    {"token.thumbprint\n", true}, {"token.thumbprint \r\n\t", true},
-        {"", false},                   {" ", false},                 {" token.thumbprint", false},
-        {"token.thumbprintx", false},  {"token.thumbprin", false},   {"token", false},
-        {"TOKEN.THUMBPRINT", false},   {"token.thumbprint\nx", false},
+        {"token.thumbprint", true},
+        {"token.thumbprint\n", true},
+        {"token.thumbprint \r\n\t", true},
+        {"", false},
+        {" ", false},
+        {" token.thumbprint", false},
+        {"token.thumbprintx", false},
+        {"token.thumbprin", false},
+        {"token", false},
+        {"TOKEN.THUMBPRINT", false},
+        {"token.thumbprint\nx", false},
     };
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         struct mutual_error err = {0};
-        assert_int_equal(fetch_judge_proof(EXPECTED, mu_slice_text(rows[i].text), &err), rows[i].good);
+        assert_int_equal(fetch_judge_proof(EXPECTED, mu_slice_text(rows[i].text), &err),
+                         rows[i].good);
         assert_int_equal(err.code, rows[i].good ? MUTUAL_OK : MUTUAL_E_ACME_VALIDATION);
     }
     struct mutual_error err = {0};
@@ -38,8 +46,7 @@ static void addresses_have_their_name_in_the_reverse_tree(void **state)
     static const char *const rows[][2] = {
         {"web.example.org", "web.example.org"},
         {"192.0.2.1", "1.2.0.192.in-addr.arpa"},
-        {"2001:db8::1",
-         "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"},
+        {"2001:db8::1", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"},
     };
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         MU_AUTO(buf) struct mu_buf out;
@@ -58,9 +65,8 @@ static struct mu_cert *make(const struct mu_gname *names, size_t count, bool cri
     struct mu_cert *cert = NULL;
     uint8_t value[64] = {0x04, (uint8_t)len};
     memcpy(value + 2, digest, len);
-    const struct mu_raw_extension extension = {.oid = "1.3.6.1.5.5.7.1.31",
-                                               .critical = critical,
-                                               .value = mu_slice_of(value, len + 2)};
+    const struct mu_raw_extension extension = {
+        .oid = "1.3.6.1.5.5.7.1.31", .critical = critical, .value = mu_slice_of(value, len + 2)};
     const struct mu_cert_template template = {
         .not_before_s = 1700000000,
         .not_after_s = 1900000000,

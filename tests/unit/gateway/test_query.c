@@ -72,7 +72,8 @@ static enum query_answer ask(struct server *server, const char *text, struct tar
 {
     MU_AUTO(buf) struct mu_buf out;
     enum query_answer answer = QUERY_TROUBLE;
-    struct query_question question = {.name = "_acme-challenge.example.org", .text = text, .port = 80};
+    struct query_question question = {
+        .name = "_acme-challenge.example.org", .text = text, .port = 80};
     mu_buf_init(&out, 8192);
     begin(server);
     question.resolver = server->address;
@@ -83,7 +84,7 @@ static enum query_answer ask(struct server *server, const char *text, struct tar
 }
 
 #define HEAD(type_, len_) "\xc0\x0c\0" type_ "\0\1\0\0\0\1\0" len_
-#define GOOD 0x8180u
+#define GOOD              0x8180u
 
 static void texts_are_compared_whole(void **state)
 {
@@ -102,8 +103,10 @@ static void texts_are_compared_whole(void **state)
         {HEAD("\x10", "\3") "\2ab" HEAD("\x10", "\3") "\2cd", 30, 2, QUERY_OTHER},
         {HEAD("\x10", "\1") "\0", 13, 1, QUERY_OTHER},
         {"", 0, 0, QUERY_NOTHING},
-        {HEAD("\x10", "\5") "\x40" "abcd", 17, 1, QUERY_TROUBLE}, /* a string beyond its record */
-        {HEAD("\x10", "\x60") "\4abcd", 17, 1, QUERY_TROUBLE},    /* a record beyond the answer */
+        {HEAD("\x10", "\5") "\x40"
+                            "abcd",
+         17, 1, QUERY_TROUBLE},                                /* a string beyond its record */
+        {HEAD("\x10", "\x60") "\4abcd", 17, 1, QUERY_TROUBLE}, /* a record beyond the answer */
     };
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         struct targets targets;
@@ -120,11 +123,11 @@ static void addresses_come_back(void **state)
 {
     (void)state;
     struct targets targets;
-    struct server server = {.flags = GOOD,
-                            .count = 2,
-                            .records = (const uint8_t *)HEAD("\1", "\4") "\x7f\0\0\1" HEAD(
-                                "\1", "\4") "\xc0\0\2\7",
-                            .len = 32};
+    struct server server = {
+        .flags = GOOD,
+        .count = 2,
+        .records = (const uint8_t *)HEAD("\1", "\4") "\x7f\0\0\1" HEAD("\1", "\4") "\xc0\0\2\7",
+        .len = 32};
     assert_int_equal(ask(&server, NULL, &targets), QUERY_FOUND);
     assert_int_equal(targets.count, 2);
     struct sockaddr_in first;
