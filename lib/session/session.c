@@ -6,6 +6,7 @@
 #include "session/session_internal.h"
 
 #include "trust/trust.h"
+#include "x509/x509.h"
 
 #include <openssl/async.h>
 #include <openssl/err.h>
@@ -232,7 +233,9 @@ enum mutual_io mutual_session_handshake(struct mutual_session *session, struct m
     if (session->stage == MU_STAGE_FAILED) {
         io = fail_again(session, err);
     } else if (session->stage == MU_STAGE_HANDSHAKE) {
+        mu_hkdf_listen(session->context->hears ? mu_handover_hear : NULL, session);
         int answer = SSL_do_handshake(session->ssl);
+        mu_hkdf_listen(NULL, NULL);
         io = answer == 1 ? finish(session, err) : mu_library_outcome(session, answer, err);
     }
     leave(session);

@@ -77,7 +77,8 @@ struct mutual_context {
     bool remote_keys; /* some key signs behind a provider that may pause */
     struct mutual_cache *cache;
     struct mu_records *records; /* server: our record layer; NULL: it is not used */
-    struct mu_known *known;     /* or NULL */
+    bool hears; /* it has its secrets from where they are derived, not from the key log */
+    struct mu_known *known; /* or NULL */
     int64_t (*clock_s)(void *context);
     void *clock_context;
     uint8_t binding[32]; /* what a session to resume must have in common with us */

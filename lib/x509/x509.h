@@ -90,6 +90,9 @@ bool mu_name_equal(struct mu_slice a, struct mu_slice b);
 bool mu_name_within(struct mu_slice base, struct mu_slice name);
 /* Appends the one-line text in the order of RFC 4514, hostile bytes escaped. */
 void mu_name_text(struct mu_buf *out, struct mu_slice name);
+/* Reads such a text back: appends the DER of a Name that is equal to the one it was made of.
+ * NAME_MALFORMED: not of the form of RFC 4514, which leaves no space before "=". */
+bool mu_name_parse(struct mu_slice text, struct mu_buf *out, struct mutual_error *err);
 /* Appends a general name for people: "DNS:a.example", "IP:10.0.0.1", escaped. */
 void mu_gname_text(struct mu_buf *out, const struct mu_gname *name);
 
@@ -357,6 +360,8 @@ const struct mu_csr_facts *mu_csr_facts(const struct mu_csr *csr);
 #include "x509/ocsp.h"
 
 #include "x509/build.h"
+
+#include "x509/hkdf.h"
 
 #include "x509/jose.h"
 

@@ -143,7 +143,7 @@ static void row_blocker(void *context, const json_t *row)
         return;
     }
     ago(telling, trust_number(row, "last_s"), when, sizeof when);
-    cli_table_cell(telling->blockers, CLI_BOLD, "%s", trust_text(row, "peer"));
+    cli_table_cell(telling->blockers, CLI_BOLD, "%s", trust_peer(row));
     cli_table_cell(telling->blockers, CLI_PLAIN, "%s", trust_text(row, "service"));
     cli_table_cell(telling->blockers, CLI_PLAIN, "%s", when);
     cli_table_cell(telling->blockers, CLI_DIM, "%s", trust_text(row, "serial"));
@@ -178,7 +178,7 @@ static void drop_words(struct telling *telling, const struct mu_cert *anchor,
     } else if (standing->blockers > 0) {
         (void)snprintf(text, size, "%zu peer%s still need%s it", standing->blockers,
                        standing->blockers == 1 ? "" : "s", standing->blockers == 1 ? "s" : "");
-    } else if (trust_gap(&telling->evidence, name, telling->options->days, gap)) {
+    } else if (trust_gap(&telling->evidence, telling->options->days, gap)) {
         (void)snprintf(text, size, "no evidence yet");
     } else if (!trust_is_served(&telling->evidence, name, telling->trust->trust)) {
         (void)snprintf(text, size, "the gateway judges by other authorities");
@@ -248,7 +248,7 @@ static void json_block(struct telling *telling)
     const struct config_trust *config = telling->trust->config;
     const struct mutual_trust *trust = telling->trust->trust;
     char gap[TRUST_GAP_TEXT];
-    bool missing = trust_gap(&telling->evidence, config->name, telling->options->days, gap);
+    bool missing = trust_gap(&telling->evidence, telling->options->days, gap);
     mu_json_open(json, NULL, '{');
     mu_json_string(json, "name", config->name);
     mu_json_open(json, "files", '[');
@@ -332,7 +332,7 @@ static void tell_steps(struct telling *telling)
     struct trust_standing standing =
         trust_standing(&telling->evidence, name, mu_cert_facts(newest)->fingerprint, NULL, NULL);
     bool served = trust_is_served(&telling->evidence, name, trust);
-    bool missing = trust_gap(&telling->evidence, name, telling->options->days, gap);
+    bool missing = trust_gap(&telling->evidence, telling->options->days, gap);
     cli_print(cli, "  1 add the new       %s\n",
               served                             ? "done: the gateway judges by it"
               : telling->evidence.status == NULL ? "in the file; no gateway answers"
@@ -550,8 +550,8 @@ static const struct cli_verb subs[] = {
          "by it. --drop takes an old one out when there is evidence that nobody needs it: the\n"
          "gateway saw everybody in the last N days (--days), and nobody's chain, of callers or\n"
          "of servers that are called, ended in it. Where somebody did, or where it is not known\n"
-         "(the gateway was killed, its clock was set, more peers came than are kept, it keeps\n"
-         "its state for a shorter time), it says so and changes nothing. Each step may be run\n"
+         "(the gateway was killed, its clock was set, it keeps its state for a shorter time), it\n"
+         "says so and changes nothing. Each step may be run\n"
          "again. What was done is written into the bundle's .history. Exit status: 0 done, or\n"
          "the next step may be made; 1 refused, or to be waited for.",
      .options = rotate_table,

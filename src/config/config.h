@@ -302,6 +302,7 @@ struct config_status {
     struct config_mark mark;
     struct config_address listen; /* CONFIG_ADDRESS_NONE: no status listener */
     bool unsafe_listen;
+    int64_t expiry_margin_ns; /* 0: a tenth of what ends, and 30 days at the most */
 };
 
 enum config_acme_accounts {
@@ -338,6 +339,7 @@ struct config {
     struct config_status status;
     struct config_fetch fetch;
     struct config_authority authority;
+    const char *deny; /* resolved path of the deny list, or NULL */
     struct config_trust *trusts;
     size_t trust_count;
     struct config_inbound *inbounds;

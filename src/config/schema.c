@@ -215,6 +215,7 @@ static const struct block certificate_block = {
 };
 
 static const char *const none_word[] = {"none", NULL};
+static const char *const auto_word[] = {"auto", NULL};
 
 #define THIS config_timeouts
 static const struct setting timeouts_settings[] = {
@@ -659,10 +660,17 @@ static const struct block flood_block = {
 #define THIS config_status
 static const struct setting status_settings[] = {
     {"listen", SETTING_LISTEN, .reload = RELOAD_RESTART, AT(listen), .since = "0.1",
-     .help =
-         "where /_status, /livez and /readyz are served over plain HTTP; nowhere when left out"},
+     .help = "where /metrics, /health/ready, /health/live, /_status, /livez and /readyz are served "
+             "over "
+             "plain HTTP; nowhere when left out"},
     {"unsafe-listen", SETTING_BOOL, AT(unsafe_listen), .dflt = "false", .since = "0.1",
      .help = "let other machines read it"},
+    {"expiry-margin", SETTING_DURATION, .reload = RELOAD_LIVE, AT(expiry_margin_ns), .dflt = "auto",
+     .words = auto_word, .min = 1, .max = 31536000, .since = "0.1",
+     .help =
+         "/health/ready is red so long before something ends that is served or believed: a "
+         "certificate, a revocation list, a staple, the last authority of a trust block; auto is a "
+         "tenth of its life, and 30 days at the most"},
     {.name = NULL},
 };
 #undef THIS
@@ -704,7 +712,6 @@ static const struct block fetch_block = {
 };
 
 #define THIS config
-static const char *const auto_word[] = {"auto", NULL};
 static const struct setting root_settings[] = {
     {"version", SETTING_NUMBER, .required = true, .reload = RELOAD_RESTART, AT(version), .min = 1,
      .max = 1, .since = "0.1", .help = "version of the configuration language: 1"},
@@ -727,6 +734,10 @@ static const struct setting root_settings[] = {
      .help = "how what is named by URL is fetched"},
     {"authority", SETTING_BLOCK, AT(authority), .block = &schema_authority, .since = "0.1",
      .help = "the private authority of this machine"},
+    {"deny", SETTING_PATH, .reload = RELOAD_LIVE, AT(deny), .since = "0.1",
+     .help =
+         "a file of certificates, keys and identities that are refused everywhere, as client and "
+         "as server, whoever issued them; mutual revoke writes it"},
     {"trust", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(trusts, trust_count),
      .block = &trust_block, .since = "0.1", .help = "whom we believe"},
     {"inbound", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE,

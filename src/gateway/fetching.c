@@ -517,6 +517,16 @@ void fetching_follow(struct fetching *fetching)
     follow_process(fetching);
 }
 
+size_t fetching_count(const struct fetching *fetching)
+{
+    return fetching->count;
+}
+
+const struct source *fetching_get(const struct fetching *fetching, size_t index)
+{
+    return fetching->sources[index];
+}
+
 void fetching_json(const struct fetching *fetching, struct mu_json *json)
 {
     mu_json_open(json, "fetched", '[');

@@ -64,7 +64,8 @@ static bool make_service(struct worker *worker, struct generation *generation, s
 }
 
 static bool build_world(int snapshot_fd, const struct world_lists *tables,
-                        const struct world **ret_world, struct mutual_error *err)
+                        const struct world *before, const struct world **ret_world,
+                        struct mutual_error *err)
 {
     MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
     struct config_findings findings;
@@ -72,8 +73,9 @@ static bool build_world(int snapshot_fd, const struct world_lists *tables,
         return false;
     }
     config_findings_init(&findings);
-    bool built = world_build_with(snapshot, tables, mu_clock_wall_s(), &findings, ret_world) ||
-                 config_findings_fail(&findings, err);
+    bool built =
+        world_build_with(snapshot, tables, before, mu_clock_wall_s(), &findings, ret_world) ||
+        config_findings_fail(&findings, err);
     config_findings_done(&findings);
     return built;
 }
@@ -89,7 +91,8 @@ bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
     generation->refs = 1;
     generation->id = id;
     generation->worker = worker;
-    bool built = build_world(snapshot_fd, tables, &generation->world, err);
+    const struct world *before = worker->current != NULL ? worker->current->world : NULL;
+    bool built = build_world(snapshot_fd, tables, before, &generation->world, err);
     if (built) {
         generation->services =
             mu_alloc(generation->world->service_count + 1, sizeof *generation->services);

@@ -163,8 +163,12 @@ void reload_refuse(struct parent *parent, const struct mutual_error *why)
         return;
     }
     bool known = parent->quiet && parent->alarm.raised && why->code == parent->reload.why.code;
-    parent->reload = (struct reload){
-        .count = parent->reload.count + 1, .at_s = mu_clock_wall_s(), .ok = false, .why = *why};
+    parent->reload = (struct reload){.count = parent->reload.count + 1,
+                                     .count_good = parent->reload.count_good,
+                                     .good_s = parent->reload.good_s,
+                                     .at_s = mu_clock_wall_s(),
+                                     .ok = false,
+                                     .why = *why};
     if (!known) {
         tell_refused(parent, "reload_refused", why);
     }

@@ -236,6 +236,9 @@ bool http_service_new(const struct http_service_options *options, int take_fd,
                       struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Ends it at once; `over` is not called. Not from the handler. */
 void http_service_free(struct http_service *service);
+/* Does it wait for the peer to say a request, or to close? Then nobody loses an answer by its end.
+ */
+bool http_service_is_idle(const struct http_service *service);
 
 /* One exchange of a client: a request, its response, and redirects to the same host. Sockets come
  * from the caller, who alone decides whom they are connected to. */

@@ -5,9 +5,11 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import time
 
+import denied
 import handmade
 from attack_field import ANYBODY, Impostor, der_san, plainly
 from gateway import Gateway
@@ -106,6 +108,77 @@ def resume_restarted(version):
         finally:
             one.stop()
     return act
+
+
+# -- the deny list -------------------------------------------------------------------------------
+
+
+def with_deny_list(field, *lines):
+    """A change of rules: the list has these entries."""
+    path = denied.write(field.directory / "deny", *lines)
+
+    def change(config):
+        config["deny"] = str(path)
+    return change
+
+
+def resume_denied(entry, version):
+    """A session is shown after its certificate, or its issuer's, came onto the deny list."""
+    def act(field):
+        issuer = field.authority(f"Denied{version}") if entry is issuer_of else None
+        pair = field.client(f"denied-{entry.__name__}-{version}", issuer=issuer)
+        context = field.context(pair, version)
+        session = field.session(field.changing, "db", context)
+        line = entry(field, pair)
+        with field.rules(with_deny_list(field, line)) as gateway:
+            return field.refuse(gateway, "db", context, session=session)["reason"]
+    return act
+
+
+def present_denied(entry, listener="db", **more):
+    """Somebody on the deny list comes with a certificate that is good in everything else."""
+    def act(field):
+        pair = field.client(f"listed-{len(field.pki.pairs)}", **more)
+        with field.rules(with_deny_list(field, entry(field, pair))) as gateway:
+            return field.refuse(gateway, listener, field.context(pair, "1.3"))["reason"]
+    return act
+
+
+def own_serial(field, pair):
+    return denied.by_issuer(pair)
+
+
+def own_key(field, pair):
+    return denied.by_key(pair)
+
+
+def issuer_of(field, pair):
+    version = pair.name.rsplit("-", 1)[1]
+    return denied.by_serial(field.authorities[f"Denied{version}"].pair)
+
+
+def the_anchor(field, pair):
+    return denied.by_key(field.pki.root.pair)
+
+
+def same_key_again(field):
+    """The denied key comes back in a certificate of another serial number and name."""
+    first = field.client("denied-key-first")
+    again = field.client("denied-key-again")
+    context = field.context(None, "1.3", ca=str(field.pki.bundle))
+    shutil.copy(first.key, again.key)
+    field.pki.issuer.sign(again, "/CN=denied-key-again",
+                          ["basicConstraints=CA:FALSE", "keyUsage=critical,digitalSignature",
+                           "extendedKeyUsage=clientAuth",
+                           "subjectAltName=URI:spiffe://example.org/somebody-new"], (-1, 30))
+    context.load_cert_chain(again.chain, again.key)
+    context.check_hostname = False
+    with field.rules(with_deny_list(field, denied.by_key(first))) as gateway:
+        return field.refuse(gateway, "db", context)["reason"]
+
+
+def set_deny(config, path):
+    config["deny"] = str(path)
 
 
 # -- certificates --------------------------------------------------------------------------------
@@ -401,8 +474,9 @@ def with_rule(**more):
 # -- servers that are not who they should be ----------------------------------------------------------
 
 
-def impostor(version="1.3", **more):
-    """An outbound reaches somebody else's server: our client's bytes stay here."""
+def impostor(version="1.3", deny=None, **more):
+    """An outbound reaches somebody else's server: our client's bytes stay here. `deny`: a function
+    of the pair that yields a line of the deny list."""
     def act(field):
         pair = field.pki.pair(f"impostor-{len(field.pki.pairs)}",
                               **{"eku": "serverAuth", "sans": ["DNS:db.example.org"], **{
@@ -417,6 +491,8 @@ def impostor(version="1.3", **more):
                                     "server-name": "db.example.org",
                                     "expect": {"dns": "db.example.org"},
                                     "certificate": {"chain": str(us.chain), "key": str(us.key)}}]}
+            if deny is not None:
+                with_deny_list(field, deny(pair))(config)
             one = Gateway(field.mutual, field.directory, config, name=f"out-{pair.name}")
             one.start()
             try:

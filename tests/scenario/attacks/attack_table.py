@@ -63,6 +63,12 @@ for v in BOTH:
     row(OLD, f"a session after its certificate was revoked, {v}", "revoked",
         resume_revoked("leaf", v))
     row(OLD, f"a session after its issuer was revoked, {v}", "revoked", resume_revoked("above", v))
+    row(OLD, f"a session after its certificate came onto the deny list, {v}", "peer_denied",
+        resume_denied(own_serial, v))
+    row(OLD, f"a session after its key came onto the deny list, {v}", "peer_denied",
+        resume_denied(own_key, v))
+    row(OLD, f"a session after its issuer came onto the deny list, {v}", "peer_denied",
+        resume_denied(issuer_of, v))
     row(OLD, f"a session after its certificate expired, {v}", "expired", resume_expired(v))
     row(OLD, f"a session after a restart by stricter rules, {v}", "policy_denied",
         resume_restarted(v))
@@ -117,6 +123,14 @@ row(KEEPS, "a revocation list that is a directory", "FILE_UNREADABLE",
     bad_file(set_list, directory))
 row(REVOKED, "a revocation list by another key of the same name", "CRL_SIGNATURE",
     bad_file(set_list, stranger_list))
+row(KEEPS, "a deny list that is missing", "FILE_MISSING", bad_file(set_deny, absent))
+row(KEEPS, "an empty deny list", "DENY_INVALID", bad_file(set_deny, holding(b"")))
+row(KEEPS, "a deny list of garbage", "DENY_INVALID", bad_file(set_deny, holding(b"\0\xff" * 99)))
+row(KEEPS, "a deny list that was cut in a line", "DENY_INVALID", bad_file(set_deny, holding(
+    denied.HEAD.encode() + b"dns=a.test time=2027-01-31 owner=x reas")))
+row(KEEPS, "a deny list with a line that nobody understands", "DENY_INVALID", bad_file(
+    set_deny, holding((denied.HEAD + f"srial=0a {denied.RECORD}\n").encode())))
+row(KEEPS, "a deny list that is a directory", "FILE_UNREADABLE", bad_file(set_deny, directory))
 row(KEEPS, "a server's certificate that is missing", "FILE_MISSING",
     bad_file(set_certificate, absent))
 row(KEEPS, "a server's certificate of garbage", "PEM_MALFORMED",
@@ -273,11 +287,31 @@ row(SKIPS, "plain HTTP", "not_tls", raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 row(SKIPS, "data before the hello", "hello_malformed",
     raw(b"\x17\x03\x03\x00\x05hello" + b"\0" * 40))
 
+# -- the deny list ------------------------------------------------------------------------------------------
+
+row(REVOKED, "a certificate on the deny list", "peer_denied", present_denied(own_serial))
+row(REVOKED, "a key on the deny list, in its own certificate", "peer_denied",
+    present_denied(own_key))
+row(REVOKED, "a key on the deny list, in another certificate", "peer_denied", same_key_again)
+row(REVOKED, "somebody whose anchor is on the deny list", "peer_denied", present_denied(the_anchor))
+row(REVOKED, "somebody denied where no certificate need be shown", "peer_denied",
+    present_denied(own_serial, "lax"))
+row(REVOKED, "a second name beside the denied one", "peer_denied", present_denied(
+    lambda field, pair: "dns=left.example.org",
+    sans=["URI:spiffe://example.org/stays", "DNS:left.example.org"]))
+row(CUTS, "a denied DNS name in capitals", "peer_denied", present_denied(
+    lambda field, pair: "dns=left.example.org",
+    sans=["URI:spiffe://example.org/capitals", "DNS:LEFT.Example.ORG"]))
+
 # -- our side as the client ---------------------------------------------------------------------------------------
 
 for v in BOTH:
     row(SERVER, f"a server of another name, {v}", "name_mismatch",
         impostor(v, sans=["DNS:other.example.org"]))
+    row(SERVER, f"a server on the deny list, {v}", "peer_denied",
+        impostor(v, deny=denied.by_key))
+row(SERVER, "a server whose wildcard stands for a denied host", "peer_denied",
+    impostor(sans=["DNS:*.example.org"], deny=lambda pair: "dns=other.example.org"))
 row(SERVER, "a server whose name is only its common name", "name_mismatch",
     impostor(cn="db.example.org", sans=["DNS:other.example.org"]))
 row(SERVER, "a server with the name as a URI", "name_mismatch",
