@@ -52,6 +52,7 @@ struct generation {
     const struct world *world;
     struct service *services;
     size_t count;
+    struct mu_map *by_name; /* of these services */
 };
 
 /* Builds it from the parent's snapshot and the tables of its revocation lists (NULL: it names
