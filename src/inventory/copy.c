@@ -30,6 +30,10 @@ static const struct table tables[] = {
      "iibttttttttttbiiibbiiit", true},
     {"certified_name", "certificate_id, position, type, value", "iitt", false},
     {"event", "id, at_s, who, action, certificate_id, detail, link", "iittitb", true},
+    {"enrolment_token",
+     "id, hash, name, profile, names, life_s, owner, place, purpose, approval, made_s, made_by,"
+     " expires_s, used_s, certificate_id, asked_s, asked_by, csr, key_hash, decision, decided_s",
+     "ibtttitttiitiiiitbbti", true},
 };
 
 static bool count_rows(struct inventory *inventory, const struct table *table, int64_t *ret_count,
@@ -137,7 +141,8 @@ bool inventory_rows(struct inventory *inventory, struct inventory_copied *ret_ro
     return count_rows(inventory, &tables[0], &ret_rows->issuers, err) &&
            count_rows(inventory, &tables[1], &ret_rows->certificates, err) &&
            count_rows(inventory, &tables[2], &ret_rows->names, err) &&
-           count_rows(inventory, &tables[3], &ret_rows->events, err);
+           count_rows(inventory, &tables[3], &ret_rows->events, err) &&
+           count_rows(inventory, &tables[4], &ret_rows->tokens, err);
 }
 
 static bool copy_all(struct inventory *from, struct inventory *to,
@@ -151,8 +156,11 @@ static bool copy_all(struct inventory *from, struct inventory *to,
             return mu_error_context(err, "copying table %s", tables[i].name);
         }
     }
-    *ret_copied = (struct inventory_copied){
-        .issuers = counts[0], .certificates = counts[1], .names = counts[2], .events = counts[3]};
+    *ret_copied = (struct inventory_copied){.issuers = counts[0],
+                                            .certificates = counts[1],
+                                            .names = counts[2],
+                                            .events = counts[3],
+                                            .tokens = counts[4]};
     return true;
 }
 
