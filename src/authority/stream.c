@@ -66,9 +66,8 @@ static void on_over(void *owner, const struct mutual_error *why)
 
 static bool know_caller(struct stream *stream, struct mutual_error *err)
 {
-    static const enum api_channel channels[] = {[EVIDENCE_PLAIN] = API_PLAIN,
-                                                [EVIDENCE_TLS] = API_TLS,
-                                                [EVIDENCE_MUTUAL] = API_MUTUAL};
+    static const enum api_channel channels[] = {
+        [EVIDENCE_PLAIN] = API_PLAIN, [EVIDENCE_TLS] = API_TLS, [EVIDENCE_MUTUAL] = API_MUTUAL};
     const struct evidence *evidence = &stream->evidence;
     stream->caller = (struct api_caller){.channel = channels[evidence->channel],
                                          .listener = evidence->listener,
@@ -121,8 +120,7 @@ static bool receive(struct stream *stream, uint8_t *data, size_t len, size_t *re
 static bool read_head(struct stream *stream, bool *ret_end, struct mutual_error *err)
 {
     size_t len = 0;
-    if (receive(stream, stream->head + stream->have, EVIDENCE_HEAD - stream->have, &len,
-                ret_end)) {
+    if (receive(stream, stream->head + stream->have, EVIDENCE_HEAD - stream->have, &len, ret_end)) {
         stream->have += len;
     }
     return stream->have < EVIDENCE_HEAD || evidence_head_read(stream->head, &stream->want, err);
@@ -182,7 +180,8 @@ static bool may_add(const struct streams *streams, uint32_t worker)
 {
     size_t own = 0;
     const struct stream *stream;
-    TAILQ_FOREACH (stream, &streams->list, entry) {
+    TAILQ_FOREACH(stream, &streams->list, entry)
+    {
         own += stream->worker == worker;
     }
     return streams->count < STREAMS_MAX && own < STREAMS_PER_WORKER;

@@ -21,15 +21,15 @@ bool ca_key_rules(const struct mu_cert *cert, struct keys_rules *ret_rules,
         return mu_fail(err, MUTUAL_E_NOT_A_CA, "certificate \"%s\" is no authority's",
                        facts->display);
     }
-    *ret_rules = (struct keys_rules){.purposes = KEYS_CERTIFICATES | KEYS_CRLS,
-                                     .ca = {.issuer = facts->subject,
-                                            .may_issue_ca = false,
-                                            .max_lifetime_s =
-                                                ca_profile_life_max_s() + CA_BACKDATE_S,
-                                            .serial_min_bytes = MU_SERIAL_BYTES,
-                                            .serial_max_bytes = MU_SERIAL_BYTES,
-                                            .ekus = MU_EKU_SERVER | MU_EKU_CLIENT,
-                                            .eku_required = true}};
+    *ret_rules =
+        (struct keys_rules){.purposes = KEYS_CERTIFICATES | KEYS_CRLS,
+                            .ca = {.issuer = facts->subject,
+                                   .may_issue_ca = false,
+                                   .max_lifetime_s = ca_profile_life_max_s() + CA_BACKDATE_S,
+                                   .serial_min_bytes = MU_SERIAL_BYTES,
+                                   .serial_max_bytes = MU_SERIAL_BYTES,
+                                   .ekus = MU_EKU_SERVER | MU_EKU_CLIENT,
+                                   .eku_required = true}};
     return true;
 }
 

@@ -18,7 +18,7 @@
 
 #include "x509/build.h"
 
-enum { TEXT_MAX = 1 << 20, PATH_TEXT = 4096, PROBE_S = 10, RETRY_S = 5, RETRY_MAX_S = 300 };
+enum { TEXT_MAX = 1 << 20, PATH_TEXT = 1024, PROBE_S = 10, RETRY_S = 5, RETRY_MAX_S = 300 };
 
 struct enroll_options {
     const char *out;

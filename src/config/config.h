@@ -154,6 +154,9 @@ struct config_certificate {
                               to be shown it: of an application's listener; or NULL */
     const char *ocsp;      /* resolved path, or NULL */
     bool ocsp_beside;      /* it is the directory's and need not be there */
+    const char *ca;        /* resolved path, or NULL: the authority that the chain leads to */
+    bool ca_beside;        /* it is the directory's and need not be there */
+    struct config_staple_source staple; /* fetched in place of `ocsp` */
     struct config_secret passphrase;
 };
 

@@ -6,7 +6,7 @@
 
 #include "est/est_internal.h"
 
-enum { LINE = 48, LABEL_MAX = 64 }; /* 48 bytes are 64 characters */
+enum { LABEL_MAX = 64 };
 
 bool est_body_decode(struct mu_slice body, struct mu_buf *out, struct mutual_error *err)
 {
@@ -28,15 +28,6 @@ bool est_body_decode(struct mu_slice body, struct mu_buf *out, struct mutual_err
     return true;
 }
 
-void est_body_encode(struct mu_slice bytes, struct mu_buf *out)
-{
-    while (bytes.len > 0) {
-        size_t len = bytes.len < LINE ? bytes.len : LINE;
-        mu_base64(out, mu_slice_of(bytes.data, len));
-        (void)mu_buf_text(out, "\r\n");
-        bytes = mu_slice_of(bytes.data + len, bytes.len - len);
-    }
-}
 
 static bool is_label(struct mu_slice text)
 {

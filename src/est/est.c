@@ -32,7 +32,7 @@ static bool put_certs(const struct mu_certs *certs, struct mu_buf *out, struct m
     if (!mu_cms_write(certs, &der, err)) {
         return false;
     }
-    est_body_encode(mu_buf_slice(&der), out);
+    mu_base64(out, mu_buf_slice(&der)); /* on one line: not every client reads over line ends */
     return true;
 }
 
@@ -202,7 +202,7 @@ static bool put_key(const struct mu_key *key, struct mu_buf *out, struct mutual_
                mu_pem_decode(&reader, &block, &der, err);
     }
     if (good) {
-        est_body_encode(mu_buf_slice(&der), out);
+        mu_base64(out, mu_buf_slice(&der));
     }
     mu_wipe(pem.data, pem.len);
     mu_wipe(der.data, der.len);
@@ -223,12 +223,12 @@ static bool put_parts(struct call *call, const struct mu_key *key, struct mutual
         return false;
     }
     (void)mu_buf_printf(out,
-                        "--%s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+                        "\r\n--%s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: base64\r\n\r\n",
                         between, certs_type);
     if (!put_cert(call->issued.cert, out, err)) {
         return false;
     }
-    (void)mu_buf_printf(out, "--%s--\r\n", between);
+    (void)mu_buf_printf(out, "\r\n--%s--\r\n", between);
     return true;
 }
 
@@ -281,7 +281,7 @@ static void csr_attrs(struct call *call)
         0x01, 0x31, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
         0x07, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
     call->response->content_type = "application/csrattrs";
-    est_body_encode(mu_slice_of(attributes, sizeof attributes), &call->response->body);
+    mu_base64(&call->response->body, mu_slice_of(attributes, sizeof attributes));
 }
 
 /* ---- the path ---------------------------------------------------------------------------------- */

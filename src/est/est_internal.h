@@ -13,8 +13,6 @@
 /* The bytes of a body in base64 (RFC 8951 section 3.1): line ends and blanks are passed over,
  * whatever Content-Transfer-Encoding says; nothing else is. ENCODING_MALFORMED. */
 bool est_body_decode(struct mu_slice body, struct mu_buf *out, struct mutual_error *err);
-/* Appends base64 in lines of 64, each ended by CRLF. */
-void est_body_encode(struct mu_slice bytes, struct mu_buf *out);
 
 /* ---- path --------------------------------------------------------------------------------------
  */

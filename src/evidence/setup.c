@@ -48,10 +48,10 @@ bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup
 {
     struct evidence_setup setup = {0};
     struct ipc_reader reader = ipc_reader_of(bytes);
-    bool good = (get_text(&reader, DIRECTORY_MAX, &setup.directory) &&
-                 get_text(&reader, URL_MAX, &setup.url) &&
-                 get_text(&reader, URL_MAX, &setup.publish)) ||
-                mu_fail_memory(err);
+    bool good =
+        (get_text(&reader, DIRECTORY_MAX, &setup.directory) &&
+         get_text(&reader, URL_MAX, &setup.url) && get_text(&reader, URL_MAX, &setup.publish)) ||
+        mu_fail_memory(err);
     setup.grace_s = (int64_t)ipc_get_u64(&reader);
     setup.keygen = ipc_get_u8(&reader) != 0;
     good = good && ipc_reader_end(&reader, "the authority's setup", err);

@@ -177,8 +177,7 @@ bool authority_streams(struct parent *parent, const struct supervised *worker,
         ours[count] = pair[0];
         theirs[count++] = pair[1];
     }
-    bool given =
-        count == 0 || send_ends(parent, child, worker->index, theirs, count, &lost);
+    bool given = count == 0 || send_ends(parent, child, worker->index, theirs, count, &lost);
     bool sent = send_ends(parent, worker, given ? count : 0, ours, given ? count : 0, err);
     close_all(ours, count);
     close_all(theirs, count);

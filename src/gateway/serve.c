@@ -176,6 +176,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     if (worker && message->type == IPC_MSG_GENERATION_DONE) {
         return reload_worker_done(parent, child, message, err);
     }
+    if (worker && message->type == IPC_MSG_TRIED) {
+        return trials_read(parent, child, message, err);
+    }
     if (worker && message->type == IPC_MSG_CHANGED) {
         return changes_report(parent, child, message, err);
     }
@@ -204,12 +207,17 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
     struct mutual_error why = {0};
     if (child->role->party == IPC_KEYS) {
         keys_loader_lost(parent->loader);
+        trials_keys_died(parent);
     } else if (child->role->party == IPC_FETCH) {
         fetching_died(parent->fetching);
     } else if (child->role->party == IPC_WORKER) {
         parent->done[child->index] = 0;
+        trials_worker_died(parent, child->index);
         changes_worker_died(parent, child->index);
         control_worker_died(parent->control);
+        if (!death->expected || death->signalled) {
+            seen_worker_died(parent);
+        }
     }
     if (death->expected) {
         return;
@@ -340,9 +348,9 @@ static void tell_listeners(struct parent *parent)
 void parent_serving(struct parent *parent, bool first)
 {
     control_follow(parent->control, &parent->current->world->config->status);
-    fresh_follow(parent);
     seen_serving(parent);
     fetching_follow(parent->fetching);
+    fresh_follow(parent);
     authority_follow(parent);
     if (first) {
         tell_listeners(parent);
@@ -445,6 +453,7 @@ static void finish(struct parent *parent)
     control_free(parent->control);
     seen_close(parent);
     fetching_free(parent->fetching);
+    trials_done(parent);
     supervisor_free(parent->supervisor);
     watch_free(parent->watch);
     config_snapshot_free(parent->refused);
@@ -467,6 +476,7 @@ int gateway_serve(const struct gateway_options *options)
     }
     parent->options = options;
     authority_init(parent);
+    parent->seen_lock = -1;
     parent->started_s = mu_clock_wall_s();
     log_adopt(STDERR_FILENO);
     parent->log_json = isatty(STDERR_FILENO) != 1;

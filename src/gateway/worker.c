@@ -137,6 +137,7 @@ static void swap(struct worker *worker)
         listeners_start(&worker->listeners);
     }
     change_begin(worker, old);
+    witness_stay(worker);
     answer(worker, coming->id, NULL);
     coming_done(coming);
     generation_unref(old);
@@ -233,7 +234,9 @@ static bool on_generation(struct worker *worker, struct ipc_message *message,
     read_listeners(&worker->coming, &reader, message, 1);
     struct mutual_error why = {0};
     const struct world_lists *tables = worker->tables_id == id ? worker->tables : NULL;
-    bool built = generation_new(worker, id, snapshot_fd, tables, &worker->coming.generation, &why);
+    worker->coming.generation = tryout_take(worker, id);
+    bool built = worker->coming.generation != NULL ||
+                 generation_new(worker, id, snapshot_fd, tables, &worker->coming.generation, &why);
     world_lists_free(MU_TAKE(worker->tables));
     (void)close(snapshot_fd);
     if (!built) {
@@ -347,6 +350,7 @@ static bool on_status_wanted(struct worker *worker, struct ipc_message *message,
     uint32_t number = ipc_get_u32(&reader);
     MU_AUTO(buf) struct mu_buf payload;
     mu_buf_init(&payload, MU_LIMIT_MESSAGE_BYTES);
+    witness_tell(worker); /* who asks for the status may ask whom we saw next */
     ipc_put_u32(&payload, number);
     meters_write(&worker->meters, &payload);
     return ipc_reader_end(&reader, "status", err) &&
@@ -364,6 +368,7 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
                                                   struct mutual_error *) = {
         [IPC_MSG_GENERATION] = on_generation,
         [IPC_MSG_TABLES] = on_tables,
+        [IPC_MSG_TRIALS] = tryout_message,
         [IPC_MSG_DESCRIPTORS] = on_descriptors,
         [IPC_MSG_ADDRESSES] = on_addresses,
         [IPC_MSG_DRAIN] = on_drain,

@@ -58,6 +58,8 @@ struct generation {
 bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
                     const struct world_lists *tables, struct generation **ret_generation,
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The context of a service by its index; `generation` is one. */
+struct mutual_context *generation_context(void *generation, size_t service);
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 /* NULL: there is none of that name. */
@@ -117,8 +119,11 @@ bool stock_fill_streams(struct worker *worker, struct ipc_message *message,
 /* ---- witness.c: who was judged, for the parent -------------------------------------------------
  */
 
-/* Notes the caller of an inbound connection that was judged just now. */
-void witness_note(struct conn *conn);
+/* Notes the peer on that side of a connection, which was judged just now. */
+void witness_note(struct conn *conn, const struct side *side);
+/* New rules are in use: the certificates of who is connected are noted soon, and again and again.
+ */
+void witness_stay(struct worker *worker);
 /* Tells the parent what is noted. */
 void witness_tell(struct worker *worker);
 
@@ -144,6 +149,27 @@ struct coming {
     size_t have;
 };
 
+/* ---- tryout.c: the self-test of what is coming --------------------------------------------------
+ */
+
+struct trying {
+    uint32_t id;
+    struct generation *generation; /* built aside, being tried or found good; NULL: none */
+    struct world_trial *trials;
+    size_t count;
+    struct world_tryout *tryout; /* NULL: it is over */
+    struct keys_waiter waiter;
+    struct event_deferred work;
+    struct event_timer patience; /* for a signature */
+};
+/* Reads TRIALS and begins. */
+bool tryout_message(struct worker *worker, struct ipc_message *message,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The generation of that number, when it was built and found good here; else NULL. */
+struct generation *tryout_take(struct worker *worker, uint32_t id);
+/* Ends it, wherever it is. */
+void tryout_drop(struct worker *worker);
+
 struct worker {
     struct child *child;
     struct reactor *reactor;
@@ -153,6 +179,8 @@ struct worker {
     struct mutual_cache *cache;
     struct sightings *sightings; /* not told to the parent yet */
     struct event_timer witness;  /* when they are             */
+    struct event_timer stay;     /* when who is connected is noted again */
+    size_t witnessed;            /* up to which slot              */
     struct mu_known *known;
     struct gate gate;
     struct slab slab;
@@ -163,6 +191,7 @@ struct worker {
     struct generation *current;
     struct listeners listeners;
     struct coming coming;
+    struct trying trying;
     struct world_lists *tables; /* of revocation lists, for the generation of that number */
     uint32_t tables_id;
     struct live *live;    /* who is connected, by what lets them */

@@ -119,12 +119,95 @@ static const char token_step[] =
     "CREATE INDEX enrolment_token_certificate ON enrolment_token (certificate_id);"
     "CREATE INDEX certificate_key ON certificate (key_hash)";
 
+/* ACME: accounts and the keys that bind them, what they ordered, what was validated. A nonce is
+ * here once it was used. A key's secret is wiped when it has bound its account. */
+static const char acme_step[] =
+    "CREATE TABLE acme_secret ("
+    " id {id},"
+    " made_s {int} NOT NULL,"
+    " secret {bytes} NOT NULL"
+    ") {strict};"
+    "CREATE TABLE acme_nonce ("
+    " nonce TEXT NOT NULL PRIMARY KEY,"
+    " used_s {int} NOT NULL"
+    ") {strict};"
+    "CREATE INDEX acme_nonce_used ON acme_nonce (used_s);"
+    "CREATE TABLE acme_binding ("
+    " id {id},"
+    " kid TEXT NOT NULL UNIQUE,"
+    " secret {bytes} NOT NULL,"
+    " name TEXT NOT NULL,"
+    " owner TEXT NOT NULL CHECK (owner <> ''),"
+    " profile TEXT NOT NULL,"
+    " made_s {int} NOT NULL,"
+    " ends_s {int} NOT NULL,"
+    " account_id {int} UNIQUE"
+    ") {strict};"
+    "CREATE TABLE acme_binding_name ("
+    " binding_id {int} NOT NULL REFERENCES acme_binding(id),"
+    " position {int} NOT NULL,"
+    " type TEXT NOT NULL,"
+    " value TEXT NOT NULL,"
+    " PRIMARY KEY (binding_id, position)"
+    ") {strict};"
+    "CREATE TABLE acme_account ("
+    " id {id},"
+    " thumbprint {bytes} NOT NULL UNIQUE,"
+    " key {bytes} NOT NULL,"
+    " status TEXT NOT NULL CHECK (status IN ('valid', 'deactivated')),"
+    " contact TEXT NOT NULL,"
+    " binding_id {int} UNIQUE REFERENCES acme_binding(id),"
+    " made_s {int} NOT NULL"
+    ") {strict};"
+    "CREATE TABLE acme_order ("
+    " id {id},"
+    " account_id {int} NOT NULL REFERENCES acme_account(id),"
+    " status TEXT NOT NULL"
+    " CHECK (status IN ('pending', 'ready', 'processing', 'valid', 'invalid')),"
+    " profile TEXT NOT NULL,"
+    " expires_s {int} NOT NULL,"
+    " made_s {int} NOT NULL,"
+    " claimed_s {int} NOT NULL DEFAULT 0,"
+    " certificate_id {int} REFERENCES certificate(id),"
+    " replaces_id {int} REFERENCES certificate(id),"
+    " problem TEXT NOT NULL DEFAULT ''"
+    ") {strict};"
+    "CREATE INDEX acme_order_account ON acme_order (account_id, id);"
+    "CREATE INDEX acme_order_certificate ON acme_order (certificate_id);"
+    "CREATE INDEX acme_order_replaces ON acme_order (replaces_id);"
+    "CREATE TABLE acme_authz ("
+    " id {id},"
+    " account_id {int} NOT NULL REFERENCES acme_account(id),"
+    " order_id {int} NOT NULL REFERENCES acme_order(id),"
+    " type TEXT NOT NULL CHECK (type IN ('dns', 'ip')),"
+    " value TEXT NOT NULL,"
+    " wildcard {int} NOT NULL,"
+    " status TEXT NOT NULL CHECK (status IN ('pending', 'valid', 'invalid', 'deactivated')),"
+    " expires_s {int} NOT NULL"
+    ") {strict};"
+    "CREATE INDEX acme_authz_order ON acme_authz (order_id, id);"
+    "CREATE INDEX acme_authz_value ON acme_authz (account_id, value);"
+    "CREATE TABLE acme_challenge ("
+    " id {id},"
+    " authz_id {int} NOT NULL REFERENCES acme_authz(id),"
+    " type TEXT NOT NULL CHECK (type IN ('http-01', 'dns-01', 'tls-alpn-01')),"
+    " token TEXT NOT NULL UNIQUE,"
+    " status TEXT NOT NULL CHECK (status IN ('pending', 'processing', 'valid', 'invalid')),"
+    " asked_s {int} NOT NULL DEFAULT 0,"
+    " validated_s {int} NOT NULL DEFAULT 0,"
+    " tries {int} NOT NULL DEFAULT 0,"
+    " problem TEXT NOT NULL DEFAULT ''"
+    ") {strict};"
+    "CREATE INDEX acme_challenge_authz ON acme_challenge (authz_id, id);"
+    "CREATE INDEX acme_challenge_open ON acme_challenge (asked_s, id) WHERE status = 'processing'";
+
 static const struct store_migration steps[] = {
     {1, "issuers, certificates, names, events", first_step},
     {2, "which machine delivers", machine_step},
     {3, "a chain of events", link_step},
     {4, "indexes for large stores", index_step},
-    {5, "tokens for enrolment", token_step},
+    {6, "ACME", acme_step},
+    {8, "tokens for enrolment", token_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

@@ -236,7 +236,7 @@ bool inventory_token_withdraw(struct inventory *inventory, int64_t id, bool *ret
 /* ---- copies ---------------------------------------------------------------------------------- */
 
 struct inventory_copied {
-    int64_t issuers, certificates, names, events, tokens;
+    int64_t issuers, certificates, names, events;
 };
 /* How many rows there are. */
 bool inventory_rows(struct inventory *inventory, struct inventory_copied *ret_rows,

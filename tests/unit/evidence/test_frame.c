@@ -78,10 +78,10 @@ static void what_is_damaged_is_refused(void **state)
                      MUTUAL_E_MESSAGE_MALFORMED);
     }
     assert_true(mu_buf_byte(&frame, 0));
-    assert_fails(evidence_body_read(
-                     mu_slice_of(frame.data + EVIDENCE_HEAD, frame.len - EVIDENCE_HEAD), &got,
-                     &err),
-                 &err, MUTUAL_E_MESSAGE_MALFORMED);
+    assert_fails(
+        evidence_body_read(mu_slice_of(frame.data + EVIDENCE_HEAD, frame.len - EVIDENCE_HEAD), &got,
+                           &err),
+        &err, MUTUAL_E_MESSAGE_MALFORMED);
     frame.data[EVIDENCE_HEAD] = 2; /* another version */
     assert_fails(evidence_body_read(mu_slice_of(frame.data + EVIDENCE_HEAD, body.len), &got, &err),
                  &err, MUTUAL_E_MESSAGE_MALFORMED);
