@@ -17,8 +17,7 @@ bool mu_cms_write(const struct mu_certs *certs, struct mu_buf *out, struct mutua
     mu_ossl_clear();
     __attribute__((cleanup(pkcs7_auto))) PKCS7 *message = PKCS7_new();
     if (message == NULL || PKCS7_set_type(message, NID_pkcs7_signed) != 1 ||
-        PKCS7_content_new(message, NID_pkcs7_data) != 1 ||
-        PKCS7_set_detached(message, 1) != 1) {
+        PKCS7_content_new(message, NID_pkcs7_data) != 1 || PKCS7_set_detached(message, 1) != 1) {
         return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not begin a CMS message");
     }
     for (size_t i = 0; i < certs->count; i++) {

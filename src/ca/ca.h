@@ -209,7 +209,8 @@ void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf
 bool ca_name_guess(const char *text, char *storage, size_t storage_size,
                    struct mutual_name *ret_name, struct mutual_error *err);
 
-/* ---- enrolment --------------------------------------------------------------------------------- */
+/* ---- enrolment ---------------------------------------------------------------------------------
+ */
 
 /* A one-time token as text: what whoever enrols needs to know and to show. */
 #define CA_TOKEN_SECRET    20u /* 160 random bits */
@@ -233,11 +234,11 @@ struct ca_token_wish {
     const struct ca_profile *profile;
     const char *name; /* of the certificate */
     const struct mutual_name *names;
-    size_t name_count; /* none: those that the profile makes of the name */
-    int64_t life_s;    /* of the certificate; 0: the profile's           */
-    int64_t ttl_s;     /* how long the token holds                       */
-    bool approval;     /* a person decides on the request                */
-    const char *url;   /* where the authority is reached                 */
+    size_t name_count;                   /* none: those that the profile makes of the name */
+    int64_t life_s;                      /* of the certificate; 0: the profile's           */
+    int64_t ttl_s;                       /* how long the token holds                       */
+    bool approval;                       /* a person decides on the request                */
+    const char *url;                     /* where the authority is reached                 */
     const char *owner, *place, *purpose; /* purpose NULL: the profile's text */
     int64_t now_s;
 };

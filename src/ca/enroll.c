@@ -9,12 +9,14 @@
 
 #include "identity/identity.h"
 
-/* ---- what a request asks for ------------------------------------------------------------------- */
+/* ---- what a request asks for -------------------------------------------------------------------
+ */
 
 static bool fail_name(struct mutual_error *err, const char *name, const char *of)
 {
-    return mu_fail(err, MUTUAL_E_REQUEST_NAMES, "the request asks for \"%.160s\", which \"%.40s\" "
-                                                "may not be called",
+    return mu_fail(err, MUTUAL_E_REQUEST_NAMES,
+                   "the request asks for \"%.160s\", which \"%.40s\" "
+                   "may not be called",
                    name, of);
 }
 
@@ -75,11 +77,12 @@ static bool check_profile(const char *profile, const struct ca_enrolment *wish,
 {
     return wish->profile == NULL || strcmp(profile, wish->profile) == 0 ||
            mu_fail(err, MUTUAL_E_PROFILE_DENIED,
-                   "profile \"%s\" was asked for, and \"%s\" is what may be issued",
-                   wish->profile, profile);
+                   "profile \"%s\" was asked for, and \"%s\" is what may be issued", wish->profile,
+                   profile);
 }
 
-/* ---- by a token -------------------------------------------------------------------------------- */
+/* ---- by a token --------------------------------------------------------------------------------
+ */
 
 /* The names of a token as they are kept, checked again. */
 struct token_names {
@@ -183,8 +186,7 @@ static bool same_again(struct ca *ca, const struct inventory_token *token,
                    mu_time_format(token->used_s, used));
 }
 
-static bool check_time(const struct inventory_token *token, int64_t now_s,
-                       struct mutual_error *err)
+static bool check_time(const struct inventory_token *token, int64_t now_s, struct mutual_error *err)
 {
     char text[MU_TIME_TEXT];
     if (token->expires_s > now_s) {
@@ -222,8 +224,7 @@ static bool wait_for_person(struct ca *ca, const struct inventory_token *token,
     *ret_go = false;
     if (asked && !mu_slice_equal(token->key_hash, key)) {
         return mu_fail(err, MUTUAL_E_TOKEN_USED,
-                       "the token for \"%s\" belongs to a request that waits already",
-                       token->name);
+                       "the token for \"%s\" belongs to a request that waits already", token->name);
     }
     if (token->decision == INVENTORY_DENIED) {
         return mu_fail(err, MUTUAL_E_REQUEST_DENIED, "the request for \"%s\" was denied",
@@ -234,8 +235,8 @@ static bool wait_for_person(struct ca *ca, const struct inventory_token *token,
         return true;
     }
     return check_time(token, wish->now_s, err) &&
-           inventory_token_ask(ca->inventory, token->id, mu_csr_facts(wish->csr)->der, key,
-                               ca->who, wish->now_s, &asked, err);
+           inventory_token_ask(ca->inventory, token->id, mu_csr_facts(wish->csr)->der, key, ca->who,
+                               wish->now_s, &asked, err);
 }
 
 static bool issue_by(struct ca *ca, const struct inventory_token *token,
@@ -253,10 +254,8 @@ static bool issue_by(struct ca *ca, const struct inventory_token *token,
         *ret_how = CA_ENROLL_WAITS;
         return true;
     }
-    struct taking taking = {.token_id = token->id,
-                            .key_hash = key_hash,
-                            .now_s = wish->now_s,
-                            .name = token->name};
+    struct taking taking = {
+        .token_id = token->id, .key_hash = key_hash, .now_s = wish->now_s, .name = token->name};
     request->csr = wish->csr;
     request->also = take_token;
     request->also_context = &taking;
@@ -311,7 +310,8 @@ bool ca_enroll_by_token(struct ca *ca, struct mu_slice text, const struct ca_enr
     return good;
 }
 
-/* ---- by the certificate before ----------------------------------------------------------------- */
+/* ---- by the certificate before -----------------------------------------------------------------
+ */
 
 /* RFC 7030 section 4.2.2: subject and names as they are. */
 static bool check_same(const struct ca *ca, const struct mu_cert *old,
@@ -370,7 +370,8 @@ static bool issue_again(struct ca *ca, const struct inventory_record *record,
                                  .print_only = true,
                                  .replaces = record,
                                  .now_s = wish->now_s};
-    return check_old(record, wish, err) && check_profile(record->profile, wish, err) && mu_cert_from_der(record->der, &old, err) &&
+    return check_old(record, wish, err) && check_profile(record->profile, wish, err) &&
+           mu_cert_from_der(record->der, &old, err) &&
            ca_profile_find(record->profile, &request.profile, err) &&
            check_same(ca, old, &request, wish->csr, err) &&
            ca_issue(ca, &request, wish->signer, ret_issued, err);
@@ -404,7 +405,8 @@ bool ca_enroll_again(struct ca *ca, const struct mu_cert *old, const struct ca_e
     return good;
 }
 
-/* ---- after its end ------------------------------------------------------------------------------ */
+/* ---- after its end ------------------------------------------------------------------------------
+ */
 
 /* An expired certificate is not proved in a handshake: the request, signed by the same key, is what
  * proves it. It carries nothing fresh, so it must not do anything twice: a certificate that has a

@@ -69,8 +69,7 @@ static bool fail_token(struct mutual_error *err, const char *why)
     return mu_fail(err, MUTUAL_E_TOKEN_MALFORMED, "the token %s", why);
 }
 
-static bool take_bytes(struct mu_slice bytes, struct ca_token_text *token,
-                       struct mutual_error *err)
+static bool take_bytes(struct mu_slice bytes, struct ca_token_text *token, struct mutual_error *err)
 {
     uint8_t check[CHECK];
     if (bytes.len < FIXED + 1 + CHECK || bytes.len > FIXED + CA_TOKEN_URL - 1 + CHECK) {
@@ -96,8 +95,7 @@ static bool take_bytes(struct mu_slice bytes, struct ca_token_text *token,
     return true;
 }
 
-bool ca_token_parse(struct mu_slice text, struct ca_token_text *ret_token,
-                    struct mutual_error *err)
+bool ca_token_parse(struct mu_slice text, struct ca_token_text *ret_token, struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf bytes;
     struct ca_token_text token = {0};
@@ -117,7 +115,8 @@ bool ca_token_parse(struct mu_slice text, struct ca_token_text *ret_token,
     return good;
 }
 
-/* ---- making ------------------------------------------------------------------------------------ */
+/* ---- making ------------------------------------------------------------------------------------
+ */
 
 /* As they are kept: a line each. */
 static bool put_names(const struct mutual_name *names, size_t count, struct mu_buf *out,
@@ -151,8 +150,9 @@ static bool check_wish(struct ca *ca, const struct ca_token_wish *wish, struct m
                        wish->profile->name, mu_duration_words(wish->profile->life_max_s, most));
     }
     if (wish->ttl_s < 1 || wish->ttl_s > CA_TOKEN_TTL_MAX_S) {
-        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "a token holds for at least a second and at "
-                                                   "most %s",
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE,
+                       "a token holds for at least a second and at "
+                       "most %s",
                        mu_duration_words(CA_TOKEN_TTL_MAX_S, most));
     }
     return true;
@@ -182,8 +182,7 @@ static bool make(struct ca *ca, const struct ca_token_wish *wish, const uint8_t 
 {
     MU_AUTO(buf) struct mu_buf names;
     mu_buf_init(&names, CA_TOKEN_NAMES);
-    if (!check_wish(ca, wish, err) ||
-        !put_names(wish->names, wish->name_count, &names, err)) {
+    if (!check_wish(ca, wish, err) || !put_names(wish->names, wish->name_count, &names, err)) {
         return false;
     }
     const struct inventory_token token = {
@@ -225,7 +224,8 @@ bool ca_token_new(struct ca *ca, const struct ca_token_wish *wish, struct mu_buf
     return good;
 }
 
-/* ---- deciding and withdrawing ------------------------------------------------------------------ */
+/* ---- deciding and withdrawing ------------------------------------------------------------------
+ */
 
 /* One change of a token with its event; `detail` says what of. */
 static bool change(struct ca *ca, int64_t id, const char *action, int64_t now_s,
@@ -254,8 +254,8 @@ static bool change(struct ca *ca, int64_t id, const char *action, int64_t now_s,
     if (!good || !done) {
         store_rollback(store);
         return good && (mu_fail(err, MUTUAL_E_NOT_FOUND,
-                                "token number %lld of \"%s\" has nothing left to %s",
-                                (long long)id, tokens.items[0].name, action) ||
+                                "token number %lld of \"%s\" has nothing left to %s", (long long)id,
+                                tokens.items[0].name, action) ||
                         mu_error_hint(err, "It was used or decided on meanwhile."));
     }
     return store_commit(store, err);

@@ -49,7 +49,8 @@ bool authority_csr_read(const char *path, struct mu_csr **ret_csr, struct mutual
 bool authority_issue(const struct cli *cli, struct ca *ca, const struct ca_request *request,
                      struct mutual_error *err);
 
-/* ---- names that options give (names.c) -------------------------------------------------------- */
+/* ---- names that options give (names.c) --------------------------------------------------------
+ */
 
 struct authority_san {
     struct cli_texts san, dns, ip, email, spiffe;

@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "x509/build.h"
-
 enum { TEXT_MAX = 1 << 20, PATH_TEXT = 1024, PROBE_S = 10, RETRY_S = 5, RETRY_MAX_S = 300 };
 
 struct enroll_options {
@@ -74,7 +72,8 @@ static void enrolling_done(struct enrolling *e)
     mu_certs_done(&e->chain);
 }
 
-/* ---- the token --------------------------------------------------------------------------------- */
+/* ---- the token ---------------------------------------------------------------------------------
+ */
 
 /* From standard input it is in no list of processes. */
 static bool read_token(struct enrolling *e, struct mutual_error *err)
@@ -94,7 +93,8 @@ static bool read_token(struct enrolling *e, struct mutual_error *err)
     return ca_token_parse(mu_slice_text(e->text), &e->token, err);
 }
 
-/* ---- the root ---------------------------------------------------------------------------------- */
+/* ---- the root ----------------------------------------------------------------------------------
+ */
 
 static bool find_root(struct enrolling *e, const struct mu_observed *observed,
                       struct mutual_error *err)
@@ -145,7 +145,8 @@ static bool learn_root(struct enrolling *e, struct mutual_error *err)
            mutual_trust_freeze(e->trust, err);
 }
 
-/* ---- the directory and the key ----------------------------------------------------------------- */
+/* ---- the directory and the key -----------------------------------------------------------------
+ */
 
 static bool path_in(const struct enrolling *e, const char *name, char path[PATH_TEXT],
                     struct mutual_error *err)
@@ -197,7 +198,8 @@ static bool make_key(struct enrolling *e, struct mutual_error *err)
     return good;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------ */
+/* ---- asking ------------------------------------------------------------------------------------
+ */
 
 static bool url_of(const struct enrolling *e, const char *operation, char url[PATH_TEXT])
 {
@@ -359,14 +361,15 @@ static bool request_chain(struct enrolling *e, struct mutual_error *err)
     const struct mu_cert_facts *leaf = mu_cert_facts(e->leaf);
     ders[0] = (struct mutual_der){leaf->der.data, leaf->der.len};
     bool server = (leaf->eku & MU_EKU_SERVER) != 0;
-    bool good = mutual_trust_validate(
-        e->trust, ders, count, server ? MUTUAL_PURPOSE_SERVER : MUTUAL_PURPOSE_CLIENT,
-        mu_clock_wall_s(), &chain, err);
+    bool good = mutual_trust_validate(e->trust, ders, count,
+                                      server ? MUTUAL_PURPOSE_SERVER : MUTUAL_PURPOSE_CLIENT,
+                                      mu_clock_wall_s(), &chain, err);
     mutual_chain_unref(chain);
     return good || mu_error_context(err, "the certificate that the authority gave");
 }
 
-/* ---- putting it in place ----------------------------------------------------------------------- */
+/* ---- putting it in place -----------------------------------------------------------------------
+ */
 
 static bool write_part(const struct enrolling *e, const char *name, struct mu_buf *pem,
                        struct mutual_error *err)
@@ -444,9 +447,10 @@ const struct cli_verb cli_verb_enroll = {
     .group = CLI_GROUP_CERT,
     .arguments = "TOKEN",
     .help = "get a certificate with a one-time token: a key made here, nothing else to know",
-    .details = "TOKEN is what mutual token printed; - reads it from standard input. Only the root\n"
-               "whose fingerprint it carries is believed. The key never leaves this machine. Run it\n"
-               "again after an interruption: the same key gets the same certificate.",
+    .details =
+        "TOKEN is what mutual token printed; - reads it from standard input. Only the root\n"
+        "whose fingerprint it carries is believed. The key never leaves this machine. Run it\n"
+        "again after an interruption: the same key gets the same certificate.",
     .options = enroll_table,
     .options_size = sizeof(struct enroll_options),
     .min_args = 1,

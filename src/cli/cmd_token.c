@@ -89,10 +89,7 @@ static const struct cli_option token_table[] = {
      .offset = O(purpose),
      .value = "TEXT",
      .help = "what it is for; else what the profile says"},
-    {.name = "qr",
-     .kind = CLI_FLAG,
-     .offset = O(qr),
-     .help = "draw it as a QR code too"},
+    {.name = "qr", .kind = CLI_FLAG, .offset = O(qr), .help = "draw it as a QR code too"},
     {.name = "withdraw",
      .kind = CLI_FLAG,
      .offset = O(withdraw),
@@ -183,8 +180,8 @@ static bool make(const struct cli *cli, const struct token_options *options, str
     }
     wish.names = names->items;
     wish.name_count = names->count;
-    bool good = ca_token_new(ca, &wish, &text, &id, err) &&
-                tell(cli, options, &wish, id, &text, err);
+    bool good =
+        ca_token_new(ca, &wish, &text, &id, err) && tell(cli, options, &wish, id, &text, err);
     mu_wipe(text.data, text.len);
     return good;
 }

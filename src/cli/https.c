@@ -31,7 +31,8 @@ void mu_https_reply_auto(struct https_reply *reply)
     https_reply_done(reply);
 }
 
-/* ---- connecting -------------------------------------------------------------------------------- */
+/* ---- connecting --------------------------------------------------------------------------------
+ */
 
 static bool look_up(struct exchange *exchange, uint16_t port, struct mutual_error *err)
 {
@@ -72,7 +73,8 @@ static void want(void *owner, struct http_client *client, uint16_t port, unsigne
     http_client_give(client, fd, &err);
 }
 
-/* ---- the answer -------------------------------------------------------------------------------- */
+/* ---- the answer --------------------------------------------------------------------------------
+ */
 
 static bool take_piece(void *owner, struct mu_slice bytes, struct mutual_error *err)
 {
@@ -89,9 +91,9 @@ static void on_done(void *owner, const struct http_result *result, const struct 
     exchange->why = *err;
     if (result->head != NULL) {
         exchange->reply->status = result->head->status;
-        MU_AUTO(free) char *text = http_field_find(result->head, "Retry-After", &value)
-                                       ? mu_slice_dup(value)
-                                       : NULL;
+        MU_AUTO(free)
+        char *text =
+            http_field_find(result->head, "Retry-After", &value) ? mu_slice_dup(value) : NULL;
         if (text != NULL && mu_text_uint(text, 86400, &seconds)) {
             exchange->reply->retry_s = (int64_t)seconds;
         }

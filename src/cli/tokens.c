@@ -46,8 +46,8 @@ static const char *state_of(const struct inventory_token *token, int64_t now_s)
 static bool print_table(const struct cli *cli, const struct inventory_tokens *tokens, int64_t now_s,
                         struct mutual_error *err)
 {
-    const char *const heads[] = {"NUMBER", "NAME", "PROFILE", "STATE", "UNTIL", "MADE BY",
-                                 "ASKED BY", NULL};
+    const char *const heads[] = {"NUMBER", "NAME",    "PROFILE",  "STATE",
+                                 "UNTIL",  "MADE BY", "ASKED BY", NULL};
     MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
     char text[MU_TIME_TEXT];
     if (table == NULL) {

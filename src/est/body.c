@@ -28,7 +28,6 @@ bool est_body_decode(struct mu_slice body, struct mu_buf *out, struct mutual_err
     return true;
 }
 
-
 static bool is_label(struct mu_slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -42,8 +41,7 @@ static bool is_label(struct mu_slice text)
     return text.len > 0 && text.len <= LABEL_MAX;
 }
 
-bool est_path_read(struct mu_slice rest, struct mu_slice *ret_label,
-                   struct mu_slice *ret_operation)
+bool est_path_read(struct mu_slice rest, struct mu_slice *ret_label, struct mu_slice *ret_operation)
 {
     const uint8_t *slash = rest.len > 0 ? memchr(rest.data, '/', rest.len) : NULL;
     size_t label = slash == NULL ? 0 : (size_t)(slash - rest.data);

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "x509/build.h"
-
 enum { DER_MAX = 1 << 20, SECRET_MAX = 1024, LABEL_TEXT = 80 };
 static const char certs_type[] = "application/pkcs7-mime; smime-type=certs-only";
 
@@ -23,7 +21,8 @@ struct call {
     enum ca_enrolled how;
 };
 
-/* ---- answers ----------------------------------------------------------------------------------- */
+/* ---- answers -----------------------------------------------------------------------------------
+ */
 
 static bool put_certs(const struct mu_certs *certs, struct mu_buf *out, struct mutual_error *err)
 {
@@ -68,7 +67,8 @@ static void answer_waits(struct call *call)
     api_problem(call->response, 202, NULL, &why);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 static bool read_csr(struct call *call, struct mutual_error *err)
 {
@@ -89,7 +89,8 @@ static struct ca_enrolment wish_of(const struct call *call)
     };
 }
 
-/* ---- enrolling --------------------------------------------------------------------------------- */
+/* ---- enrolling ---------------------------------------------------------------------------------
+ */
 
 /* Whoever shows a token goes by it; who shows none and has a certificate of ours gets the next one
  * under the same names. Nobody else is told that there is anything. False: it is answered. */
@@ -160,7 +161,8 @@ static void simple_reenroll(struct call *call)
     }
 }
 
-/* ---- keys made here ---------------------------------------------------------------------------- */
+/* ---- keys made here ----------------------------------------------------------------------------
+ */
 
 /* The request again, by a key of ours: what it asks for stays what it was. */
 static bool replace_key(struct call *call, struct mu_key *key, struct mutual_error *err)
@@ -256,7 +258,8 @@ static void server_keygen(struct call *call)
     }
 }
 
-/* ---- what everybody may ask -------------------------------------------------------------------- */
+/* ---- what everybody may ask --------------------------------------------------------------------
+ */
 
 static void ca_certs(struct call *call)
 {
@@ -276,15 +279,16 @@ static void ca_certs(struct call *call)
  * section 4.5.2). Other keys that are strong enough are taken too. */
 static void csr_attrs(struct call *call)
 {
-    static const uint8_t attributes[] = {
-        0x30, 0x21, 0x30, 0x15, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
-        0x01, 0x31, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
-        0x07, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
+    static const uint8_t attributes[] = {0x30, 0x21, 0x30, 0x15, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                         0xce, 0x3d, 0x02, 0x01, 0x31, 0x0a, 0x06, 0x08, 0x2a,
+                                         0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x06, 0x08,
+                                         0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
     call->response->content_type = "application/csrattrs";
     mu_base64(&call->response->body, mu_slice_of(attributes, sizeof attributes));
 }
 
-/* ---- the path ---------------------------------------------------------------------------------- */
+/* ---- the path ----------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name, *method;

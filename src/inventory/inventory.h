@@ -127,7 +127,7 @@ struct inventory_filter {
     struct mu_slice serial;       /* empty: any */
     struct mu_slice serial_begin; /* its first bytes; empty: any */
     struct mu_slice fingerprint;
-    struct mu_slice key_hash; /* SHA-256 of the key */
+    struct mu_slice key_hash;                               /* SHA-256 of the key */
     const char *owner, *place, *purpose, *profile, *issuer; /* exact; NULL: any */
     const char *machine;      /* that machine's, and those that say none; NULL: any */
     int64_t expires_before_s; /* 0: any; the expired are included */
@@ -171,7 +171,8 @@ struct inventory_counts {
 bool inventory_count(struct inventory *inventory, int64_t now_s,
                      struct inventory_counts *ret_counts, struct mutual_error *err);
 
-/* ---- enrolment by one-time tokens ------------------------------------------------------------- */
+/* ---- enrolment by one-time tokens -------------------------------------------------------------
+ */
 
 enum inventory_decision { INVENTORY_UNDECIDED, INVENTORY_APPROVED, INVENTORY_DENIED };
 /* A token: whoever shows its secret, once, gets a certificate of that name, profile and names. Only

@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#define COLUMNS                                                                            \
-    "id, hash, name, profile, names, life_s, owner, place, purpose, approval, made_s,"    \
-    " made_by, expires_s, used_s, certificate_id, asked_s, asked_by, csr, key_hash,"      \
+#define COLUMNS                                                                        \
+    "id, hash, name, profile, names, life_s, owner, place, purpose, approval, made_s," \
+    " made_by, expires_s, used_s, certificate_id, asked_s, asked_by, csr, key_hash,"   \
     " decision, decided_s"
 
 void inventory_tokens_done(struct inventory_tokens *tokens)
@@ -56,7 +56,8 @@ bool inventory_token_add(struct inventory *inventory, const struct inventory_tok
     return store_step(add, &more, err);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 static const char *keep_text(struct mu_arena *arena, const char *text, bool *failed)
 {
@@ -67,8 +68,8 @@ static const char *keep_text(struct mu_arena *arena, const char *text, bool *fai
 
 static struct mu_slice keep_bytes(struct mu_arena *arena, struct mu_slice bytes, bool *failed)
 {
-    const char *kept = mu_arena_strndup(arena, bytes.len > 0 ? bytes.data : (const void *)"",
-                                        bytes.len);
+    const char *kept =
+        mu_arena_strndup(arena, bytes.len > 0 ? bytes.data : (const void *)"", bytes.len);
     *failed = *failed || kept == NULL;
     return mu_slice_of(kept, kept == NULL ? 0 : bytes.len);
 }
@@ -117,9 +118,10 @@ static bool read_all(struct store_statement *read, struct inventory_tokens *toke
         if (!good || !row) {
             break;
         }
-        good = (mu_grow((void **)&items, &cap, tokens->count, sizeof *items, INVENTORY_TOKENS_MAX) &&
-                read_token(read, tokens->arena, &items[tokens->count])) ||
-               mu_fail(err, MUTUAL_E_LIMIT, "more than %u tokens fit", INVENTORY_TOKENS_MAX);
+        good =
+            (mu_grow((void **)&items, &cap, tokens->count, sizeof *items, INVENTORY_TOKENS_MAX) &&
+             read_token(read, tokens->arena, &items[tokens->count])) ||
+            mu_fail(err, MUTUAL_E_LIMIT, "more than %u tokens fit", INVENTORY_TOKENS_MAX);
         tokens->count += good ? 1 : 0;
     }
     if (good && tokens->count > 0) {
@@ -140,14 +142,14 @@ bool inventory_tokens_get(struct inventory *inventory, const struct inventory_to
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     struct inventory_tokens tokens = {.arena = mu_arena_new(BYTES_MAX)};
     const char *sql =
-        filter->hash.len > 0 ? "SELECT " COLUMNS " FROM enrolment_token WHERE hash = $1"
-        : filter->id != 0    ? "SELECT " COLUMNS " FROM enrolment_token WHERE id = $1"
-        : filter->name != NULL
-            ? "SELECT " COLUMNS " FROM enrolment_token WHERE name = $1 ORDER BY id"
-        : filter->pending
-            ? "SELECT " COLUMNS " FROM enrolment_token WHERE asked_s IS NOT NULL"
-              " AND decision = '' AND used_s IS NULL ORDER BY id"
-            : "SELECT " COLUMNS " FROM enrolment_token WHERE used_s IS NULL ORDER BY id";
+        filter->hash.len > 0   ? "SELECT " COLUMNS " FROM enrolment_token WHERE hash = $1"
+        : filter->id != 0      ? "SELECT " COLUMNS " FROM enrolment_token WHERE id = $1"
+        : filter->name != NULL ? "SELECT " COLUMNS
+                                 " FROM enrolment_token WHERE name = $1 ORDER BY id"
+        : filter->pending ? "SELECT " COLUMNS " FROM enrolment_token WHERE asked_s IS NOT NULL"
+                            " AND decision = '' AND used_s IS NULL ORDER BY id"
+                          : "SELECT " COLUMNS
+                            " FROM enrolment_token WHERE used_s IS NULL ORDER BY id";
     if (tokens.arena == NULL) {
         return mu_fail_memory(err);
     }
@@ -167,7 +169,8 @@ bool inventory_tokens_get(struct inventory *inventory, const struct inventory_to
     return true;
 }
 
-/* ---- what becomes of one ----------------------------------------------------------------------- */
+/* ---- what becomes of one -----------------------------------------------------------------------
+ */
 
 /* Runs an update and says whether it touched the one row. */
 static bool touched(struct inventory *inventory, struct store_statement *set, bool *ret_touched,

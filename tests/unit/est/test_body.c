@@ -11,11 +11,13 @@ static void base64_is_read_over_lines_and_nothing_else(void **state)
         const char *body;
         const char *bytes; /* NULL: refused */
     } rows[] = {
-        {"YWJj", "abc"},     {"YW\r\nJj\r\n", "abc"}, {" Y W\tJ j \n", "abc"},
-        {"YWI=", "ab"},      {"YQ==\n", "a"},         {"", NULL},
-        {"\r\n", NULL},      {"YWJ", NULL},           {"YWJj!", NULL},
-        {"YWI=YWI=", NULL},  {"YR==", NULL},          {"-----BEGIN", NULL},
-        {"YW-_", NULL},      {"=", NULL},
+        {"YWJj", "abc"},         {"YW\r\nJj\r\n", "abc"},
+        {" Y W\tJ j \n", "abc"}, {"YWI=", "ab"},
+        {"YQ==\n", "a"},         {"", NULL},
+        {"\r\n", NULL},          {"YWJ", NULL},
+        {"YWJj!", NULL},         {"YWI=YWI=", NULL},
+        {"YR==", NULL},          {"-----BEGIN", NULL},
+        {"YW-_", NULL},          {"=", NULL},
     };
     for (size_t i = 0; i < MU_COUNT(rows); i++) {
         MU_AUTO(buf) struct mu_buf out;
@@ -59,13 +61,13 @@ static void a_path_is_an_operation_or_a_label_and_one(void **state)
     assert_true(est_path_read(mu_slice_text("server/cacerts"), &label, &operation));
     assert_true(mu_slice_equal_text(label, "server"));
     assert_true(mu_slice_equal_text(operation, "cacerts"));
-    static const char *const bad[] = {"",     "/cacerts",    "a//cacerts", "a/b/cacerts",
-                                      "a/",   "../cacerts",  "a%2fb",      "cacerts/",
+    static const char *const bad[] = {"",      "/cacerts",   "a//cacerts", "a/b/cacerts",
+                                      "a/",    "../cacerts", "a%2fb",      "cacerts/",
                                       "a b/c", "x/cacerts?"};
     for (size_t i = 0; i < MU_COUNT(bad); i++) {
         assert_false(est_path_read(mu_slice_text(bad[i]), &label, &operation));
     }
 }
 
-UNIT_MAIN(UNIT_CASE(base64_is_read_over_lines_and_nothing_else),
-          UNIT_CASE(what_is_written_is_read), UNIT_CASE(a_path_is_an_operation_or_a_label_and_one))
+UNIT_MAIN(UNIT_CASE(base64_is_read_over_lines_and_nothing_else), UNIT_CASE(what_is_written_is_read),
+          UNIT_CASE(a_path_is_an_operation_or_a_label_and_one))

@@ -10,8 +10,8 @@
 static struct api_home home;
 static const struct api_table *const tables[] = {&est_table};
 
-#define EST  "/.well-known/est/"
-#define P10  "Content-Type: application/pkcs10\r\n"
+#define EST "/.well-known/est/"
+#define P10 "Content-Type: application/pkcs10\r\n"
 
 static struct mu_key *new_key(void)
 {
@@ -265,7 +265,8 @@ static void who_proves_a_certificate_gets_the_next(void **state)
     api_home_caller(&home, API_MUTUAL, old);
     MU_AUTO(cert) struct mu_cert *cert = enrolled(EST "simplereenroll", P10, mu_buf_slice(&body));
     assert_true(mu_slice_equal(mu_cert_facts(cert)->subject, mu_cert_facts(old)->subject));
-    MU_AUTO(cert) struct mu_cert *by_enroll = enrolled(EST "simpleenroll", P10, mu_buf_slice(&body));
+    MU_AUTO(cert)
+    struct mu_cert *by_enroll = enrolled(EST "simpleenroll", P10, mu_buf_slice(&body));
     assert_non_null(by_enroll);
     refuses("POST", EST "simplereenroll", P10, mu_buf_slice(&wrong), 403, "REQUEST_NAMES");
     refuses("POST", EST "server/simplereenroll", P10, mu_buf_slice(&body), 403, "PROFILE_DENIED");

@@ -41,9 +41,9 @@ static bool take(struct inventory *inventory, int64_t id, int64_t certificate, i
     struct mutual_error err = {0};
     bool taken = false;
     static const uint8_t key[32] = {1};
-    assert_ok(inventory_token_take(inventory, id, certificate, mu_slice_of(key, 32), now_s, &taken,
-                                   &err),
-              &err);
+    assert_ok(
+        inventory_token_take(inventory, id, certificate, mu_slice_of(key, 32), now_s, &taken, &err),
+        &err);
     return taken;
 }
 
@@ -99,9 +99,9 @@ static void one_with_approval_waits_for_it_and_for_its_key(void **state)
     assert_int_equal(pending.count, 1);
     assert_ok(inventory_token_decide(inventory, id, true, 300, &done, &err), &err);
     assert_true(done);
-    assert_ok(inventory_token_take(inventory, id, certificate, mu_slice_of(other, 32), 400, &done,
-                                   &err),
-              &err);
+    assert_ok(
+        inventory_token_take(inventory, id, certificate, mu_slice_of(other, 32), 400, &done, &err),
+        &err);
     assert_false(done);
     assert_true(take(inventory, id, certificate, 400)); /* it was asked in time */
 }
