@@ -284,9 +284,9 @@ static struct mutual_pass *make_pass(int64_t until_s)
 }
 
 /* The order is the order of the seven steps, and of what can be told to whom: nothing about grants
- * is said before the peer is proved. Nobody who only asks has a proof to show, nor a staple; every
- * other check holds for a question, too. Where the rules only observe, they let in whoever reaches
- * them, as where nobody is asked; what they would say else is their shadow. */
+ * is said before the peer is proved. Nobody who only asks has a proof to show; every other check
+ * holds for a question, too, which may suppose a staple. Where the rules only observe, they let in
+ * whoever reaches them, as where nobody is asked; what they would say else is their shadow. */
 static const struct check {
     bool (*passes)(const struct judge *judge);
     bool of_proof;
@@ -294,7 +294,7 @@ static const struct check {
 } checks[] = {
     {check_question, false, false}, {check_service, false, false}, {check_plaintext, false, false},
     {check_presence, false, false}, {check_proof, true, false},    {check_generation, false, true},
-    {check_chain, false, true},     {check_denied, false, true},   {check_staple, true, false},
+    {check_chain, false, true},     {check_denied, false, true},   {check_staple, false, false},
     {check_access, false, true},
 };
 
@@ -445,6 +445,8 @@ struct mu_answer mu_admit_ask(const struct mu_question *question, const struct m
                                              .chain = shown ? question->chain : NULL,
                                              .disbelieved = question->disbelieved,
                                              .proved = false,
+                                             .proved_at_s = now_s,
+                                             .staple = question->staple,
                                              .trust_generation = rules->trust_generation,
                                              .service = rules->service};
     struct judge judge = {.evidence = &supposed,

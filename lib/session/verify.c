@@ -150,8 +150,9 @@ static bool find_chain(struct mutual_session *session, X509 *const *certs, size_
 {
     enum mutual_purpose purpose = session->server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER;
     *ret_chain = recall(session, certs, count, purpose, now_s);
-    return *ret_chain != NULL || mu_trust_validate_x509(session->context->rules->trust, certs,
-                                                        count, purpose, now_s, ret_chain, err);
+    return *ret_chain != NULL ||
+           mu_trust_validate_x509(session->context->rules->trust, certs, count, purpose, now_s,
+                                  session->context->known, ret_chain, err);
 }
 
 static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,

@@ -215,8 +215,8 @@ static bool find_chain(struct search *search, const struct sent *sent,
 }
 
 static bool validate(const struct mutual_trust *trust, const struct sent *sent,
-                     enum mutual_purpose purpose, int64_t now_s, struct mutual_chain **ret_chain,
-                     struct mutual_error *err)
+                     enum mutual_purpose purpose, int64_t now_s, struct mu_known *known,
+                     struct mutual_chain **ret_chain, struct mutual_error *err)
 {
     static const struct {
         enum mutual_code missing;
@@ -236,6 +236,7 @@ static bool validate(const struct mutual_trust *trust, const struct sent *sent,
         return mu_fail_memory(err);
     }
     search->judge = (struct judge){.trust = trust, .purpose = purpose, .now_s = now_s};
+    search->known = known;
     bool ok = check_size(sent, err) && find_chain(search, sent, ret_chain, err);
     search_done(search);
     if (!ok && err != NULL && err->step == MUTUAL_STEP_NONE) {
@@ -249,13 +250,14 @@ bool mutual_trust_validate(const struct mutual_trust *trust, const struct mutual
                            struct mutual_chain **ret_chain, struct mutual_error *err)
 {
     const struct sent sent = {.ders = certs, .count = count};
-    return validate(trust, &sent, purpose, now_s, ret_chain, err);
+    return validate(trust, &sent, purpose, now_s, NULL, ret_chain, err);
 }
 
 bool mu_trust_validate_x509(const struct mutual_trust *trust, struct x509_st *const *certs,
                             size_t count, enum mutual_purpose purpose, int64_t now_s,
-                            struct mutual_chain **ret_chain, struct mutual_error *err)
+                            struct mu_known *known, struct mutual_chain **ret_chain,
+                            struct mutual_error *err)
 {
     const struct sent sent = {.x509s = certs, .count = count};
-    return validate(trust, &sent, purpose, now_s, ret_chain, err);
+    return validate(trust, &sent, purpose, now_s, known, ret_chain, err);
 }

@@ -14,7 +14,8 @@ struct list_options {
     const char *dir, *owner, *place, *purpose, *profile;
     int64_t expiring_ns;
     const char *control;
-    bool revoked, interrupted, denied, seen;
+    uint64_t limit;
+    bool revoked, interrupted, denied, seen, tokens, pending;
 };
 
 #define O(field_) offsetof(struct list_options, field_)
@@ -55,11 +56,25 @@ static const struct cli_option list_table[] = {
      .kind = CLI_FLAG,
      .offset = O(interrupted),
      .help = "only those whose issuing was interrupted"},
+    {.name = "limit",
+     .kind = CLI_NUMBER,
+     .offset = O(limit),
+     .value = "N",
+     .max = INT32_MAX,
+     .help = "no more than this many, those that end first"},
     {.name = "denied",
      .kind = CLI_FLAG,
      .offset = O(denied),
      .help =
          "the configuration's deny list instead: who is refused whoever issued the certificate"},
+    {.name = "tokens",
+     .kind = CLI_FLAG,
+     .offset = O(tokens),
+     .help = "the one-time tokens that are not used, instead of certificates"},
+    {.name = "pending",
+     .kind = CLI_FLAG,
+     .offset = O(pending),
+     .help = "the requests that wait for mutual approve, instead of certificates"},
     {.name = "seen",
      .kind = CLI_FLAG,
      .offset = O(seen),
@@ -82,7 +97,7 @@ struct listing {
     struct cli_table *table;
     struct mu_json json;
     struct mu_buf *out;
-    size_t shown;
+    size_t shown, limit; /* limit 0: none */
 };
 
 /* ---- one certificate ------------------------------------------------------------------------- */
@@ -268,6 +283,9 @@ static bool walk(struct ca *ca, const struct inventory_filter *filter, bool live
     }
     for (;;) {
         const struct inventory_record *record = NULL;
+        if (listing->limit > 0 && listing->shown == listing->limit) {
+            return true;
+        }
         if (!inventory_next(cursor, &record, err)) {
             return false;
         }
@@ -358,6 +376,9 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     if (!authority_open(cli, options->dir, CA_LOOK, &ca, err)) {
         return false;
     }
+    if (options->tokens || options->pending) {
+        return authority_tokens_list(cli, ca, options->pending, err);
+    }
     struct mutual_error why = {0};
     if (!usage_load(cli, listing.now_s, &usage, &why) && why.code != MUTUAL_OK) {
         cli_say(cli, "mutual: warning: who may use them is not shown: %s\n", why.reason);
@@ -368,6 +389,7 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     }
     listing.seen = seen;
     listing.ask_seen = options->seen;
+    listing.limit = (size_t)options->limit;
     const char *last = usage != NULL ? "ACCESS" : NULL;
     const char *const heads[] = {"NAME",
                                  "PROFILE",
@@ -395,6 +417,7 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
             options->expiring_ns > 0 ? listing.now_s + options->expiring_ns / MU_NS_PER_S : 0,
         .revoked = options->revoked,
         .interrupted = options->interrupted,
+        .limit = options->expiring_ns > 0 ? 0 : (int64_t)options->limit,
     };
     bool good = print_list(cli, ca, &filter, options->expiring_ns > 0, &listing, err);
     *ret_none = filter.who != NULL && listing.shown == 0;

@@ -61,6 +61,12 @@ void question_json_grant(struct mu_json *json, const char *key, const struct mut
 struct mu_certs;
 bool question_certs(const char *file, struct mu_certs *certs, struct mutual_error *err);
 /* mutual check --cert FILE --to SERVICE. Returns the exit status. */
-int question_cert(const struct cli *cli, const char *file, const char *service, int64_t now_s);
+struct question_cert {
+    const char *file;
+    const char *service;
+    const char *staple; /* a file with the OCSP response that it sends along, or NULL */
+    int64_t now_s;
+};
+int question_cert(const struct cli *cli, const struct question_cert *asked);
 
 #endif

@@ -150,6 +150,8 @@ struct config_certificate {
     const char *directory; /* as written, resolved, or NULL */
     const char *chain;     /* resolved path */
     const char *key;       /* resolved path */
+    const char *root;      /* ca.crt of the directory, where who has only its fingerprint needs
+                              to be shown it: of an application's listener; or NULL */
     const char *ocsp;      /* resolved path, or NULL */
     bool ocsp_beside;      /* it is the directory's and need not be there */
     const char *ca;        /* resolved path, or NULL: the authority that the chain leads to */
@@ -202,6 +204,11 @@ enum config_proxy_protocol {
     CONFIG_PROXY_V2_CERT, /* "v2-cert": with the client's whole certificate */
 };
 
+enum config_application {
+    CONFIG_APPLICATION_NONE,
+    CONFIG_APPLICATION_AUTHORITY, /* the authority of this machine */
+};
+
 /* An inbound listener, or one of its hosts, completed by what its listener says. */
 struct config_inbound {
     struct config_mark mark;
@@ -213,7 +220,9 @@ struct config_inbound {
     size_t host_count;
     struct config_address *listen;
     size_t listen_count;
-    struct config_address forward;
+    struct config_address forward;       /* kind NONE with `application`, whose name is its text */
+    enum config_application application; /* what is behind instead                       */
+    bool plain; /* no TLS at all: for what everybody may read; with an application */
     struct config_certificate *certificates;
     size_t certificate_count;
     struct config_clients clients;
@@ -295,13 +304,10 @@ struct config_status {
     struct config_mark mark;
     struct config_address listen; /* CONFIG_ADDRESS_NONE: no status listener */
     bool unsafe_listen;
+    int64_t expiry_margin_ns; /* 0: a tenth of what ends, and 30 days at the most */
 };
 
-struct config_authority {
-    struct config_mark mark;
-    const char *store; /* resolved path, or NULL */
-    const char *url;   /* where clients reach it, or NULL */
-};
+#include "config/authority.h"
 
 /* The whole configuration: immutable, freed as one. */
 struct config {

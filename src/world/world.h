@@ -250,16 +250,19 @@ struct world_answer {
     struct mutual_chain *chain; /* the path that was found, or NULL */
     struct world_link links[MU_LIMIT_CHAIN_DEPTH];
     size_t link_count;
+    bool staple_demanded;        /* by the certificate, or by the trust block */
+    struct mutual_staple staple; /* what was supposed to be sent along        */
     bool needs_anchor;           /* allowed, and not without the path's last link ...     */
     struct mutual_error without; /* ... because of this                                   */
     int64_t other_s; /* not allowed: from when on it would be, else when it ceased to be, at now_s
                         or before; MU_TIME_NEVER_S: no such time is known */
 };
 /* Would a peer that presents these certificates, leaf first, and proves its key be let in at now_s?
- * Validates them by the service's bundle and asks admission. The answer borrows from the world and
+ * A server is supposed to staple the response (DER; empty: it staples none). Validates them by the
+ * service's bundle and asks admission. The answer borrows from the world and
  * the certificates; world_answer_done. */
 void world_ask_certs(const struct world_service *service, const struct mu_certs *certs,
-                     int64_t now_s, struct world_answer *ret_answer);
+                     struct mu_slice response, int64_t now_s, struct world_answer *ret_answer);
 void world_answer_done(struct world_answer *answer);
 void mu_world_answer_auto(struct world_answer *answer);
 
