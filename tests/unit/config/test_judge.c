@@ -199,7 +199,32 @@ static void test_hosts_that_cannot_be(void **state)
                    code, 6, 20, "\"api/a/b\" is not a service's name");
 }
 
-UNIT_MAIN(UNIT_CASE(test_hosts), UNIT_CASE(test_hosts_that_cannot_be), UNIT_CASE(test_acme),
-          UNIT_CASE(test_names), UNIT_CASE(test_references),
+#define APPLICATION(rest_)                                                  \
+    "version: 1\nauthority: {directory: /d}\ninbound:\n  - {name: enroll, " \
+    "application: authority, listen: ':1', " rest_ "}\n"
+
+/* The authority behind a listener: instead of a service, and in the clear without certificates. */
+static void test_applications(void **state)
+{
+    (void)state;
+    enum mutual_code code = MUTUAL_E_CONFIG_INVALID;
+    assert_good(APPLICATION("certificate: /c, clients: {mode: none}"));
+    assert_good(APPLICATION("plain: true"));
+    assert_finding("version: 1\ninbound:\n  - {name: a, application: authority, listen: ':1', "
+                   "plain: true}\n",
+                   code, 3, 28, "no directory of one is named");
+    assert_finding(APPLICATION("certificate: /c, clients: {mode: none}, forward: 'unix:/x'"), code,
+                   4, 5, "it has a forward and an application");
+    assert_finding(APPLICATION("plain: true, certificate: /c"), code, 4, 5,
+                   "in the clear there are no certificates");
+    assert_finding("version: 1\ninbound:\n  - {name: a, listen: ':1', plain: true, forward: "
+                   "'unix:/x'}\n",
+                   code, 3, 5, "only what the authority publishes");
+    assert_finding(APPLICATION("certificate: /c, clients: {mode: none}, proxy-protocol: v2"), code,
+                   4, 114, "told who connects already");
+}
+
+UNIT_MAIN(UNIT_CASE(test_applications), UNIT_CASE(test_hosts), UNIT_CASE(test_hosts_that_cannot_be),
+          UNIT_CASE(test_acme), UNIT_CASE(test_names), UNIT_CASE(test_references),
           UNIT_CASE(test_plaintext_beyond_this_machine), UNIT_CASE(test_collisions),
           UNIT_CASE(test_modes), UNIT_CASE(test_outbound_presents_one))
