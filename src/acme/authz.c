@@ -209,7 +209,7 @@ static bool probe_get(struct store *store, struct mu_arena *arena, int64_t chall
                       int64_t now_s, struct acme_probe *ret_probe, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
-    MU_AUTO(buf) struct mu_buf text;
+    MU_AUTO(buf) struct mu_buf text = {0};
     bool row = false;
     *ret_probe = (struct acme_probe){0};
     if (!store_prepare(store,

@@ -21,7 +21,7 @@ static bool fits(const struct evidence *evidence)
 
 bool evidence_write(const struct evidence *evidence, struct mu_buf *out, struct mutual_error *err)
 {
-    MU_AUTO(buf) struct mu_buf body;
+    MU_AUTO(buf) struct mu_buf body = {0};
     uint8_t len[4];
     if (!fits(evidence)) {
         return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED,
