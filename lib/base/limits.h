@@ -41,6 +41,7 @@
 #define MU_LIMIT_RSA_BITS        8192u   /* a verification costs with the square                  */
 #define MU_LIMIT_NAME_BYTES      2048u  /* a SPIFFE ID's own limit, the longest of our names      */
 #define MU_LIMIT_KNOWN_LINKS     64u    /* signatures of authorities on authorities, in a worker  */
+#define MU_LIMIT_SHARED_SESSIONS 16384u /* that workers share, 2 KiB each: 32 MiB when full */
 #define MU_LIMIT_KEPT_CERTS      4u     /* certificates kept with a session to resume             */
 #define MU_LIMIT_KEPT_BYTES      8192u  /* ... and their size; three of RSA-4096 take 5 KiB       */
 #define MU_LIMIT_CA_NAMES_BYTES  16384u /* CA names sent in a CertificateRequest                 */

@@ -34,20 +34,44 @@ struct reading {
     int line;
     size_t faults;
     struct mutual_error first; /* of the faults */
-    struct mu_buf value;       /* of the setting that is being read */
+    struct mu_buf value;       /* of a setting with backslashes */
     const char *issuer;        /* the last one, since long lists are by few issuers ... */
     uint8_t issuer_hash[32];   /* ... and what its name hashes to */
-    const char *values[FIELD_COUNT_];
+    const char *owner;         /* the last one, likewise */
+    struct mu_slice values[FIELD_COUNT_]; /* in the text, or in the arena; data NULL: not given */
+};
+
+static const struct {
+    const char *text;
+    size_t len;
+} words[FIELD_COUNT_] = {
+#define WORD(text_)              \
+    {                            \
+        text_, sizeof(text_) - 1 \
+    }
+    [FIELD_SERIAL] = WORD("serial"),
+    [FIELD_KEY] = WORD("key"),
+    [FIELD_NAME + MUTUAL_NAME_SPIFFE] = WORD("spiffe"),
+    [FIELD_NAME + MUTUAL_NAME_URI] = WORD("uri"),
+    [FIELD_NAME + MUTUAL_NAME_DNS] = WORD("dns"),
+    [FIELD_NAME + MUTUAL_NAME_EMAIL] = WORD("email"),
+    [FIELD_NAME + MUTUAL_NAME_IP] = WORD("ip"),
+    [FIELD_NAME + MUTUAL_NAME_CN] = WORD("cn"),
+    [FIELD_ISSUER] = WORD("issuer"),
+    [FIELD_TIME] = WORD("time"),
+    [FIELD_OWNER] = WORD("owner"),
+    [FIELD_REASON] = WORD("reason"),
+#undef WORD
 };
 
 static const char *field_word(unsigned field)
 {
-    static const char *const words[] = {
-        [FIELD_SERIAL] = "serial", [FIELD_KEY] = "key",     [FIELD_ISSUER] = "issuer",
-        [FIELD_TIME] = "time",     [FIELD_OWNER] = "owner", [FIELD_REASON] = "reason"};
-    return field >= FIELD_NAME && field < FIELD_ISSUER
-               ? mutual_name_type_word((enum mutual_name_type)(field - FIELD_NAME))
-               : words[field];
+    return words[field].text;
+}
+
+static bool is_given(const struct reading *reading, unsigned field)
+{
+    return reading->values[field].data != NULL;
 }
 
 static void tell(struct reading *reading, const struct mutual_error *fault)
@@ -99,15 +123,24 @@ static struct mu_slice take(struct mu_slice *rest, size_t len)
     return piece;
 }
 
-static bool read_quoted(struct mu_slice *rest, struct mu_buf *value, struct mutual_error *err)
+/* How far the text goes without a quote or a backslash. */
+static size_t plain_run(struct mu_slice text)
 {
-    (void)take(rest, 1);
+    size_t run = 0;
+    while (run < text.len && text.data[run] != '"' && text.data[run] != '\\') {
+        run++;
+    }
+    return run;
+}
+
+/* Up to the closing quote, backslashes undone. */
+static bool read_escaped(struct reading *reading, struct mu_slice *rest, struct mu_slice *ret_value,
+                         struct mutual_error *err)
+{
+    struct mu_buf *value = &reading->value;
+    mu_buf_clear(value);
     while (rest->len > 0 && rest->data[0] != '"') {
-        size_t plain = 0;
-        while (plain < rest->len && rest->data[plain] != '"' && rest->data[plain] != '\\') {
-            plain++;
-        }
-        struct mu_slice run = take(rest, plain);
+        struct mu_slice run = take(rest, plain_run(*rest));
         mu_buf_append(value, run.data, run.len);
         if (rest->len == 0 || rest->data[0] == '"') {
             break;
@@ -118,6 +151,24 @@ static bool read_quoted(struct mu_slice *rest, struct mu_buf *value, struct mutu
         }
         mu_buf_byte(value, take(rest, 1).data[0]);
     }
+    const char *copy =
+        value->failed ? NULL
+                      : mu_arena_strndup(mu_deny_arena(reading->deny), value->data, value->len);
+    *ret_value = mu_slice_of(copy, value->len);
+    return copy != NULL || mu_fail_memory(err);
+}
+
+/* What stands between quotes is taken where it stands, unless there are backslashes in it. */
+static bool read_quoted(struct reading *reading, struct mu_slice *rest, struct mu_slice *ret_value,
+                        struct mutual_error *err)
+{
+    (void)take(rest, 1);
+    size_t run = plain_run(*rest);
+    if (run == rest->len || rest->data[run] == '"') {
+        *ret_value = take(rest, run);
+    } else if (!read_escaped(reading, rest, ret_value, err)) {
+        return false;
+    }
     if (rest->len == 0) {
         return wrong(err, "a quote is not closed");
     }
@@ -126,22 +177,21 @@ static bool read_quoted(struct mu_slice *rest, struct mu_buf *value, struct mutu
            wrong(err, "something stands right behind a closing quote");
 }
 
-static bool read_bare(struct mu_slice *rest, struct mu_buf *value, struct mutual_error *err)
+static bool read_bare(struct mu_slice *rest, struct mu_slice *ret_value, struct mutual_error *err)
 {
     size_t len = 0;
     bool plain = true;
     for (; len < rest->len && !is_blank(rest->data[len]); len++) {
         plain = plain && rest->data[len] != '"' && rest->data[len] != '\\';
     }
-    struct mu_slice word = take(rest, len);
-    mu_buf_append(value, word.data, word.len);
+    *ret_value = take(rest, len);
     return plain || wrong(err, "a value with quotes or backslashes has to stand in quotes");
 }
 
 static bool find_field(struct mu_slice word, unsigned *ret_field, struct mutual_error *err)
 {
     for (unsigned field = 0; field < FIELD_COUNT_; field++) {
-        if (mu_slice_equal_text(word, field_word(field))) {
+        if (word.len == words[field].len && memcmp(word.data, words[field].text, word.len) == 0) {
             *ret_field = field;
             return true;
         }
@@ -165,25 +215,20 @@ static bool read_setting(struct reading *reading, struct mu_slice *rest, struct 
     if (!find_field(word, &field, err)) {
         return false;
     }
+    struct mu_slice value;
     *rest = mu_slice_of(equals + 1, rest->len - word.len - 1);
-    mu_buf_clear(&reading->value);
     bool quoted = rest->len > 0 && rest->data[0] == '"';
-    if (!(quoted ? read_quoted(rest, &reading->value, err)
-                 : read_bare(rest, &reading->value, err))) {
+    if (!(quoted ? read_quoted(reading, rest, &value, err) : read_bare(rest, &value, err))) {
         return false;
     }
-    if (reading->value.failed) {
-        return mu_fail_memory(err);
-    }
-    if (reading->values[field] != NULL) {
+    if (is_given(reading, field)) {
         return mu_fail(err, MUTUAL_E_DENY_INVALID, "\"%s\" is there twice", field_word(field));
     }
-    if (reading->value.len == 0) {
+    if (value.len == 0) {
         return mu_fail(err, MUTUAL_E_DENY_INVALID, "\"%s\" is empty", field_word(field));
     }
-    reading->values[field] =
-        mu_arena_strndup(mu_deny_arena(reading->deny), reading->value.data, reading->value.len);
-    return reading->values[field] != NULL || mu_fail_memory(err);
+    reading->values[field] = value;
+    return true;
 }
 
 static bool read_settings(struct reading *reading, struct mu_slice rest, struct mutual_error *err)
@@ -209,36 +254,72 @@ static bool read_settings(struct reading *reading, struct mu_slice rest, struct 
 /* ---- settings into an entry -------------------------------------------------------------------
  */
 
-static bool read_bytes(struct reading *reading, unsigned field, size_t max, struct mu_slice *ret,
-                       struct mutual_error *err)
+static const char *keep(struct reading *reading, struct mu_slice text)
 {
-    const char *text = reading->values[field];
-    mu_buf_clear(&reading->value);
-    if (!mu_hex_parse(mu_slice_text(text), &reading->value, NULL) || reading->value.len > max) {
-        MU_AUTO(buf) struct mu_buf safe = {0};
-        bool key = field == FIELD_KEY;
-        (void)mu_fail(err, MUTUAL_E_DENY_INVALID, "\"%s\" is no %s",
-                      shown(&safe, mu_slice_text(text)),
-                      key ? "SHA-256 of a key" : "serial number");
-        return mu_error_hint(err, "Write %s in hexadecimal digits, two for each, nothing between.",
-                             key ? "the 32 bytes of the SHA-256 of its SubjectPublicKeyInfo"
-                                 : "its bytes, 20 at most,");
-    }
-    *ret = mu_buf_slice(&reading->value);
-    return true;
+    return mu_arena_strndup(mu_deny_arena(reading->deny), text.data, text.len);
 }
 
-static bool hash_issuer(struct reading *reading, const char *text, struct mutual_error *err)
+/* Most entries say the same as the one before: that is kept once. */
+static const char *keep_again(struct reading *reading, const char **last, struct mu_slice text)
 {
-    if (reading->issuer != NULL && strcmp(reading->issuer, text) == 0) {
+    if (*last == NULL || !mu_slice_equal_text(text, *last)) {
+        *last = keep(reading, text);
+    }
+    return *last;
+}
+
+static int digit(uint8_t c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+static bool read_hex(struct mu_slice text, uint8_t *bytes, size_t max, size_t *ret_len)
+{
+    *ret_len = text.len / 2;
+    bool good = text.len % 2 == 0 && *ret_len <= max;
+    for (size_t i = 0; good && i < *ret_len; i++) {
+        int high = digit(text.data[2 * i]);
+        int low = digit(text.data[2 * i + 1]);
+        good = high >= 0 && low >= 0;
+        bytes[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+    }
+    return good;
+}
+
+static bool read_bytes(const struct reading *reading, unsigned field, uint8_t bytes[32],
+                       size_t *ret_len, struct mutual_error *err)
+{
+    struct mu_slice text = reading->values[field];
+    bool key = field == FIELD_KEY;
+    if (read_hex(text, bytes, key ? 32 : 20, ret_len)) {
+        return !key || *ret_len == 32 ||
+               wrong(err, "the SHA-256 of a key has 64 hexadecimal digits");
+    }
+    MU_AUTO(buf) struct mu_buf safe = {0};
+    (void)mu_fail(err, MUTUAL_E_DENY_INVALID, "\"%s\" is no %s", shown(&safe, text),
+                  key ? "SHA-256 of a key" : "serial number");
+    return mu_error_hint(err, "Write %s in hexadecimal digits, two for each, nothing between.",
+                         key ? "the 32 bytes of the SHA-256 of its SubjectPublicKeyInfo"
+                             : "its bytes, 20 at most,");
+}
+
+/* Keeps the issuer's text, and what its name hashes to. */
+static bool read_issuer(struct reading *reading, const char **ret_text, struct mutual_error *err)
+{
+    struct mu_slice text = reading->values[FIELD_ISSUER];
+    if (reading->issuer != NULL && mu_slice_equal_text(text, reading->issuer)) {
+        *ret_text = reading->issuer;
         return true;
     }
-    reading->issuer = NULL;
     MU_AUTO(buf) struct mu_buf der;
     MU_AUTO(buf) struct mu_buf canon;
     mu_buf_init(&der, MU_LIMIT_CERT_BYTES);
     mu_buf_init(&canon, 4u * MU_LIMIT_CERT_BYTES);
-    if (!mu_name_parse(mu_slice_text(text), &der, err)) {
+    reading->issuer = NULL;
+    if (!mu_name_parse(text, &der, err)) {
         return false;
     }
     if (!mu_name_canon(mu_buf_slice(&der), &canon)) {
@@ -247,8 +328,8 @@ static bool hash_issuer(struct reading *reading, const char *text, struct mutual
     if (!mu_sha256(mu_buf_slice(&canon), reading->issuer_hash, err)) {
         return false;
     }
-    reading->issuer = text;
-    return true;
+    *ret_text = reading->issuer = keep(reading, text);
+    return reading->issuer != NULL || mu_fail_memory(err);
 }
 
 /* Who is denied: exactly one of the settings that say so. */
@@ -256,7 +337,7 @@ static bool find_who(const struct reading *reading, unsigned *ret_field, struct 
 {
     unsigned found = FIELD_COUNT_;
     for (unsigned field = 0; field < FIELD_ISSUER; field++) {
-        if (reading->values[field] == NULL) {
+        if (!is_given(reading, field)) {
             continue;
         }
         if (found != FIELD_COUNT_) {
@@ -268,7 +349,7 @@ static bool find_who(const struct reading *reading, unsigned *ret_field, struct 
     if (found == FIELD_COUNT_) {
         return wrong(err, "it does not say who is denied");
     }
-    if (reading->values[FIELD_ISSUER] != NULL && found != FIELD_SERIAL) {
+    if (is_given(reading, FIELD_ISSUER) && found != FIELD_SERIAL) {
         return wrong(err, "\"issuer\" goes with \"serial\" only");
     }
     *ret_field = found;
@@ -279,29 +360,43 @@ static bool check_record(const struct reading *reading, int64_t *ret_time_s,
                          struct mutual_error *err)
 {
     for (unsigned field = FIELD_TIME; field < FIELD_COUNT_; field++) {
-        if (reading->values[field] == NULL) {
+        if (!is_given(reading, field)) {
             return mu_fail(err, MUTUAL_E_DENY_INVALID, "it does not say \"%s\"", field_word(field));
         }
     }
-    if (strlen(reading->values[FIELD_OWNER]) > OWNER_MAX ||
-        strlen(reading->values[FIELD_REASON]) > REASON_MAX) {
+    if (reading->values[FIELD_OWNER].len > OWNER_MAX ||
+        reading->values[FIELD_REASON].len > REASON_MAX) {
         return mu_fail(err, MUTUAL_E_DENY_INVALID,
                        "an owner has at most %u bytes, a reason at most %u", OWNER_MAX, REASON_MAX);
     }
+    char time[MU_TIME_TEXT] = "";
     struct mutual_error why = {0};
-    return mu_time_parse(reading->values[FIELD_TIME], ret_time_s, &why) ||
+    struct mu_slice text = reading->values[FIELD_TIME];
+    if (text.len >= sizeof time) {
+        return wrong(err, "the time is longer than any");
+    }
+    memcpy(time, text.data, text.len);
+    return mu_time_parse(time, ret_time_s, &why) ||
            mu_fail(err, MUTUAL_E_DENY_INVALID, "%s", why.reason);
 }
 
-static bool add_name(struct reading *reading, struct mutual_denial *denial,
+static bool add_name(struct reading *reading, unsigned who, struct mutual_denial *denial,
                      struct mutual_error *err)
 {
     struct mutual_pattern *pattern = NULL;
-    if (!mutual_pattern_parse(denial->type, denial->value, &pattern, err)) {
+    char text[MU_LIMIT_NAME_BYTES + 3]; /* "*." and a name; what is longer is none */
+    struct mu_slice value = reading->values[who];
+    if (value.len >= sizeof text) {
+        return mu_fail(err, MUTUAL_E_DENY_INVALID, "a name has at most %u bytes",
+                       MU_LIMIT_NAME_BYTES);
+    }
+    memcpy(text, value.data, value.len);
+    text[value.len] = '\0';
+    denial->type = (enum mutual_name_type)(who - FIELD_NAME);
+    if (!mutual_pattern_parse(denial->type, text, &pattern, err)) {
         return false;
     }
-    const char *text = mutual_pattern_text(pattern);
-    denial->value = mu_arena_strndup(mu_deny_arena(reading->deny), text, strlen(text));
+    denial->value = keep(reading, mu_slice_text(mutual_pattern_text(pattern)));
     if (denial->value == NULL) {
         mutual_pattern_free(pattern);
         return mu_fail_memory(err);
@@ -312,24 +407,22 @@ static bool add_name(struct reading *reading, struct mutual_denial *denial,
 static bool add_cert(struct reading *reading, unsigned who, struct mutual_denial *denial,
                      struct mutual_error *err)
 {
-    bool key = who == FIELD_KEY;
-    struct mu_slice bytes;
-    if (!read_bytes(reading, who, key ? 32 : 20, &bytes, err) ||
-        (denial->issuer != NULL && !hash_issuer(reading, denial->issuer, err))) {
+    uint8_t bytes[32];
+    size_t len = 0;
+    struct mu_slice text = reading->values[who];
+    bool issued = is_given(reading, FIELD_ISSUER);
+    if (!read_bytes(reading, who, bytes, &len, err) ||
+        (issued && !read_issuer(reading, &denial->issuer, err))) {
         return false;
     }
-    if (key && bytes.len != 32) {
-        return wrong(err, "the SHA-256 of a key has 64 hexadecimal digits");
+    char *value = mu_arena_strndup(mu_deny_arena(reading->deny), text.data, text.len);
+    for (size_t i = 0; value != NULL && i < text.len; i++) {
+        value[i] = value[i] >= 'A' && value[i] <= 'F' ? (char)(value[i] + 0x20) : value[i];
     }
-    MU_AUTO(buf) struct mu_buf hex;
-    mu_buf_init(&hex, 128);
-    mu_hex(&hex, bytes);
-    denial->value =
-        hex.failed ? NULL : mu_arena_strndup(mu_deny_arena(reading->deny), hex.data, hex.len);
-    return denial->value == NULL
-               ? mu_fail_memory(err)
-               : mu_deny_add(reading->deny, denial, NULL, bytes,
-                             denial->issuer != NULL ? reading->issuer_hash : NULL, err);
+    denial->value = value;
+    return value == NULL ? mu_fail_memory(err)
+                         : mu_deny_add(reading->deny, denial, NULL, mu_slice_of(bytes, len),
+                                       issued ? reading->issuer_hash : NULL, err);
 }
 
 static bool read_entry(struct reading *reading, struct mu_slice line, struct mutual_error *err)
@@ -344,12 +437,13 @@ static bool read_entry(struct reading *reading, struct mu_slice line, struct mut
     denial.kind = name               ? MUTUAL_DENIAL_NAME
                   : who == FIELD_KEY ? MUTUAL_DENIAL_KEY
                                      : MUTUAL_DENIAL_SERIAL;
-    denial.type = name ? (enum mutual_name_type)(who - FIELD_NAME) : MUTUAL_NAME_COUNT_;
-    denial.value = reading->values[who];
-    denial.issuer = reading->values[FIELD_ISSUER];
-    denial.owner = reading->values[FIELD_OWNER];
-    denial.reason = reading->values[FIELD_REASON];
-    return name ? add_name(reading, &denial, err) : add_cert(reading, who, &denial, err);
+    denial.type = MUTUAL_NAME_COUNT_;
+    denial.owner = keep_again(reading, &reading->owner, reading->values[FIELD_OWNER]);
+    denial.reason = keep(reading, reading->values[FIELD_REASON]);
+    if (denial.owner == NULL || denial.reason == NULL) {
+        return mu_fail_memory(err);
+    }
+    return name ? add_name(reading, who, &denial, err) : add_cert(reading, who, &denial, err);
 }
 
 /* ---- the text ---------------------------------------------------------------------------------

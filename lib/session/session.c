@@ -99,6 +99,7 @@ void mutual_session_free(struct mutual_session *session)
     mutual_pass_free(session->verdict.pass);
     mutual_chain_unref(session->chain);
     mu_free(session->known_key);
+    SSL_SESSION_free(session->taken);
     mu_proof_clear(&session->proof);
     mu_observer_free(session->observer);
     mu_free(session->failure);
@@ -220,6 +221,7 @@ static enum mutual_io finish(struct mutual_session *session, struct mutual_error
     }
     mark_skipped(session);
     mu_resume_keep_finished(session);
+    SSL_SESSION_free(MU_TAKE(session->taken));
     mu_proof_clear(&session->proof);
     session->stage = MU_STAGE_PROVED;
     return mu_wire_is_late(session) ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;

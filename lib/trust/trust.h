@@ -84,9 +84,9 @@ bool mu_trust_status_differs(const struct mutual_trust *a, const struct mutual_t
                              const struct mutual_chain *chain, int64_t now_s);
 
 /* Would a chain that `before` validated be validated by `trust`, too, as far as anchors and demands
- * go? Its path is a fact; so it would when its anchor is an anchor there, byte for byte, and when
- * paths have to meet the demands that they had to meet before. Time and revocation are no part of
- * the answer: mu_trust_recheck. */
+ * go? Its path is a fact; so it would when its anchor is an anchor there, byte for byte, when what
+ * the bundle lent to the path is there, and when paths have to meet the demands that they had to
+ * meet before. Time and revocation are no part of the answer: mu_trust_recheck. */
 bool mu_trust_follows(const struct mutual_trust *trust, const struct mutual_trust *before,
                       const struct mutual_chain *chain);
 

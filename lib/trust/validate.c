@@ -161,6 +161,17 @@ static bool takes_common_name(const struct search *search)
     return true;
 }
 
+/* Could the path not have been built from what was sent, but for the bundle? */
+static bool is_lent(const struct search *search, const struct trust_node *node)
+{
+    bool lent = node->origin == NODE_POOL;
+    for (size_t i = 0; i < search->sent_count && lent; i++) {
+        const struct mu_cert_facts *sent = search->sent[i].facts;
+        lent = sent == NULL || memcmp(sent->fingerprint, node->facts->fingerprint, 32) != 0;
+    }
+    return lent;
+}
+
 static bool make_chain(const struct search *search, struct mutual_chain **ret_chain,
                        struct mutual_error *err)
 {
@@ -171,6 +182,7 @@ static bool make_chain(const struct search *search, struct mutual_chain **ret_ch
         if (!mu_link_fill(search->path[i]->facts, search->path[issuer]->facts, &links[i], err)) {
             return false;
         }
+        links[i].lent = is_lent(search, search->path[i]);
     }
     MU_AUTO(names) struct mu_names *names = NULL;
     if (!mu_names_from_cert(search->sent[0].cert, &names, err)) {

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "cli/authority_internal.h"
 #include "cli/question_internal.h"
 #include "trust/trust.h"
 #include "x509/x509.h"
@@ -530,6 +531,39 @@ static const struct cli_option rotate_table[] = {
 };
 #undef O
 
+#define O(field_) offsetof(struct trust_root_options, field_)
+static const struct cli_option root_table[] = {
+    {.name = "dir",
+     .kind = CLI_PATH,
+     .offset = O(dir),
+     .value = "DIRECTORY",
+     .help = "where the authority is kept"},
+    {.name = "use",
+     .kind = CLI_FLAG,
+     .offset = O(use),
+     .help = "the root that was made is known to everybody: let chains lead to it from now on"},
+    {.name = "root-key",
+     .kind = CLI_WORD,
+     .offset = O(root_key),
+     .words = authority_key_words,
+     .dflt = "ec-p384",
+     .help = "the new root's key"},
+    {.name = "root-life",
+     .kind = CLI_DURATION,
+     .offset = O(root_life_ns),
+     .value = "DURATION",
+     .dflt = "7305d",
+     .help = "how long the new root is valid"},
+    {.name = "issuer-life",
+     .kind = CLI_DURATION,
+     .offset = O(issuer_life_ns),
+     .value = "DURATION",
+     .dflt = "1826d",
+     .help = "how long the issuers are valid below it"},
+    {.name = NULL},
+};
+#undef O
+
 static const struct cli_verb subs[] = {
     {.name = "show",
      .arguments = "[NAME]",
@@ -559,6 +593,19 @@ static const struct cli_verb subs[] = {
      .min_args = 1,
      .max_args = 1,
      .run = run_rotate},
+    {.name = "new-root",
+     .help = "give the authority here a second root, and with --use let it serve",
+     .details =
+         "Every issuer keeps its key and gets a second certificate, below the new root, so all\n"
+         "that was issued goes on and chains to either. ca.crt holds both roots from then on,\n"
+         "and so does what is issued and renewed; the chains lead to the old one until --use.\n"
+         "In a gateway the file next.crt beside the issuer's key, named as intermediates of a\n"
+         "trust block that has both roots, leads everybody to the new one at once. The old root\n"
+         "is not needed for any of it. A process that serves the authority is to be started\n"
+         "again after --use.",
+     .options = root_table,
+     .options_size = sizeof(struct trust_root_options),
+     .run = trust_run_new_root},
     {.name = NULL},
 };
 

@@ -21,6 +21,15 @@ struct trust_options {
     int64_t wait_ns;
 };
 
+struct trust_root_options {
+    const char *dir;
+    int root_key;
+    int64_t root_life_ns, issuer_life_ns;
+    bool use;
+};
+/* trust_root.c */
+int trust_run_new_root(struct cli *cli, const void *options);
+
 /* ---- what the gateway knows (trust_evidence.c) ------------------------------------------------
  */
 

@@ -46,6 +46,11 @@ static const struct setting authority_settings[] = {
     {"publish-url", SETTING_TEXT, .reload = RELOAD_LIVE, AT(publish), .max = 2048, .since = "0.1",
      .help = "where everybody reads revocation lists and issuers' certificates by plain HTTP, such "
              "as http://ca.example.org"},
+    {"server-keygen", SETTING_BOOL, .reload = RELOAD_LIVE, AT(server_keygen), .dflt = "false",
+     .since = "0.1",
+     .help =
+         "make private keys for callers who ask for it (EST serverkeygen); a key is better made "
+         "where it is used"},
     {"grace-after-expiry", SETTING_DURATION, .reload = RELOAD_LIVE, AT(grace_ns), .dflt = "none",
      .min = 0, .max = 31536000, .words = none_word, .since = "0.1",
      .help = "how long after its end a certificate may still be renewed with its own key, for "

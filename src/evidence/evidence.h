@@ -58,6 +58,7 @@ struct evidence_setup {
     bool acme;        /* is served                 */
     bool acme_open;   /* accounts need no key      */
     char *acme_terms; /* NULL: none               */
+    bool keygen;      /* keys are made for callers */
 };
 void evidence_setup_write(const struct evidence_setup *setup, struct mu_buf *out);
 bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup,

@@ -28,6 +28,7 @@ void evidence_setup_write(const struct evidence_setup *setup, struct mu_buf *out
     ipc_put_u8(out, setup->acme ? 1 : 0);
     ipc_put_u8(out, setup->acme_open ? 1 : 0);
     ipc_put_text(out, setup->acme_terms);
+    ipc_put_u8(out, setup->keygen ? 1 : 0);
 }
 
 /* "" stands for none. */
@@ -59,6 +60,7 @@ bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup
     setup.acme = ipc_get_u8(&reader) != 0;
     setup.acme_open = ipc_get_u8(&reader) != 0;
     good = good && (get_text(&reader, URL_MAX, &setup.acme_terms) || mu_fail_memory(err));
+    setup.keygen = ipc_get_u8(&reader) != 0;
     good = good && ipc_reader_end(&reader, "the authority's setup", err);
     if (good && (setup.directory == NULL || setup.grace_s < 0)) {
         good = mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "the authority's setup names no directory");

@@ -37,7 +37,8 @@ static void write_setup(const struct config_authority *config, struct mu_buf *ou
                                          .grace_s = config->grace_ns / MU_NS_PER_S,
                                          .acme = config->acme.accounts != CONFIG_ACME_NONE,
                                          .acme_open = config->acme.accounts == CONFIG_ACME_OPEN,
-                                         .acme_terms = terms};
+                                         .acme_terms = terms,
+                                         .keygen = config->server_keygen};
     mu_buf_clear(out);
     evidence_setup_write(&setup, out);
 }

@@ -156,6 +156,24 @@ static bool is_outdated(struct source *source)
     return false;
 }
 
+/* Whoever sits between us and a responder can give again what it said before. Of a list the fetch
+ * process compares the numbers; a response has only its date. */
+static bool is_behind(const struct source *source, const struct fetch_outcome *outcome,
+                      struct mutual_error *err)
+{
+    char given[MU_TIME_TEXT];
+    char had[MU_TIME_TEXT];
+    if (source->kind != SOURCE_STAPLE || !source->has_kept ||
+        outcome->this_update_s >= source->kept.this_update_s) {
+        return false;
+    }
+    (void)mu_fail(err, MUTUAL_E_OCSP_STALE,
+                  "the response is of %s, and older than the one that is sent, of %s",
+                  mu_time_format(outcome->this_update_s, given),
+                  mu_time_format(source->kept.this_update_s, had));
+    return true;
+}
+
 /* A good new list or response is used: everything is read again, as by SIGHUP. */
 static void use(struct source *source, const struct fetch_outcome *outcome)
 {
@@ -169,7 +187,8 @@ static void use(struct source *source, const struct fetch_outcome *outcome)
     (void)snprintf(kept.etag, sizeof kept.etag, "%s", outcome->etag);
     (void)snprintf(kept.modified, sizeof kept.modified, "%s", outcome->modified);
     (void)snprintf(kept.about, sizeof kept.about, "%s", source->sent_about);
-    if (!fetch_kept_save(source->path, source->content_fd, &kept, &changed, &err)) {
+    if (is_behind(source, outcome, &err) ||
+        !fetch_kept_save(source->path, source->content_fd, &kept, &changed, &err)) {
         fail(source, &err);
         return;
     }

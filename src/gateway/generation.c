@@ -80,6 +80,18 @@ static bool build_world(int snapshot_fd, const struct world_lists *tables,
     return built;
 }
 
+/* A change looks every service up, and every peer's. */
+static bool index_services(struct generation *generation)
+{
+    generation->by_name = mu_map_new();
+    bool done = generation->by_name != NULL;
+    for (size_t i = 0; i < generation->count && done; i++) {
+        done = mu_map_put(generation->by_name, mu_slice_text(generation->world->services[i].name),
+                          &generation->services[i]);
+    }
+    return done;
+}
+
 bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
                     const struct world_lists *tables, struct generation **ret_generation,
                     struct mutual_error *err)
@@ -99,6 +111,7 @@ bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
         built = generation->services != NULL || mu_fail_memory(err);
     }
     generation->count = built ? generation->world->service_count : 0;
+    built = built && (index_services(generation) || mu_fail_memory(err));
     for (size_t i = generation->count; built && i-- > 0;) {
         built = make_service(worker, generation, i, err); /* hosts before their listener */
     }
@@ -124,6 +137,7 @@ void generation_unref(struct generation *generation)
     for (size_t i = 0; i < generation->count; i++) {
         mutual_context_unref(generation->services[i].context);
     }
+    mu_map_free(generation->by_name);
     mu_free(generation->services);
     world_unref(generation->world);
     mu_free(generation);
@@ -131,6 +145,9 @@ void generation_unref(struct generation *generation)
 
 struct service *generation_find(struct generation *generation, const char *name)
 {
+    if (generation->by_name != NULL) {
+        return mu_map_get(generation->by_name, mu_slice_text(name));
+    }
     for (size_t i = 0; i < generation->count; i++) {
         if (strcmp(generation->services[i].facts->name, name) == 0) {
             return &generation->services[i];

@@ -14,6 +14,7 @@
 #include "gateway/lists_internal.h"
 #include "gateway/meter_internal.h"
 #include "gateway/resolve_internal.h"
+#include "gateway/sessions_internal.h"
 #include "gateway/watch_internal.h"
 #include "keys/keys.h"
 #include "process/process.h"
@@ -173,6 +174,7 @@ struct parent {
     struct fetching *fetching;
     struct validating *validating;
     struct authority_process authority;
+    struct sessions sessions; /* that workers share */
 };
 
 /* ---- setup.c ------------------------------------------------------------------------------------

@@ -437,7 +437,8 @@ static bool start(struct parent *parent, struct mutual_error *err)
         !systemd_notify_new(&parent->notify, err) ||
         !systemd_sockets_get(&parent->inherited, err) ||
         !reactor_signals(parent->reactor, signals, MU_COUNT(signals), on_signal, parent, err) ||
-        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err)) {
+        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err) ||
+        !sessions_init(&parent->sessions, parent->reactor, err)) {
         return false;
     }
     struct supervisor_options options = {
@@ -480,6 +481,7 @@ static void finish(struct parent *parent)
     setup_free(parent->current);
     keys_loader_free(parent->loader);
     authority_done(parent);
+    sessions_done(&parent->sessions);
     resolve_names_done(&parent->names);
     systemd_notify_free(parent->notify);
     reactor_free(parent->reactor);

@@ -126,7 +126,8 @@ static void refuse_later(struct parent *parent, const char *who)
 void trials_worker_died(struct parent *parent, uint32_t worker)
 {
     struct trials *trials = &parent->trials;
-    if (parent->phase != PHASE_TRIALS || !trials->running || trials->worker != worker) {
+    if (parent->phase != PHASE_TRIALS || parent->stopping || !trials->running ||
+        trials->worker != worker) {
         return;
     }
     trials->running = false;

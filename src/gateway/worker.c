@@ -434,6 +434,12 @@ static bool on_ping(struct worker *worker, struct ipc_message *message, struct m
     return ipc_send(worker->child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err);
 }
 
+static bool on_sessions(struct worker *worker, struct ipc_message *message,
+                        struct mutual_error *err)
+{
+    return sessions_read(&worker->shared, worker->reactor, message, worker->cache, err);
+}
+
 static bool dispatch(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
 {
     static bool (*const handlers[IPC_MSG_COUNT_])(struct worker *, struct ipc_message *,
@@ -445,6 +451,7 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
         [IPC_MSG_ADDRESSES] = on_addresses,
         [IPC_MSG_DRAIN] = on_drain,
         [IPC_MSG_LINK] = on_link,
+        [IPC_MSG_SESSIONS] = on_sessions,
         [IPC_MSG_SOCKETS] = stock_fill,
         [IPC_MSG_STREAMS] = stock_fill_streams,
         [IPC_MSG_STATUS_WANTED] = on_status_wanted,

@@ -14,6 +14,7 @@
 #include "gateway/conn_internal.h"
 #include "gateway/gate_internal.h"
 #include "gateway/meter_internal.h"
+#include "gateway/sessions_internal.h"
 #include "gateway/sighting_internal.h"
 #include "process/process.h"
 #include "trust/trust.h"
@@ -51,6 +52,7 @@ struct generation {
     const struct world *world;
     struct service *services;
     size_t count;
+    struct mu_map *by_name; /* of these services */
 };
 
 /* Builds it from the parent's snapshot and the tables of its revocation lists (NULL: it names
@@ -185,10 +187,11 @@ struct worker {
     struct pool *pool;
     struct conn_queue starved; /* waiting for a block */
     struct mutual_cache *cache;
-    struct sightings *sightings; /* not told to the parent yet */
-    struct event_timer witness;  /* when they are             */
-    struct event_timer stay;     /* when who is connected is noted again */
-    size_t witnessed;            /* up to which slot              */
+    struct shared_sessions shared; /* where it keeps what can be shared */
+    struct sightings *sightings;   /* not told to the parent yet */
+    struct event_timer witness;    /* when they are             */
+    struct event_timer stay;       /* when who is connected is noted again */
+    size_t witnessed;              /* up to which slot              */
     struct mu_known *known;
     struct gate gate;
     struct slab slab;

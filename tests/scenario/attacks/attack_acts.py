@@ -110,6 +110,90 @@ def resume_restarted(version):
     return act
 
 
+# -- host names of one listener that believe different authorities -----------------------------------
+
+TENANTS = "tenants"
+
+
+def at_tenant(field, gateway, tenant, context, **more):
+    """A refusal that the rules of that host of the listener give."""
+    where = gateway.address(TENANTS)
+    with field.watch(gateway, f"{TENANTS}/{tenant}" if tenant else TENANTS) as line:
+        refused(where, context, **more)
+    return line["reason"]
+
+
+def visit_tenant(tenant, name, version="1.3", *, who="client", issuer=None):
+    """Somebody with a certificate of ours, or of `issuer`, asks for that name."""
+    def act(field):
+        pair = who and field.client(who if issuer is None else f"{who}-of-another",
+                                    issuer=issuer and issuer(field))
+        return at_tenant(field, field.still, tenant, field.context(pair, version), name=name)
+    return act
+
+
+def carry_to_tenant(tenant, name, version, *, made="corp.test", who="client"):
+    """A session of one host is shown at another."""
+    def act(field):
+        context = field.context(who and field.client(who), version)
+        session = field.session(field.still, TENANTS, context, made)
+        return at_tenant(field, field.still, tenant, context, name=name, session=session)
+    return act
+
+
+def tenant_changes(change, tenant, version):
+    """A session of a host is shown there after that host changed."""
+    def act(field):
+        context = field.context(field.client("client"), version)
+        session = field.session(field.changing, TENANTS, context, "corp.test")
+        with field.rules(change) as gateway:
+            return at_tenant(field, gateway, tenant, context, name="corp.test", session=session)
+    return act
+
+
+def hosts_of(config):
+    return listener_of(config, TENANTS)["hosts"]
+
+
+def believe_others(config):
+    hosts_of(config)[0]["clients"]["trust"] = "strangers"
+
+
+def take_away(config):
+    hosts_of(config).pop(0)
+    config["policy"] = [rule for rule in config["policy"] if rule["grant"] != TENANTS]
+
+
+def rename_tenant(config):
+    """Its name goes to the host that believes others."""
+    hosts = hosts_of(config)
+    hosts[1]["names"].append(hosts[0]["names"].pop())
+    hosts[0]["names"].append("renamed.test")
+
+
+def the_stranger(field):
+    return field.pki.stranger
+
+
+def included(make):
+    """Rules of a file that the configuration includes are not what they should be: at the start the
+    gateway does not start, at a reload what was goes on."""
+    def act(field):
+        path = field.directory / "included.yaml"
+        make(path)
+
+        def place(config, _):
+            config["include"] = str(path)
+        try:
+            return bad_file(place, lambda _: None)(field)
+        finally:
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
+    return act
+
+
 # -- the deny list -------------------------------------------------------------------------------
 
 
