@@ -307,16 +307,12 @@ struct config_status {
     int64_t expiry_margin_ns; /* 0: a tenth of what ends, and 30 days at the most */
 };
 
-enum config_acme_accounts {
-    CONFIG_ACME_NONE,  /* ACME is not served                                          */
-    CONFIG_ACME_BOUND, /* only with a key that the authority gave out (mutual bind)   */
-    CONFIG_ACME_OPEN,  /* for whoever proves a name, all that the issuer may certify  */
-};
+enum config_acme_accounts { CONFIG_ACME_NONE, CONFIG_ACME_BOUND, CONFIG_ACME_OPEN };
 struct config_acme {
     struct config_mark mark;
     enum config_acme_accounts accounts;
-    const char *terms;           /* URL of the terms of service, or NULL */
-    int64_t http_port, tls_port; /* where challenges are looked for      */
+    const char *terms;           /* URL of the terms of service, or NULL   */
+    int64_t http_port, tls_port; /* where challenges are looked for        */
     const char *resolver;        /* "127.0.0.1:53", or NULL: the machine's */
 };
 struct config_authority {
