@@ -209,7 +209,7 @@ static bool probe_get(struct store *store, struct mu_arena *arena, int64_t chall
                       int64_t now_s, struct acme_probe *ret_probe, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
-    MU_AUTO(buf) struct mu_buf text;
+    MU_AUTO(buf) struct mu_buf text = {0};
     bool row = false;
     *ret_probe = (struct acme_probe){0};
     if (!store_prepare(store,
@@ -473,14 +473,16 @@ static bool again(struct api_world *world, const struct stale *stale, int64_t no
 
 static bool clean(struct store *store, int64_t now_s, struct mutual_error *err)
 {
-    static const char *const deletions[] = {
+    static const char challenges[] =
         "DELETE FROM acme_challenge WHERE authz_id IN (SELECT a.id FROM acme_authz a JOIN "
         "acme_order"
-        " o ON o.id = a.order_id WHERE o.certificate_id IS NULL AND o.expires_s < $1)",
+        " o ON o.id = a.order_id WHERE o.certificate_id IS NULL AND o.expires_s < $1)";
+    static const char authzs[] =
         "DELETE FROM acme_authz WHERE order_id IN (SELECT o.id FROM acme_order o WHERE"
-        " o.certificate_id IS NULL AND o.expires_s < $1)",
-        "DELETE FROM acme_order WHERE certificate_id IS NULL AND expires_s < $1",
-    };
+        " o.certificate_id IS NULL AND o.expires_s < $1)";
+    static const char orders[] =
+        "DELETE FROM acme_order WHERE certificate_id IS NULL AND expires_s < $1";
+    static const char *const deletions[] = {challenges, authzs, orders};
     if (!store_begin(store, err) || !acme_nonce_clean(store, now_s, err)) {
         return false;
     }

@@ -236,7 +236,7 @@ static bool insert_challenges(struct acme_call *call, const struct acme_identifi
                               struct mutual_error *err)
 {
     for (unsigned method = 0; method < ACME_METHOD_COUNT_; method++) {
-        MU_AUTO(buf) struct mu_buf token;
+        MU_AUTO(buf) struct mu_buf token = {0};
         uint8_t bytes[32];
         if (!is_offered(identifier, (enum acme_method)method)) {
             continue;

@@ -109,7 +109,6 @@ json_t *acme_problem(const struct mutual_error *why, const char *type, unsigned 
 
 const char *acme_url(const struct acme_call *call, const char *format, ...)
 {
-    MU_AUTO(buf) struct mu_buf path;
     MU_AUTO(buf) struct mu_buf url;
     char text[MU_LIMIT_HTTP_URL];
     va_list args;

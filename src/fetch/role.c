@@ -261,7 +261,7 @@ static bool believe(struct job *job, struct mutual_error *err)
 
 static bool read_proof(struct job *job, struct mutual_error *err)
 {
-    MU_AUTO(buf) struct mu_buf name;
+    MU_AUTO(buf) struct mu_buf name = {0};
     struct http_url url;
     if (job->request.kind != FETCH_PROOF && job->request.kind != FETCH_PROOF_TLS) {
         return true;

@@ -43,17 +43,23 @@ class Client:
         self.jwk = {"crv": "P-256", "kty": "EC", "x": b64(numbers.x.to_bytes(32, "big")),
                     "y": b64(numbers.y.to_bytes(32, "big"))}
         self.kid = self.nonce = None
+        self.via = {}
         self.directory = self.send(directory).json()
 
-    def send(self, url, body=None, method=None):
+    def once(self, url, body, via, method=None):
+        for own, other in via.items():
+            url = url.replace(own, other)
         request = urllib.request.Request(url, data=body, method=method)
         if body is not None:
             request.add_header("Content-Type", "application/jose+json")
         try:
             with urllib.request.urlopen(request, context=self.context, timeout=20) as reply:
-                answer = Answer(reply.status, reply.headers, reply.read())
+                return Answer(reply.status, reply.headers, reply.read())
         except urllib.error.HTTPError as error:
-            answer = Answer(error.code, error.headers, error.read())
+            return Answer(error.code, error.headers, error.read())
+
+    def send(self, url, body=None, method=None):
+        answer = self.once(url, body, self.via, method)
         self.nonce = answer.fields.get("Replay-Nonce", self.nonce)
         return answer
 
@@ -69,14 +75,18 @@ class Client:
         return {"protected": first, "payload": second,
                 "signature": b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))}
 
+    def signed(self, url, payload):
+        """A request, with a nonce of its own."""
+        if self.nonce is None:
+            self.send(self.directory["newNonce"], method="HEAD")
+        header = {"alg": "ES256", "nonce": self.nonce, "url": url}
+        header.update({"kid": self.kid} if self.kid else {"jwk": self.jwk})
+        self.nonce = None
+        return json.dumps(self.sign(header, payload)).encode()
+
     def post(self, url, payload, status=None):
         for _ in range(3):
-            if self.nonce is None:
-                self.send(self.directory["newNonce"], method="HEAD")
-            header = {"alg": "ES256", "nonce": self.nonce, "url": url}
-            header.update({"kid": self.kid} if self.kid else {"jwk": self.jwk})
-            self.nonce = None
-            answer = self.send(url, json.dumps(self.sign(header, payload)).encode())
+            answer = self.send(url, self.signed(url, payload))
             if answer.status != 400 or not answer.json()["type"].endswith("badNonce"):
                 break
         if status is not None:

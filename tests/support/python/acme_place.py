@@ -17,13 +17,13 @@ def free_port():
 class Place:
     """A served authority with ACME, and whatever answers challenges."""
 
-    def __init__(self, mutual, gateway, tmp_path, accounts="bound", private=True, **acme):
+    def __init__(self, mutual, gateway, tmp_path, accounts="bound", private=True, init=(), **acme):
         self.web_directory = tmp_path / "web"
         self.dns, self.web = Dns(), Web(self.web_directory)
         self.alpn = Alpn()
         self.port = free_port()
         self.served = Served(
-            mutual, gateway, tmp_path,
+            mutual, gateway, tmp_path, *init,
             authority={"url": f"https://localhost:{self.port}",
                        "acme": {"accounts": accounts, "resolver": self.dns.address, "http-port": self.web.port,
                                 "tls-port": self.alpn.port, **acme}},

@@ -39,6 +39,7 @@ static void a_request_is_read(void **state)
     assert_true(mu_slice_equal_text(mu_buf_slice(&jws.payload), "{}"));
     assert_true(mu_slice_equal_text(mu_buf_slice(&jws.signature), "sig"));
     acme_jws_done(&jws);
+    mu_buf_done(&text);
     make("{\"alg\":\"RS256\",\"kid\":\"https://ca/1\"," REST "}", "", &text);
     assert_ok(acme_jws_parse(ACME_JWS_REQUEST, mu_buf_slice(&text), &jws, &err), &err);
     assert_string_equal(jws.kid, "https://ca/1");
@@ -190,8 +191,7 @@ static void envelopes_that_are_refused(void **state)
         "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"A+A/\"}",
         "{\"protected\":\"e30\",\"payload\":\"e31\",\"signature\":\"AAAA\"}", /* trailing bits */
         "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\",\"header\":{}}",
-        "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\",\"header\":{\"kid\":"
-        "\"x\"}}",
+        "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\",\"header\":{\"kid\":1}}",
         "{\"payload\":\"e30\",\"signatures\":[{\"protected\":\"e30\",\"signature\":\"AAAA\"}]}",
         "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\",\"signature\":\"BBBB\"}",
         "{\"protected\":\"e30\",\"payload\":\"e30\",\"signature\":\"AAAA\"}x",
