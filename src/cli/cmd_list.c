@@ -4,6 +4,7 @@
  * when they end.
  */
 #include "cli/authority_internal.h"
+#include "cli/denied_internal.h"
 #include "cli/lastseen_internal.h"
 #include "cli/usage_internal.h"
 
@@ -14,7 +15,7 @@ struct list_options {
     int64_t expiring_ns;
     const char *control;
     uint64_t limit;
-    bool revoked, interrupted, seen;
+    bool revoked, interrupted, denied, seen, tokens, pending;
 };
 
 #define O(field_) offsetof(struct list_options, field_)
@@ -61,6 +62,19 @@ static const struct cli_option list_table[] = {
      .value = "N",
      .max = INT32_MAX,
      .help = "no more than this many, those that end first"},
+    {.name = "denied",
+     .kind = CLI_FLAG,
+     .offset = O(denied),
+     .help =
+         "the configuration's deny list instead: who is refused whoever issued the certificate"},
+    {.name = "tokens",
+     .kind = CLI_FLAG,
+     .offset = O(tokens),
+     .help = "the one-time tokens that are not used, instead of certificates"},
+    {.name = "pending",
+     .kind = CLI_FLAG,
+     .offset = O(pending),
+     .help = "the requests that wait for mutual approve, instead of certificates"},
     {.name = "seen",
      .kind = CLI_FLAG,
      .offset = O(seen),
@@ -362,6 +376,9 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     if (!authority_open(cli, options->dir, CA_LOOK, &ca, err)) {
         return false;
     }
+    if (options->tokens || options->pending) {
+        return authority_tokens_list(cli, ca, options->pending, err);
+    }
     struct mutual_error why = {0};
     if (!usage_load(cli, listing.now_s, &usage, &why) && why.code != MUTUAL_OK) {
         cli_say(cli, "mutual: warning: who may use them is not shown: %s\n", why.reason);
@@ -407,10 +424,14 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     return good;
 }
 
-static int run_list(struct cli *cli, const void *options)
+static int run_list(struct cli *cli, const void *given)
 {
+    const struct list_options *options = given;
     struct mutual_error err = {0};
     bool none = false;
+    if (options->denied) {
+        return denied_list(cli, &err) ? CLI_YES : cli_fail(cli, &err);
+    }
     if (!run_list_with(cli, options, &none, &err)) {
         return cli_fail(cli, &err);
     }

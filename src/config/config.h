@@ -150,6 +150,8 @@ struct config_certificate {
     const char *directory; /* as written, resolved, or NULL */
     const char *chain;     /* resolved path */
     const char *key;       /* resolved path */
+    const char *root;      /* ca.crt of the directory, where who has only its fingerprint needs
+                              to be shown it: of an application's listener; or NULL */
     const char *ocsp;      /* resolved path, or NULL */
     bool ocsp_beside;      /* it is the directory's and need not be there */
     const char *ca;        /* resolved path, or NULL: the authority that the chain leads to */
@@ -202,6 +204,11 @@ enum config_proxy_protocol {
     CONFIG_PROXY_V2_CERT, /* "v2-cert": with the client's whole certificate */
 };
 
+enum config_application {
+    CONFIG_APPLICATION_NONE,
+    CONFIG_APPLICATION_AUTHORITY, /* the authority of this machine */
+};
+
 /* An inbound listener, or one of its hosts, completed by what its listener says. */
 struct config_inbound {
     struct config_mark mark;
@@ -213,7 +220,9 @@ struct config_inbound {
     size_t host_count;
     struct config_address *listen;
     size_t listen_count;
-    struct config_address forward;
+    struct config_address forward;       /* kind NONE with `application`, whose name is its text */
+    enum config_application application; /* what is behind instead                       */
+    bool plain; /* no TLS at all: for what everybody may read; with an application */
     struct config_certificate *certificates;
     size_t certificate_count;
     struct config_clients clients;
@@ -295,12 +304,29 @@ struct config_status {
     struct config_mark mark;
     struct config_address listen; /* CONFIG_ADDRESS_NONE: no status listener */
     bool unsafe_listen;
+    int64_t expiry_margin_ns; /* 0: a tenth of what ends, and 30 days at the most */
 };
 
+enum config_acme_accounts {
+    CONFIG_ACME_NONE,  /* ACME is not served                                          */
+    CONFIG_ACME_BOUND, /* only with a key that the authority gave out (mutual bind)   */
+    CONFIG_ACME_OPEN,  /* for whoever proves a name, all that the issuer may certify  */
+};
+struct config_acme {
+    struct config_mark mark;
+    enum config_acme_accounts accounts;
+    const char *terms;           /* URL of the terms of service, or NULL */
+    int64_t http_port, tls_port; /* where challenges are looked for      */
+    const char *resolver;        /* "127.0.0.1:53", or NULL: the machine's */
+};
 struct config_authority {
     struct config_mark mark;
-    const char *store; /* resolved path, or NULL */
-    const char *url;   /* where clients reach it, or NULL */
+    const char *directory; /* resolved path, or NULL: there is none here          */
+    const char *url;       /* where callers reach it by TLS, or NULL              */
+    const char *publish;   /* where everybody reads lists by plain HTTP, or NULL  */
+    bool server_keygen;    /* keys are made for callers who ask                   */
+    int64_t grace_ns;      /* a certificate may be renewed so long after its end  */
+    struct config_acme acme;
 };
 
 /* The whole configuration: immutable, freed as one. */
@@ -316,6 +342,7 @@ struct config {
     struct config_status status;
     struct config_fetch fetch;
     struct config_authority authority;
+    const char *deny; /* resolved path of the deny list, or NULL */
     struct config_trust *trusts;
     size_t trust_count;
     struct config_inbound *inbounds;

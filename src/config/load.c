@@ -143,6 +143,9 @@ static void read_certificates(struct load *load, const struct config *config,
         if (c->chain != NULL) {
             (void)read_file(load, c->chain, MU_LIMIT_PEM_BYTES, false, &place);
         }
+        if (c->root != NULL && access(c->root, F_OK) == 0) {
+            (void)read_file(load, c->root, MU_LIMIT_PEM_BYTES, false, &place);
+        }
         place = config_place_of(&c->mark, "ocsp");
         if (c->ocsp != NULL && (!c->ocsp_beside || access(c->ocsp, F_OK) == 0)) {
             (void)read_file(load, c->ocsp, MU_LIMIT_OCSP_BYTES, false, &place);
@@ -201,6 +204,10 @@ static void read_fetched(struct load *load, const struct config *config,
 
 static void read_references(struct load *load, const struct config *config)
 {
+    if (config->deny != NULL) {
+        struct config_place place = config_place_of(&config->mark, "deny");
+        (void)read_file(load, config->deny, MU_LIMIT_DENY_BYTES, false, &place);
+    }
     for (size_t i = 0; i < config->trust_count; i++) {
         const struct config_trust *trust = &config->trusts[i];
         read_texts(load, &trust->mark, "bundle", &trust->bundle, MU_LIMIT_PEM_BYTES, false);

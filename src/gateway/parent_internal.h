@@ -7,12 +7,14 @@
 #define GATEWAY_PARENT_INTERNAL_H
 
 #include "event/event.h"
+#include "evidence/evidence.h"
 #include "gateway/change_internal.h"
 #include "gateway/gateway.h"
 #include "gateway/listen_internal.h"
 #include "gateway/lists_internal.h"
 #include "gateway/meter_internal.h"
 #include "gateway/resolve_internal.h"
+#include "gateway/sessions_internal.h"
 #include "gateway/watch_internal.h"
 #include "keys/keys.h"
 #include "process/process.h"
@@ -49,7 +51,9 @@ enum phase {
 /* The last reload, for `mutual status`. */
 struct reload {
     uint64_t count;
-    int64_t at_s; /* 0: never */
+    uint64_t count_good;
+    int64_t good_s; /* when there was a good one, the start included */
+    int64_t at_s;   /* 0: never */
     bool ok;
     struct mutual_error why;
 };
@@ -100,10 +104,26 @@ struct changes {
     struct change_tally last;
 };
 
+enum { GATEWAY_PARTIES = 5 }; /* parent, keys, worker, authority, fetch: bits of ipc_party */
+
+/* How many streams to the authority a worker was given in this second. */
+struct authority_given {
+    int64_t second;
+    uint32_t count;
+};
+struct authority_process {
+    bool runs;
+    uint32_t index;      /* of its latest process */
+    struct mu_buf setup; /* what it was begun with */
+    struct authority_given given[LISTEN_WORKERS_MAX];
+};
+
 struct control;
+struct figures;
 struct log_entry;
 struct sightings;
 struct fetching;
+struct validating;
 
 struct parent {
     const struct gateway_options *options;
@@ -135,6 +155,7 @@ struct parent {
     uint32_t next_id;
     uint32_t done[LISTEN_WORKERS_MAX]; /* the setup that each worker answered about last; 0: none */
     uint64_t deaths;
+    uint64_t deaths_of[GATEWAY_PARTIES]; /* by the bit of their party */
     struct reload reload;
     int64_t reload_began_ns;
     struct alarm alarm;
@@ -143,12 +164,17 @@ struct parent {
     struct sightings *sightings;
     struct event_timer seen_timer; /* when they are kept again */
     bool seen_news;                /* since they were kept     */
+    struct mutual_error seen_why;  /* why they were not kept the last time; else code MUTUAL_OK */
     int seen_lock;                 /* of their file; -1: none  */
     int64_t started_s;
     bool log_json;
     int exit_status;
     struct control *control;
+    struct figures *figures;
     struct fetching *fetching;
+    struct validating *validating;
+    struct authority_process authority;
+    struct sessions sessions; /* that workers share */
 };
 
 /* ---- setup.c ------------------------------------------------------------------------------------
@@ -165,6 +191,8 @@ bool setup_build(struct parent *parent, struct setup *setup,
 void setup_free(struct setup *setup);
 /* Frees a setup that is not to be, but for what was read: its files are still watched. */
 void setup_refuse(struct parent *parent, struct setup *setup);
+/* Opens a private key that nobody else can read. FILE_UNREADABLE, FILE_EXPOSED. */
+bool setup_open_key(const char *path, int *ret_fd, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Closes its listening sockets here: nobody is to wait in their queues any more. NULL is allowed.
  */
 void setup_deafen(struct setup *setup);
@@ -217,6 +245,16 @@ void trials_worker_died(struct parent *parent, uint32_t worker);
 /* Fails closed: a key that ends the key process is not taken into use. */
 void trials_keys_died(struct parent *parent);
 void trials_kill_silent(struct parent *parent, const struct mutual_error *why);
+/* What TRIED says. */
+struct trials_answer {
+    uint32_t id;
+    bool ok;
+    struct mutual_error why; /* not ok */
+    struct mutual_error warnings[WORLD_TRYOUT_WARNINGS];
+    size_t count;
+};
+bool trials_answer_read(struct mu_slice payload, struct trials_answer *ret_answer,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Reads TRIED. */
 bool trials_read(struct parent *parent, const struct supervised *worker,
                  const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
@@ -237,6 +275,24 @@ void parent_tell(struct parent *parent, const struct log_entry *entry);
 void parent_resolve(struct parent *parent);
 /* A setup is in use, the first one or another. */
 void parent_serving(struct parent *parent, bool first);
+
+/* ---- authority.c: the process of the authority --------------------------------------------------
+ */
+
+void authority_init(struct parent *parent);
+void authority_done(struct parent *parent);
+/* A setup is in use: begins, ends or renews the process as it says. */
+void authority_follow(struct parent *parent);
+/* What a process of it is begun with, and as whom it runs: the owner of the authority's files. */
+bool authority_start(const struct parent *parent, struct mu_buf *setup) MUTUAL_MUST_CHECK;
+bool authority_become(const struct parent *parent, struct process_user *ret_user);
+/* Puts the keys of the authority that the setup names into the loader. */
+bool authority_put_keys(struct parent *parent, const struct setup *setup,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Answers STREAMS_WANTED. */
+bool authority_streams(struct parent *parent, const struct supervised *worker,
+                       const struct ipc_message *message,
+                       struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* ---- changes.c: what a reload did to open connections -------------------------------------------
  */
@@ -280,14 +336,13 @@ struct control *control_new(struct parent *parent);
 void control_follow(struct control *control, const struct config_status *status);
 void control_free(struct control *control);
 /* Reads STATUS and answers whoever waits for the last one. */
-bool control_status(struct control *control, const struct ipc_message *message,
-                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+bool control_status(struct control *control, const struct supervised *process,
+                    const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* A worker or the key process has ended: what it counted is kept, and its answer not waited for. */
+void control_process_gone(struct control *control, const struct supervised *process);
 
-/* A worker that was asked may not answer any more. */
-void control_worker_died(struct control *control);
-
-/* Appends the whole status as JSON. */
-void status_json(const struct parent *parent, const struct meters *figures, struct mu_buf *out);
+/* Appends the whole status as JSON, with the figures that are there. */
+void status_json(const struct parent *parent, struct mu_buf *out);
 /* Why it is not ready to serve, or NULL when it is. */
 const char *status_unready(const struct parent *parent);
 

@@ -35,10 +35,13 @@ static void save(struct parent *parent, bool ended)
     bool kept = find_path(parent->options, &path);
     sightings_clock(parent->sightings, now_s, mu_clock_mono_ns());
     sightings_forget(parent->sightings, now_s - SIGHTINGS_KEPT_S, now_s);
-    if (kept && parent->seen_news &&
-        !sightings_save(parent->sightings, mu_buf_str(&path), ended, now_s, &err)) {
-        parent_log(parent, CONFIG_LOG_WARNING, "sightings_unsaved",
-                   "could not keep who was seen over a restart", &err);
+    if (kept && parent->seen_news) {
+        parent->seen_why = (struct mutual_error){.code = MUTUAL_OK};
+        if (!sightings_save(parent->sightings, mu_buf_str(&path), ended, now_s, &err)) {
+            parent->seen_why = err;
+            parent_log(parent, CONFIG_LOG_WARNING, "sightings_unsaved",
+                       "could not keep who was seen over a restart", &err);
+        }
     }
     parent->seen_news = false;
 }

@@ -103,10 +103,20 @@ static enum first look(struct conn *conn)
     return FIRST_TLS; /* its end: the handshake tells how */
 }
 
+static struct conn_next take_plain(struct conn *conn)
+{
+    struct mutual_error err = {0};
+    conn->plain = mu_alloc(1, sizeof *conn->plain);
+    if (conn->plain == NULL) {
+        (void)mu_fail_memory(&err);
+        return conn_fail(conn, &err);
+    }
+    return CONN_GO(ADMIT);
+}
+
 /* Only where the listener says so; admission decides again. */
 static struct conn_next sniff(struct conn *conn)
 {
-    struct mutual_error err = {0};
     struct reactor *reactor = conn->worker->reactor;
     int64_t wait_ns = conn->service->facts->inbound->plain_wait_ns;
     enum first first = conn->front.readable ? look(conn) : FIRST_NONE;
@@ -117,15 +127,7 @@ static struct conn_next sniff(struct conn *conn)
         return CONN_WAIT;
     }
     reactor_cancel(reactor, &conn->until);
-    if (first == FIRST_TLS) {
-        return CONN_GO(HANDSHAKE);
-    }
-    conn->plain = mu_alloc(1, sizeof *conn->plain);
-    if (conn->plain == NULL) {
-        (void)mu_fail_memory(&err);
-        return conn_fail(conn, &err);
-    }
-    return CONN_GO(ADMIT);
+    return first == FIRST_TLS ? CONN_GO(HANDSHAKE) : take_plain(conn);
 }
 
 /* Whoever has gone before his turn came costs no session. False: there is somebody. */
@@ -148,6 +150,10 @@ static bool is_gone(struct conn *conn, struct mutual_error *err)
 struct conn_next conn_stage_handshake(struct conn *conn)
 {
     struct mutual_error err = {0};
+    const struct config_inbound *inbound = conn->service->facts->inbound;
+    if (inbound->plain) {
+        return conn->front.readable ? take_plain(conn) : CONN_WAIT;
+    }
     if (conn->front.session == NULL && conn->service->facts->rules.unsafe_plaintext) {
         struct conn_next next = sniff(conn);
         if (!next.go || next.to != STAGE_HANDSHAKE) {
@@ -251,11 +257,15 @@ static bool judge(struct conn *conn, struct side *side, const struct mutual_rule
 static void count_admitted(struct conn *conn, struct side *side)
 {
     struct mutual_session_info info = {0};
+    uint64_t *figures = conn->service->meter->figures;
+    int64_t took_ns = reactor_now_ns(conn->worker->reactor) - conn->started_ns;
     if (side->session != NULL) {
         mutual_session_info(side->session, &info);
     }
-    conn->service->meter->figures[METER_admitted]++;
-    conn->service->meter->figures[METER_resumed] += info.resumed ? 1 : 0;
+    figures[METER_admitted]++;
+    figures[METER_resumed] += info.resumed ? 1 : 0;
+    figures[METER_admission_us] += took_ns > 0 ? (uint64_t)took_ns / 1000 : 0;
+    conn_count_handshake(conn, METER_ADMITTED, MUTUAL_OK);
 }
 
 /* What a reload brought while the handshake went on counts for it at once. False: the service is
@@ -339,14 +349,14 @@ static bool judge_leaving(struct conn *conn, struct side *side, struct mutual_er
     if (conn->leave_ns == 0) {
         conn->leave_ns = reactor_now_ns(conn->worker->reactor) + drain_ns;
     }
+    const struct world *world = conn->worker->current->world;
     const struct world_trust *trust =
-        facts->trust == NULL
-            ? NULL
-            : world_trust_find(conn->worker->current->world, facts->trust->config->name);
+        facts->trust == NULL ? NULL : world_trust_find(world, facts->trust->config->name);
+    rules.deny = world->deny;
     if (trust != NULL && conn->plain == NULL) {
         rules.trust = trust->trust;
         rules.trust_generation = trust->trust_generation;
-        rules.revocation_generation = trust->revocation_generation;
+        rules.revocation_generation = world_revocation_generation(world, trust);
         (void)mu_session_follow(side->session, &facts->rules, &rules);
     }
     return judge(conn, side, &rules, err);

@@ -156,9 +156,11 @@ static bool choose_name(struct world_tryout *tryout, struct mutual_context *cont
 static void add_context(const struct world_tryout *tryout, const char *version,
                         struct mutual_error *err)
 {
-    (void)mu_error_context(err, "self-test of the certificate in \"%s\" for \"%s\"%s%s",
+    const char *step = err->step != MUTUAL_STEP_NONE ? mutual_step_name(err->step) : NULL;
+    (void)mu_error_context(err, "self-test of the certificate in \"%s\" for \"%s\"%s%s%s%s",
                            chain_of(tryout)->config->chain, service_of(tryout)->name,
-                           version[0] != '\0' ? ", " : "", version);
+                           version[0] != '\0' ? ", " : "", version,
+                           step != NULL ? ", in step " : "", step != NULL ? step : "");
 }
 
 static void warn(struct world_tryout *tryout, const char *version, const struct mutual_error *why)
@@ -379,7 +381,8 @@ static void make_contexts(struct build *build, struct offline *offline)
         struct mutual_error err = {0};
         const struct world_service *service = &world->services[i];
         struct config_place place = {0};
-        if (lacks_host(offline, service) ||
+        bool plain = service->inbound != NULL && service->inbound->plain; /* no TLS is spoken */
+        if (plain || lacks_host(offline, service) ||
             world_context_new(world, i, &maker, &offline->contexts[i], &err) ||
             secret_is_out_of_reach(err.code)) {
             continue;
