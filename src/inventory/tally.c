@@ -24,7 +24,11 @@ const char inventory_tally_step[] =
     "CREATE INDEX certificate_begin ON certificate (not_before_s);"
     "CREATE INDEX certificate_issuer ON certificate (issuer_id, not_after_s, id);"
     "CREATE INDEX certificate_revoked_end ON certificate (not_after_s, id)"
-    " WHERE revoked_s IS NOT NULL";
+    " WHERE revoked_s IS NOT NULL;"
+    /* All that a revocation list says of them: no row need be looked for on the disk. */
+    "DROP INDEX certificate_revoked;"
+    "CREATE INDEX certificate_revoked ON certificate"
+    " (issuer_id, not_after_s, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL";
 
 static bool change(struct inventory *inventory, const char *sql, int64_t id,
                    struct mutual_error *err)

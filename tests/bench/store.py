@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What the inventory's questions cost while it grows, on SQLite and on PostgreSQL: runs bench_store on both
-and prints the two tables of docs/performance.md.
+and prints the two tables of docs/performance-store.md.
 
     tests/bench/store.py [ROWS]"""
 import json
