@@ -313,6 +313,10 @@ void mu_certs_auto(struct mu_certs *certs);
  * over, other blocks refused. `what` names the text. No certificate at all: PEM_MALFORMED. */
 bool mu_certs_from_pem(struct mu_slice text, const char *what, struct mu_certs *certs,
                        struct mutual_error *err);
+/* The certificates of a PKCS#7 SignedData that holds nothing else ("certs-only"), in DER: appended,
+ * MU_LIMIT_CHAIN_SENT at most. CMS_MALFORMED, CERT_MALFORMED, LIMIT. And one made of them. */
+bool mu_certs_from_pkcs7(struct mu_slice der, struct mu_certs *certs, struct mutual_error *err);
+void mu_certs_to_pkcs7(const struct mu_certs *certs, struct mu_buf *out);
 
 /* The issuer's key made the signature. Looks at nothing else: not names, time or key usage.
  * WEAK_SIGNATURE, WEAK_KEY (the issuer's), KEY_UNSUPPORTED, CERT_SIGNATURE. */

@@ -20,6 +20,7 @@ struct http_client {
     char host[256];
     char etag[MU_LIMIT_HTTP_VALIDATOR];
     char modified[MU_LIMIT_HTTP_VALIDATOR];
+    char authorization[1024];
     struct http_url url;
     enum stage stage;
     unsigned attempt;
@@ -72,6 +73,8 @@ void http_client_free(struct http_client *client)
     mu_buf_done(&client->out);
     mu_buf_done(&client->in);
     mutual_trust_unref(client->options.trust);
+    mutual_identity_unref(client->options.identity);
+    mu_wipe(client->authorization, sizeof client->authorization);
     mu_free(client);
 }
 
@@ -164,6 +167,8 @@ static bool make_context(struct http_client *client, struct mutual_error *err)
     static const char *const alpn[] = {"http/1.1", NULL};
     const struct mutual_context_options options = {
         .rules = &client->rules,
+        .identities = &client->options.identity,
+        .identity_count = client->options.identity != NULL ? 1 : 0,
         .alpn = alpn,
         .server_name = literal ? NULL : client->host,
     };
@@ -229,6 +234,7 @@ static bool put_request(struct http_client *client, struct mutual_error *err)
     put_optional(out, "Accept", client->options.accept);
     http_put_text(out, "Accept-Encoding", "identity");
     http_put_text(out, "Connection", "close");
+    put_optional(out, "Authorization", client->authorization);
     put_optional(out, "If-None-Match", client->etag);
     put_optional(out, "If-Modified-Since", client->modified);
     if (strcmp(client->options.method, "POST") == 0) {
@@ -559,6 +565,15 @@ static bool copy_options(struct http_client *client, const struct http_client_op
     client->options = *options;
     client->options.body = mu_slice_of(NULL, 0);
     client->options.trust = options->trust == NULL ? NULL : mutual_trust_ref(options->trust);
+    client->options.identity =
+        options->identity == NULL ? NULL : mutual_identity_ref(options->identity);
+    if (options->authorization != NULL) {
+        if (strlen(options->authorization) >= sizeof client->authorization) {
+            return mu_fail(err, MUTUAL_E_LIMIT, "an Authorization field is too long");
+        }
+        (void)snprintf(client->authorization, sizeof client->authorization, "%s",
+                       options->authorization);
+    }
     (void)snprintf(client->etag, sizeof client->etag, "%s",
                    options->etag == NULL ? "" : options->etag);
     (void)snprintf(client->modified, sizeof client->modified, "%s",

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mutual enroll --renew DIRECTORY: keeps certificates fresh, once or for ever.
+ */
+#include "cli/cli_internal.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "enroll/enroll.h"
+#include "probe/probe.h"
+
+struct enroll_options {
+    bool renew, daemon, force;
+    const char *url, *label, *trust, *run, *hup, *prove;
+};
+
+/* ---- whom to ask ------------------------------------------------------------------------------- */
+
+/* What a directory's authority is called: a file beside it, .NAME.authority, with "URL" or "URL
+ * LABEL" in its first line. */
+struct whom {
+    char url[1024], label[128];
+};
+
+static bool whom_path(const char *directory, char path[4200], struct mutual_error *err)
+{
+    size_t len = strlen(directory);
+    while (len > 1 && directory[len - 1] == '/') {
+        len--;
+    }
+    size_t name = len;
+    while (name > 0 && directory[name - 1] != '/') {
+        name--;
+    }
+    int n = snprintf(path, 4200, "%.*s.%.*s.authority", (int)name, directory, (int)(len - name),
+                     directory + name);
+    return (len > name && n < 4200) ||
+           mu_fail(err, MUTUAL_E_USAGE, "\"%s\" is no directory of certificates", directory);
+}
+
+static bool read_whom(const char *directory, struct whom *ret_whom, struct mutual_error *err)
+{
+    char path[4200];
+    MU_AUTO(buf) struct mu_buf text = {0};
+    struct mutual_error why = {0};
+    if (!whom_path(directory, path, err)) {
+        return false;
+    }
+    if (!mu_file_read(path, sizeof *ret_whom, &text, &why) ||
+        sscanf(mu_buf_str(&text), "%1023s %127[a-zA-Z0-9._-]", ret_whom->url, ret_whom->label) < 1) {
+        (void)mu_fail(err, MUTUAL_E_USAGE, "nobody says which authority renews \"%s\"", directory);
+        return mu_error_hint(err, "Give it once with --url; it is remembered in %.100s.", path);
+    }
+    return true;
+}
+
+static bool keep_whom(const char *directory, const struct enroll_options *given,
+                      struct mutual_error *err)
+{
+    char path[4200];
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, sizeof(struct whom));
+    (void)mu_buf_printf(&text, "%s %s\n", given->url, given->label == NULL ? "" : given->label);
+    return whom_path(directory, path, err) &&
+           (!text.failed || mu_fail(err, MUTUAL_E_LIMIT, "the URL is too long")) &&
+           mu_file_write(path, mu_buf_slice(&text), 0644, err);
+}
+
+/* ---- a real handshake -------------------------------------------------------------------------- */
+
+struct place {
+    char host[256];
+    uint16_t port;
+};
+
+static bool read_place(const char *text, struct place *ret_place, struct mutual_error *err)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t port = 0;
+    size_t len = colon == NULL ? 0 : (size_t)(colon - text);
+    bool v6 = len > 2 && text[0] == '[' && text[len - 1] == ']';
+    if (len == 0 || len >= sizeof ret_place->host || !mu_text_uint(colon + 1, 65535, &port) ||
+        port == 0) {
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is not HOST:PORT", text);
+    }
+    (void)snprintf(ret_place->host, sizeof ret_place->host, "%.*s", (int)(v6 ? len - 2 : len),
+                   v6 ? text + 1 : text);
+    ret_place->port = (uint16_t)port;
+    return true;
+}
+
+/* Connects as a client with the new certificate and listens whether it is taken. */
+static bool prove(void *owner, struct mutual_identity *fresh, struct mutual_trust *live,
+                  struct mutual_error *err)
+{
+    const struct place *place = owner;
+    MU_AUTO(probe) struct probe *probe = NULL;
+    const struct probe_options options = {.host = place->host,
+                                          .port = place->port,
+                                          .trust = live,
+                                          .identity = fresh,
+                                          .timeout_ns = 10 * MU_NS_PER_S,
+                                          .listen_ns = MU_NS_PER_S};
+    if (!probe_run(&options, &probe, err)) {
+        return false;
+    }
+    const struct mutual_story *story = probe_story(probe);
+    if (probe_accepted(probe)) {
+        return true;
+    }
+    if (story->error != NULL && story->error->code != MUTUAL_OK) {
+        *err = *story->error;
+    } else {
+        (void)mu_fail(err, MUTUAL_E_RENEWAL_UNFIT, "the new certificate was not taken");
+    }
+    return mu_error_context(err, "a handshake with %s:%u", place->host, place->port);
+}
+
+/* ---- once -------------------------------------------------------------------------------------- */
+
+static void tell(const struct cli *cli, const char *directory, const struct enroll_report *report)
+{
+    char next[MU_TIME_TEXT];
+    char until[MU_TIME_TEXT];
+    (void)mu_time_format(report->next_s, next);
+    (void)mu_time_format(report->until_s, until);
+    if (cli->json) {
+        struct mu_json json;
+        MU_AUTO(buf) struct mu_buf out;
+        struct mutual_error lost = {0};
+        mu_buf_init(&out, 16384);
+        mu_json_init(&json, &out);
+        mu_json_open(&json, NULL, '{');
+        mu_json_string(&json, "directory", directory);
+        mu_json_bool(&json, "renewed", report->outcome == ENROLL_RENEWED);
+        mu_json_string(&json, "not_after", until);
+        mu_json_string(&json, "next", next);
+        mu_json_close(&json, '}');
+        (void)mu_buf_byte(&out, '\n');
+        (void)cli_write(cli, &out, &lost);
+    } else if (report->outcome == ENROLL_RENEWED) {
+        cli_print(cli, "%s: renewed, ends %s, next renewal %s\n", directory, until, next);
+    } else {
+        cli_print(cli, "%s: not due, ends %s, next renewal %s\n", directory, until, next);
+    }
+    (void)fflush(cli->out);
+}
+
+static void tell_failed(const struct cli *cli, const char *directory,
+                        const struct enroll_report *report)
+{
+    char next[MU_TIME_TEXT];
+    char until[MU_TIME_TEXT];
+    if (report->until_s != 0) {
+        cli_say(cli, "%s: %s; the old certificate is in place and ends %s; next try %s\n", directory,
+                report->undone ? "the renewal was undone" : "not renewed",
+                mu_time_format(report->until_s, until), mu_time_format(report->next_s, next));
+    }
+}
+
+static bool renew_one(const struct cli *cli, const struct enroll_options *given,
+                      const char *directory, bool quiet_when_not_due, struct mutual_error *err)
+{
+    struct whom whom = {0};
+    struct place place;
+    struct enroll_report report;
+    if ((given->url == NULL && !read_whom(directory, &whom, err)) ||
+        (given->prove != NULL && !read_place(given->prove, &place, err))) {
+        return false;
+    }
+    const struct enroll_job job = {
+        .directory = directory,
+        .url = given->url != NULL ? given->url : whom.url,
+        .label = given->url != NULL ? given->label : whom.label,
+        .trust_file = given->trust,
+        .prove = given->prove != NULL ? prove : NULL,
+        .owner = &place,
+        .hook = {.command = given->run, .pid_file = given->hup},
+        .force = given->force,
+    };
+    bool ok = enroll_renew(&job, mu_clock_wall_s(), &report, err);
+    if (!ok) {
+        tell_failed(cli, directory, &report);
+    } else if (report.outcome == ENROLL_RENEWED || !quiet_when_not_due) {
+        tell(cli, directory, &report);
+    }
+    return ok && (given->url == NULL || report.outcome != ENROLL_RENEWED ||
+                  keep_whom(directory, given, err));
+}
+
+static int once(const struct cli *cli, const struct enroll_options *given)
+{
+    int status = CLI_YES;
+    for (size_t i = 0; i < cli->arg_count; i++) {
+        struct mutual_error err = {0};
+        if (!renew_one(cli, given, cli->args[i], false, &err)) {
+            status = cli_fail(cli, &err);
+        }
+    }
+    return status;
+}
+
+/* ---- for ever ---------------------------------------------------------------------------------- */
+
+/* The schedule decides whenever it is looked at; a look every minute sees clocks that were set and
+ * a machine that slept. SIGHUP looks at once. */
+static int for_ever(const struct cli *cli, const struct enroll_options *given)
+{
+    struct enroll_options each = *given;
+    const struct timespec minute = {.tv_sec = ENROLL_LOOK_S};
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    bool first = true;
+    for (;;) {
+        for (size_t i = 0; i < cli->arg_count; i++) {
+            struct mutual_error err = {0};
+            if (!renew_one(cli, &each, cli->args[i], !first, &err)) {
+                (void)cli_fail(cli, &err);
+            }
+        }
+        first = false;
+        each.force = false;
+        int signo = sigtimedwait(&signals, NULL, &minute);
+        if (signo == SIGTERM || signo == SIGINT) {
+            return CLI_YES;
+        }
+    }
+}
+
+static int run_enroll(struct cli *cli, const void *options)
+{
+    const struct enroll_options *given = options;
+    struct mutual_error err = {0};
+    if (!given->renew) {
+        (void)mu_fail(&err, MUTUAL_E_USAGE, "enroll needs --renew");
+        return cli_fail(cli, &err);
+    }
+    return given->daemon ? for_ever(cli, given) : once(cli, given);
+}
+
+#define O(field_) offsetof(struct enroll_options, field_)
+static const struct cli_option enroll_table[] = {
+    {.name = "renew",
+     .kind = CLI_FLAG,
+     .offset = O(renew),
+     .help = "renew the certificates of these directories when it is time"},
+    {.name = "url",
+     .kind = CLI_TEXT,
+     .offset = O(url),
+     .value = "URL",
+     .help = "the authority, https://HOST:PORT; else the one that renewed it last"},
+    {.name = "label",
+     .kind = CLI_TEXT,
+     .offset = O(label),
+     .value = "NAME",
+     .help = "which of the authority's issuers or profiles (RFC 7030 section 3.2.2)"},
+    {.name = "trust",
+     .kind = CLI_PATH,
+     .offset = O(trust),
+     .value = "FILE",
+     .help = "what peers and the authority are believed by; else the directory's ca.crt"},
+    {.name = "prove",
+     .kind = CLI_TEXT,
+     .offset = O(prove),
+     .value = "HOST:PORT",
+     .help = "a server that must take the new certificate before it is put in place"},
+    {.name = "run",
+     .kind = CLI_TEXT,
+     .offset = O(run),
+     .value = "COMMAND",
+     .help = "run this afterwards, without a shell; if it fails, the old files come back"},
+    {.name = "hup",
+     .kind = CLI_PATH,
+     .offset = O(hup),
+     .value = "PIDFILE",
+     .help = "send SIGHUP to this process afterwards"},
+    {.name = "force", .kind = CLI_FLAG, .offset = O(force), .help = "renew now, due or not"},
+    {.name = "daemon",
+     .kind = CLI_FLAG,
+     .offset = O(daemon),
+     .help = "stay, and look every minute; SIGHUP looks at once"},
+    {.name = NULL},
+};
+#undef O
+
+const struct cli_verb cli_verb_enroll = {
+    .name = "enroll",
+    .group = CLI_GROUP_CERT,
+    .arguments = "DIRECTORY...",
+    .help = "keep certificates fresh: renew them by EST when it is time",
+    .details = "A directory holds tls.crt, tls.key and ca.crt, and is exchanged as a whole.\n"
+               "Renewed is shortly before two thirds of the life, at a moment that the\n"
+               "certificate's own fingerprint spreads over a twelfth of it; after a failure\n"
+               "again, sooner the nearer the end is.\n"
+               "A new certificate must have the same names, and goes through handshakes in\n"
+               "memory with whoever believes what is believed today, before it takes the old\n"
+               "one's place. Exit status: 0 renewed or not due, else what went wrong.",
+    .options = enroll_table,
+    .options_size = sizeof(struct enroll_options),
+    .min_args = 1,
+    .max_args = UINT_MAX,
+    .run = run_enroll,
+};
