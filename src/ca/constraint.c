@@ -91,6 +91,24 @@ static bool any_within(const struct mu_subtree *trees, size_t count, const struc
     return found;
 }
 
+/* A wildcard reaches every name one label below; an excluded one there excludes it. */
+static bool wildcard_excluded(const struct mu_cert_facts *facts, const struct mutual_name *name)
+{
+    if (name->type != MUTUAL_NAME_DNS || !mu_text_starts(name->text, "*.")) {
+        return false;
+    }
+    const struct mu_slice parent = mu_slice_of(name->text + 2, name->len - 2);
+    for (size_t i = 0; i < facts->excluded_count; i++) {
+        const struct mu_gname *base = &facts->excluded[i].base;
+        bool dot = base->bytes.len > 0 && base->bytes.data[0] == '.';
+        if (base->type == MU_GNAME_DNS && host_within(parent, (const char *)base->bytes.data + dot,
+                                                      base->bytes.len - dot, true)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void list_permitted(const struct mu_cert_facts *facts, enum mu_gname_type type,
                            struct mu_buf *out)
 {
@@ -111,7 +129,8 @@ bool ca_constraint_check(const struct mu_cert *issuer, const struct mutual_name 
         return true;
     }
     bool mentioned = false;
-    bool excluded = any_within(facts->excluded, facts->excluded_count, name, &mentioned);
+    bool excluded = any_within(facts->excluded, facts->excluded_count, name, &mentioned) ||
+                    wildcard_excluded(facts, name);
     bool some_permitted = false;
     bool permitted = any_within(facts->permitted, facts->permitted_count, name, &some_permitted);
     if (!excluded && (permitted || (mentioned && !some_permitted))) {
@@ -124,4 +143,10 @@ bool ca_constraint_check(const struct mu_cert *issuer, const struct mutual_name 
                    facts->display, mutual_name_type_word(name->type), name->text) ||
            (list.len == 0 ? mu_error_hint(err, "It may certify no names of this type.")
                           : mu_error_hint(err, "It may certify under: %.140s.", mu_buf_str(&list)));
+}
+
+bool ca_name_permitted(const struct ca *ca, const struct mutual_name *name,
+                       struct mutual_error *err)
+{
+    return ca_constraint_check(ca->issuer, name, err);
 }

@@ -4,6 +4,7 @@
  */
 #include "cli/cli_internal.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,40 +21,44 @@ struct enroll_options {
 
 /* ---- whom to ask ------------------------------------------------------------------------------- */
 
-/* What a directory's authority is called: a file beside it, .NAME.authority, with "URL" or "URL
- * LABEL" in its first line. */
+/* What enroll.json in the directory says. */
 struct whom {
     char url[1024], label[128];
 };
 
-static bool whom_path(const char *directory, char path[4200], struct mutual_error *err)
+static char *settings_path(const char *directory)
 {
-    size_t len = strlen(directory);
-    while (len > 1 && directory[len - 1] == '/') {
-        len--;
-    }
-    size_t name = len;
-    while (name > 0 && directory[name - 1] != '/') {
-        name--;
-    }
-    int n = snprintf(path, 4200, "%.*s.%.*s.authority", (int)name, directory, (int)(len - name),
-                     directory + name);
-    return (len > name && n < 4200) ||
-           mu_fail(err, MUTUAL_E_USAGE, "\"%s\" is no directory of certificates", directory);
+    MU_AUTO(buf) struct mu_buf path;
+    mu_buf_init(&path, 8192);
+    return mu_buf_printf(&path, "%s/%s", directory, ENROLL_SETTINGS) ? mu_strdup(mu_buf_str(&path))
+                                                                     : NULL;
+}
+
+static bool copy(const json_t *settings, const char *key, char *text, size_t size)
+{
+    const char *value = json_string_value(json_object_get(settings, key));
+    (void)snprintf(text, size, "%s", value == NULL ? "" : value);
+    return value == NULL || strlen(value) < size;
 }
 
 static bool read_whom(const char *directory, struct whom *ret_whom, struct mutual_error *err)
 {
-    char path[4200];
     MU_AUTO(buf) struct mu_buf text = {0};
+    MU_AUTO(free) char *path = settings_path(directory);
     struct mutual_error why = {0};
-    if (!whom_path(directory, path, err)) {
-        return false;
+    if (path == NULL) {
+        return mu_fail_memory(err);
     }
-    if (!mu_file_read(path, sizeof *ret_whom, &text, &why) ||
-        sscanf(mu_buf_str(&text), "%1023s %127[a-zA-Z0-9._-]", ret_whom->url, ret_whom->label) < 1) {
+    bool there = mu_file_read(path, ENROLL_SETTINGS_MAX, &text, &why);
+    json_t *settings = there ? json_loads(mu_buf_str(&text), JSON_REJECT_DUPLICATES, NULL) : NULL;
+    bool good = json_is_object(settings) &&
+                copy(settings, "url", ret_whom->url, sizeof ret_whom->url) &&
+                copy(settings, "label", ret_whom->label, sizeof ret_whom->label) &&
+                ret_whom->url[0] != '\0';
+    json_decref(settings);
+    if (!good) {
         (void)mu_fail(err, MUTUAL_E_USAGE, "nobody says which authority renews \"%s\"", directory);
-        return mu_error_hint(err, "Give it once with --url; it is remembered in %.100s.", path);
+        return mu_error_hint(err, "Give it once with --url; %s will remember it.", ENROLL_SETTINGS);
     }
     return true;
 }
@@ -61,13 +66,20 @@ static bool read_whom(const char *directory, struct whom *ret_whom, struct mutua
 static bool keep_whom(const char *directory, const struct enroll_options *given,
                       struct mutual_error *err)
 {
-    char path[4200];
+    struct mu_json json;
     MU_AUTO(buf) struct mu_buf text;
-    mu_buf_init(&text, sizeof(struct whom));
-    (void)mu_buf_printf(&text, "%s %s\n", given->url, given->label == NULL ? "" : given->label);
-    return whom_path(directory, path, err) &&
-           (!text.failed || mu_fail(err, MUTUAL_E_LIMIT, "the URL is too long")) &&
-           mu_file_write(path, mu_buf_slice(&text), 0644, err);
+    MU_AUTO(free) char *path = settings_path(directory);
+    mu_buf_init(&text, ENROLL_SETTINGS_MAX);
+    mu_json_init(&json, &text);
+    mu_json_open(&json, NULL, '{');
+    mu_json_string(&json, "url", given->url);
+    mu_json_string(&json, "label", given->label);
+    mu_json_close(&json, '}');
+    (void)mu_buf_byte(&text, '\n');
+    if (path == NULL || text.failed) {
+        return mu_fail_memory(err);
+    }
+    return mu_file_write(path, mu_buf_slice(&text), 0644, err);
 }
 
 /* ---- a real handshake -------------------------------------------------------------------------- */

@@ -64,6 +64,10 @@ bool enroll_triple_load(const char *directory, struct enroll_triple *ret_triple,
                         struct mutual_error *err) MUTUAL_MUST_CHECK;
 struct enroll_life enroll_triple_life(const struct enroll_triple *triple);
 
+/* Beside the three: where they are renewed, {"url": ..., "label": ...}. Carried along. */
+#define ENROLL_SETTINGS     "enroll.json"
+#define ENROLL_SETTINGS_MAX 4096u
+
 /* A directory that is exchanged for another: what a reader finds by its name is whole before,
  * after and meanwhile, and belongs together when it is read from one open directory. */
 struct enroll_swap {

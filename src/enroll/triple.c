@@ -157,6 +157,24 @@ static bool write_one(const struct enroll_swap *swap, const struct enroll_triple
     return ok;
 }
 
+/* Where to renew stays with what is renewed. */
+static bool carry_along(const struct enroll_swap *swap, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf text = {0};
+    MU_AUTO(free) char *old = join(swap->path, ENROLL_SETTINGS);
+    MU_AUTO(free) char *fresh = join(swap->aside, ENROLL_SETTINGS);
+    struct mutual_error why = {0};
+    if (old == NULL || fresh == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (!mu_file_read(old, ENROLL_SETTINGS_MAX, &text, &why)) {
+        *err = why.code == MUTUAL_E_FILE_MISSING ? *err : why;
+        return why.code == MUTUAL_E_FILE_MISSING;
+    }
+    return mu_file_write(fresh, mu_buf_slice(&text), 0644, err) &&
+           take_after(old, fresh, 0755, err);
+}
+
 bool enroll_swap_prepare(struct enroll_swap *swap, const char *directory,
                          const struct enroll_triple *triple, struct mutual_error *err)
 {
@@ -170,7 +188,7 @@ bool enroll_swap_prepare(struct enroll_swap *swap, const char *directory,
     for (int i = 0; i < FILES && ok; i++) {
         ok = write_one(swap, triple, i, err);
     }
-    ok = ok && take_after(swap->path, swap->aside, 07777, err);
+    ok = ok && carry_along(swap, err) && take_after(swap->path, swap->aside, 07777, err);
     if (!ok) {
         enroll_swap_done(swap);
     }

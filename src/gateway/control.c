@@ -288,6 +288,12 @@ static void one_less(struct control *control, bool *from)
     }
 }
 
+/* Those that are asked. */
+static bool is_asked(const struct supervised *process)
+{
+    return process->role->party == IPC_KEYS || process->role->party == IPC_WORKER;
+}
+
 static bool *missing_of(struct control *control, const struct supervised *process)
 {
     return process->role->party == IPC_KEYS ? &control->round.from_keys
@@ -298,6 +304,10 @@ bool control_status(struct control *control, const struct supervised *process,
                     const struct ipc_message *message, struct mutual_error *err)
 {
     struct figures *figures = control->parent->figures;
+    if (!is_asked(process)) {
+        return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "nobody asked %s for figures",
+                       process->role->name);
+    }
     struct ipc_reader reader = ipc_reader_of(message->payload);
     uint32_t number = ipc_get_u32(&reader);
     bool last = ipc_get_u8(&reader) == 1;
@@ -312,6 +322,9 @@ bool control_status(struct control *control, const struct supervised *process,
 
 void control_process_gone(struct control *control, const struct supervised *process)
 {
+    if (!is_asked(process)) {
+        return;
+    }
     if (process->role->party == IPC_KEYS) {
         figures_keys_gone(control->parent->figures);
     } else {

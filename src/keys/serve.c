@@ -210,7 +210,7 @@ static enum keys_status judge_and_sign(struct peer *peer, const struct keys_requ
     int64_t began_ns = mu_clock_mono_ns();
     if (!keys_sign(held, &request->scheme, request->tbs, signature, &err)) {
         process_log(peer->server->child, err.reason);
-        return KEYS_UNAVAILABLE;
+        return KEYS_UNABLE;
     }
     unsigned bit = (unsigned)__builtin_ctz((unsigned)purpose);
     figures->made[bit]++;
