@@ -155,8 +155,10 @@ static void look_at_parent(struct look *look)
         const struct source *source = fetching_get(parent->fetching, i);
         if (source->failures >= FETCH_FAILURES) {
             find(look, HEALTH_WARN, "fetch",
-                 "\"%.200s\" of trust block \"%s\" could not be fetched %u times in a row: %s",
-                 source->url, source->trust, source->failures, source->why.reason);
+                 "\"%.200s\" for %s \"%.100s\" could not be fetched %u times in a row: %s",
+                 source->url,
+                 source->kind == SOURCE_STAPLE ? "the staple of certificate" : "trust block",
+                 source->owner, source->failures, source->why.reason);
         }
     }
 }

@@ -299,6 +299,11 @@ static void put_lists(struct exposition *expo, const struct world *world)
     }
 }
 
+static const char *kind_of(const struct source *source)
+{
+    return source->kind == SOURCE_STAPLE ? "staple" : "crl";
+}
+
 static void put_fetched(struct exposition *expo, const struct fetching *fetching)
 {
     expo_family(expo, "mutual_fetches", EXPO_COUNTER, NULL,
@@ -315,7 +320,7 @@ static void put_fetched(struct exposition *expo, const struct fetching *fetching
                     {"failed", source->count_failed}};
         for (size_t j = 0; j < MU_COUNT(rows); j++) {
             expo_put(expo,
-                     EXPO_LABELS({"trust", source->trust}, {"source", number},
+                     EXPO_LABELS({"kind", kind_of(source)}, {"source", number},
                                  {"result", rows[j].result}),
                      rows[j].count);
         }
@@ -326,7 +331,7 @@ static void put_fetched(struct exposition *expo, const struct fetching *fetching
         const struct source *source = fetching_get(fetching, i);
         char number[24];
         (void)snprintf(number, sizeof number, "%zu", i);
-        expo_put_signed(expo, EXPO_LABELS({"trust", source->trust}, {"source", number}),
+        expo_put_signed(expo, EXPO_LABELS({"kind", kind_of(source)}, {"source", number}),
                         source->good_s);
     }
 }
