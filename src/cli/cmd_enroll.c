@@ -19,7 +19,8 @@ struct enroll_options {
     const char *url, *label, *trust, *run, *hup, *prove;
 };
 
-/* ---- whom to ask ------------------------------------------------------------------------------- */
+/* ---- whom to ask -------------------------------------------------------------------------------
+ */
 
 /* What enroll.json in the directory says. */
 struct whom {
@@ -82,7 +83,8 @@ static bool keep_whom(const char *directory, const struct enroll_options *given,
     return mu_file_write(path, mu_buf_slice(&text), 0644, err);
 }
 
-/* ---- a real handshake -------------------------------------------------------------------------- */
+/* ---- a real handshake --------------------------------------------------------------------------
+ */
 
 struct place {
     char host[256];
@@ -132,7 +134,8 @@ static bool prove(void *owner, struct mutual_identity *fresh, struct mutual_trus
     return mu_error_context(err, "a handshake with %s:%u", place->host, place->port);
 }
 
-/* ---- once -------------------------------------------------------------------------------------- */
+/* ---- once --------------------------------------------------------------------------------------
+ */
 
 static void tell(const struct cli *cli, const char *directory, const struct enroll_report *report)
 {
@@ -168,8 +171,8 @@ static void tell_failed(const struct cli *cli, const char *directory,
     char next[MU_TIME_TEXT];
     char until[MU_TIME_TEXT];
     if (report->until_s != 0) {
-        cli_say(cli, "%s: %s; the old certificate is in place and ends %s; next try %s\n", directory,
-                report->undone ? "the renewal was undone" : "not renewed",
+        cli_say(cli, "%s: %s; the old certificate is in place and ends %s; next try %s\n",
+                directory, report->undone ? "the renewal was undone" : "not renewed",
                 mu_time_format(report->until_s, until), mu_time_format(report->next_s, next));
     }
 }
@@ -194,14 +197,16 @@ static bool renew_one(const struct cli *cli, const struct enroll_options *given,
         .hook = {.command = given->run, .pid_file = given->hup},
         .force = given->force,
     };
-    bool ok = enroll_renew(&job, mu_clock_wall_s(), &report, err);
-    if (!ok) {
+    if (!enroll_renew(&job, mu_clock_wall_s(), &report, err)) {
         tell_failed(cli, directory, &report);
-    } else if (report.outcome == ENROLL_RENEWED || !quiet_when_not_due) {
+        return false;
+    }
+    bool renewed = report.outcome == ENROLL_RENEWED;
+    bool kept = given->url == NULL || keep_whom(directory, given, err);
+    if (renewed || !quiet_when_not_due) {
         tell(cli, directory, &report);
     }
-    return ok && (given->url == NULL || report.outcome != ENROLL_RENEWED ||
-                  keep_whom(directory, given, err));
+    return kept;
 }
 
 static int once(const struct cli *cli, const struct enroll_options *given)
@@ -216,7 +221,8 @@ static int once(const struct cli *cli, const struct enroll_options *given)
     return status;
 }
 
-/* ---- for ever ---------------------------------------------------------------------------------- */
+/* ---- for ever ----------------------------------------------------------------------------------
+ */
 
 /* The schedule decides whenever it is looked at; a look every minute sees clocks that were set and
  * a machine that slept. SIGHUP looks at once. */

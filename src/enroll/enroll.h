@@ -31,17 +31,17 @@ struct enroll_tries {
     int64_t told_s;    /* the authority said: not before then; 0: it did not */
 };
 /* When the first try is: spread over the twelfth of the life that ends a 24th before two thirds of
- * it. So whoever comes just when the authority goes away for a third of a life has a 24th of it left
- * when it is back. */
+ * it. So whoever comes just when the authority goes away for a third of a life has a 24th of it
+ * left when it is back. */
 int64_t enroll_first_s(const struct enroll_life *life);
 /* When the next try is. After a failure: at first after a 1440th of the life (15 minutes at the
  * most), doubled each time up to a fifth of what is left, so that tries become more frequent near
- * the end; give or take a quarter. Retry-After is honoured, spread, but never beyond half of what is
- * left. After the end: every 24th of the life, an hour at the most. */
+ * the end; give or take a quarter. Retry-After is honoured, spread, but never beyond half of what
+ * is left. After the end: every 24th of the life, an hour at the most. */
 int64_t enroll_next_s(const struct enroll_life *life, const struct enroll_tries *tries);
 /* How long to wait at now_s before looking again; 0: it is time. Never longer than ENROLL_LOOK_S:
- * clocks are set and machines sleep. After a clock was set back behind a failure it is time at once:
- * that costs one try, and waiting for the old time could cost the certificate. */
+ * clocks are set and machines sleep. After a clock was set back behind a failure it is time at
+ * once: that costs one try, and waiting for the old time could cost the certificate. */
 #define ENROLL_LOOK_S 60
 int64_t enroll_wait_s(const struct enroll_life *life, const struct enroll_tries *tries,
                       int64_t now_s);
@@ -92,7 +92,8 @@ void enroll_swap_recover(const char *directory);
 
 /* Is the new one as good as the old one? The same names or more, a later end, its own key, purposes
  * that the old one has, and a handshake in memory in each role that it is for, with a peer who
- * believes what `live` believes. RENEWAL_UNFIT says what is missing; a handshake's own error else. */
+ * believes what `live` believes. RENEWAL_UNFIT says what is missing; a handshake's own error else.
+ */
 bool enroll_prove(const struct enroll_triple *old, const struct enroll_triple *fresh,
                   const struct mutual_trust *live, int64_t now_s,
                   struct mutual_error *err) MUTUAL_MUST_CHECK;
@@ -102,23 +103,23 @@ bool enroll_prove(const struct enroll_triple *old, const struct enroll_triple *f
 
 /* One request of EST (RFC 7030, RFC 8951) that carries a CSR. */
 struct enroll_question {
-    const char *url;       /* "https://ca.example.org:8443": what stands before /.well-known */
-    const char *label;     /* RFC 7030 section 3.2.2; NULL: none */
-    const char *operation; /* "simpleenroll", "simplereenroll" */
-    struct mutual_trust *trust;       /* whom the server has to prove to be known by */
+    const char *url;            /* "https://ca.example.org:8443": what stands before /.well-known */
+    const char *label;          /* RFC 7030 section 3.2.2; NULL: none */
+    const char *operation;      /* "simpleenroll", "simplereenroll" */
+    struct mutual_trust *trust; /* whom the server has to prove to be known by */
     struct mutual_identity *identity; /* what we prove ourselves by, or NULL */
     const char *authorization;        /* the field's value ("Basic ..."), or NULL */
     struct mu_slice csr;              /* DER */
     int64_t timeout_ns;               /* for each wait; 0: 20 s */
 };
 struct enroll_answer {
-    unsigned status;         /* 0: there was none */
-    int64_t retry_after_s;   /* in so many seconds; 0: it does not say */
-    struct mu_certs certs;   /* with 200: the new certificate and what else came */
+    unsigned status;       /* 0: there was none */
+    int64_t retry_after_s; /* in so many seconds; 0: it does not say */
+    struct mu_certs certs; /* with 200: the new certificate and what else came */
 };
 void enroll_answer_done(struct enroll_answer *answer);
-/* Waits for the answer. False: `ret_answer` still says what the server said. ENROLL_PENDING for 202,
- * HTTP_STATUS for other refusals, CMS_MALFORMED; what http_client says. */
+/* Waits for the answer. False: `ret_answer` still says what the server said. ENROLL_PENDING for
+ * 202, HTTP_STATUS for other refusals, CMS_MALFORMED; what http_client says. */
 bool enroll_ask(const struct enroll_question *question, struct enroll_answer *ret_answer,
                 struct mutual_error *err) MUTUAL_MUST_CHECK;
 
@@ -134,7 +135,8 @@ struct enroll_job {
     const char *directory; /* of the triple */
     const char *url, *label;
     const char *trust_file; /* what peers believe today; NULL: ca.crt of the triple in place */
-    /* A real handshake with somebody before the exchange, as the caller can make one. NULL: none. */
+    /* A real handshake with somebody before the exchange, as the caller can make one. NULL: none.
+     */
     bool (*prove)(void *owner, struct mutual_identity *fresh, struct mutual_trust *live,
                   struct mutual_error *err);
     void *owner;

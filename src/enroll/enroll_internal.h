@@ -7,6 +7,9 @@
 
 #include "enroll/enroll.h"
 
+/* triple.c: the path without links; NULL: there is none, errno says why, or no memory. */
+char *enroll_real_path(const char *path);
+
 /* hook.c: runs what is to be run after a renewal; HOOK_FAILED. `directory` goes into its
  * environment as MUTUAL_DIRECTORY, `what` ("renewed", "undone") as MUTUAL_RENEWAL. */
 bool enroll_hook_run(const struct enroll_hook *hook, const char *directory, const char *what,

@@ -29,7 +29,8 @@ void enroll_answer_done(struct enroll_answer *answer)
     *answer = (struct enroll_answer){0};
 }
 
-/* ---- connecting -------------------------------------------------------------------------------- */
+/* ---- connecting --------------------------------------------------------------------------------
+ */
 
 static int begin_connect(const struct addrinfo *to, struct mutual_error *err)
 {
@@ -70,7 +71,8 @@ static void on_want(void *owner, struct http_client *client, uint16_t port, unsi
     http_client_give(client, fd, &why);
 }
 
-/* ---- the answer -------------------------------------------------------------------------------- */
+/* ---- the answer --------------------------------------------------------------------------------
+ */
 
 static bool on_piece(void *owner, struct mu_slice bytes, struct mutual_error *err)
 {
@@ -132,7 +134,8 @@ static bool read_certs(struct asking *asking, struct mutual_error *err)
            mu_certs_from_pkcs7(mu_buf_slice(&der), &asking->answer->certs, err);
 }
 
-/* ---- the question ------------------------------------------------------------------------------ */
+/* ---- the question ------------------------------------------------------------------------------
+ */
 
 static bool put_url(const struct enroll_question *question, struct mu_buf *url,
                     struct mutual_error *err)

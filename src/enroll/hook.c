@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is run after a renewal. There is no shell: a program by its absolute path and words, split at
- * blanks and nowhere else; nothing in them is expanded, and its environment is made here.
+ * What is run after a renewal. There is no shell: a program by its absolute path and words, split
+ * at blanks and nowhere else; nothing in them is expanded, and its environment is made here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,9 +60,9 @@ static bool await(pid_t pid, const char *program, struct mutual_error *err)
         return mu_fail(err, MUTUAL_E_HOOK_FAILED, "\"%s\" was ended by signal %d", program,
                        WTERMSIG(status));
     }
-    return WEXITSTATUS(status) == 0 || mu_fail(err, MUTUAL_E_HOOK_FAILED,
-                                               "\"%s\" ended with status %d", program,
-                                               WEXITSTATUS(status));
+    return WEXITSTATUS(status) == 0 ||
+           mu_fail(err, MUTUAL_E_HOOK_FAILED, "\"%s\" ended with status %d", program,
+                   WEXITSTATUS(status));
 }
 
 static bool run(const char *command, const char *directory, const char *what,
@@ -116,9 +116,9 @@ static bool hang_up(const char *pid_file, struct mutual_error *err)
     if (fd != -1) {
         (void)close(fd);
     }
-    return sent || mu_fail_errno(err, MUTUAL_E_HOOK_FAILED, sys,
-                                 "could not signal process %llu of \"%s\"",
-                                 (unsigned long long)pid, pid_file);
+    return sent ||
+           mu_fail_errno(err, MUTUAL_E_HOOK_FAILED, sys, "could not signal process %llu of \"%s\"",
+                         (unsigned long long)pid, pid_file);
 }
 
 bool enroll_hook_run(const struct enroll_hook *hook, const char *directory, const char *what,

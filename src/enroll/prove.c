@@ -18,7 +18,8 @@ enum { WIRE_BYTES = 65536, ROUNDS_MAX = 64, PEER_LIFE_S = 600, CLOCK_SKEW_S = 30
 
 #define PEER_NAME "peer.invalid"
 
-/* ---- facts ------------------------------------------------------------------------------------- */
+/* ---- facts -------------------------------------------------------------------------------------
+ */
 
 static bool has_name(const struct mu_cert_facts *cert, const struct mu_gname *name)
 {
@@ -62,7 +63,8 @@ static bool compare(const struct mu_cert_facts *old, const struct mu_cert_facts 
     return true;
 }
 
-/* ---- a peer for the moment --------------------------------------------------------------------- */
+/* ---- a peer for the moment ---------------------------------------------------------------------
+ */
 
 struct peer {
     struct mutual_identity *identity;
@@ -125,7 +127,8 @@ static bool make_peer(int64_t now_s, struct peer *peer, struct mutual_error *err
            mutual_trust_freeze(peer->trust, err) && mutual_policy_freeze(peer->policy, err);
 }
 
-/* ---- handshakes -------------------------------------------------------------------------------- */
+/* ---- handshakes --------------------------------------------------------------------------------
+ */
 
 struct end {
     struct mutual_rules rules;

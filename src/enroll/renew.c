@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One renewal from beginning to end. Until the exchange nothing that anybody reads is touched; after
- * it the old files are kept until what is to be run has succeeded.
+ * One renewal from beginning to end. Until the exchange nothing that anybody reads is touched;
+ * after it the old files are kept until what is to be run has succeeded.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 
 enum { STATE_MAX = 1024, AHEAD_S = 30 };
 
-/* ---- what became of tries ---------------------------------------------------------------------- */
+/* ---- what became of tries ----------------------------------------------------------------------
+ */
 
 struct enroll_tries enroll_tries_load(const char *path, const struct enroll_life *life)
 {
@@ -46,18 +47,18 @@ bool enroll_tries_save(const char *path, const struct enroll_life *life,
     mu_hex(&text, mu_slice_of(life->salt, sizeof life->salt));
     (void)mu_buf_printf(&text, "\nfailures %u\ntried %lld\nnot-before %lld\n", tries->failures,
                         (long long)tries->tried_s, (long long)tries->told_s);
-    return text.failed ? mu_fail_memory(err)
-                       : mu_file_write(path, mu_buf_slice(&text), 0600, err);
+    return text.failed ? mu_fail_memory(err) : mu_file_write(path, mu_buf_slice(&text), 0600, err);
 }
 
-/* ---- one renewal ------------------------------------------------------------------------------- */
+/* ---- one renewal -------------------------------------------------------------------------------
+ */
 
 struct renewal {
     const struct enroll_job *job;
     int64_t now_s;
-    char *path;       /* the directory, links resolved         */
+    char *path;  /* the directory, links resolved         */
     char *state; /* the file of tries                     */
-    int lock;         /* nobody else renews this one meanwhile */
+    int lock;    /* nobody else renews this one meanwhile */
     struct enroll_triple old, fresh;
     struct mutual_trust *live; /* what peers believe today */
     struct mutual_identity *identity;
@@ -76,7 +77,7 @@ static void renewal_done(struct renewal *renewal)
         (void)close(renewal->lock);
     }
     mu_free(renewal->state);
-    free(renewal->path);
+    mu_free(renewal->path);
 }
 
 /* A file beside the directory: .NAME.WHAT */
@@ -125,7 +126,7 @@ static bool load_live(struct renewal *renewal, struct mutual_error *err)
 
 static bool open_renewal(struct renewal *renewal, struct mutual_error *err)
 {
-    renewal->path = realpath(renewal->job->directory, NULL);
+    renewal->path = enroll_real_path(renewal->job->directory);
     if (renewal->path == NULL || strcmp(renewal->path, "/") == 0) {
         return mu_fail_errno(err, MUTUAL_E_FILE_MISSING, renewal->path == NULL ? errno : 0,
                              "could not find directory \"%s\"", renewal->job->directory);

@@ -66,8 +66,8 @@ int64_t enroll_next_s(const struct enroll_life *life, const struct enroll_tries 
     if (tries->told_s <= tries->tried_s) {
         return own_s;
     }
-    int64_t told_s = tries->told_s + spread(life, tries->failures + 1000,
-                                            (tries->told_s - tries->tried_s) / 2 + 1);
+    int64_t told_s = tries->told_s +
+                     spread(life, tries->failures + 1000, (tries->told_s - tries->tried_s) / 2 + 1);
     int64_t left_s = life->from_s + length_of(life) - tries->tried_s;
     int64_t latest_s = tries->tried_s + most(left_s / 2, LATE_MAX_S / 2);
     return least(most(own_s, told_s), most(own_s, latest_s));

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ struct enroll_life enroll_triple_life(const struct enroll_triple *triple)
     return life;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 static bool check_private(int fd, const char *name, struct mutual_error *err)
 {
@@ -105,7 +107,8 @@ bool enroll_triple_load(const char *directory, struct enroll_triple *ret_triple,
     return true;
 }
 
-/* ---- writing aside ----------------------------------------------------------------------------- */
+/* ---- writing aside -----------------------------------------------------------------------------
+ */
 
 static char *join(const char *directory, const char *name)
 {
@@ -148,8 +151,8 @@ static bool write_one(const struct enroll_swap *swap, const struct enroll_triple
     struct mu_buf text = {0};
     MU_AUTO(free) char *old = join(swap->path, files[which]);
     MU_AUTO(free) char *fresh = join(swap->aside, files[which]);
-    bool ok = old != NULL && fresh != NULL ? put_text(triple, which, &text, err)
-                                           : mu_fail_memory(err);
+    bool ok =
+        old != NULL && fresh != NULL ? put_text(triple, which, &text, err) : mu_fail_memory(err);
     ok = ok && mu_file_write(fresh, mu_buf_slice(&text), which == KEY ? 0600 : 0644, err) &&
          take_after(old, fresh, which == KEY ? 0700 : 0755, err);
     mu_wipe(text.data, text.len);
@@ -175,10 +178,16 @@ static bool carry_along(const struct enroll_swap *swap, struct mutual_error *err
            take_after(old, fresh, 0755, err);
 }
 
+char *enroll_real_path(const char *path)
+{
+    char real[PATH_MAX];
+    return realpath(path, real) == NULL ? NULL : mu_strdup(real);
+}
+
 bool enroll_swap_prepare(struct enroll_swap *swap, const char *directory,
                          const struct enroll_triple *triple, struct mutual_error *err)
 {
-    *swap = (struct enroll_swap){.path = realpath(directory, NULL)};
+    *swap = (struct enroll_swap){.path = enroll_real_path(directory)};
     if (swap->path == NULL) {
         return mu_fail_errno(err, MUTUAL_E_FILE_MISSING, errno, "could not find directory \"%s\"",
                              directory);
@@ -195,7 +204,8 @@ bool enroll_swap_prepare(struct enroll_swap *swap, const char *directory,
     return ok;
 }
 
-/* ---- exchanging -------------------------------------------------------------------------------- */
+/* ---- exchanging --------------------------------------------------------------------------------
+ */
 
 bool enroll_swap_do(struct enroll_swap *swap, struct mutual_error *err)
 {
@@ -217,7 +227,7 @@ void enroll_swap_done(struct enroll_swap *swap)
         ca_remove_aside(swap->aside);
     }
     mu_free(swap->aside);
-    free(swap->path);
+    mu_free(swap->path);
     *swap = (struct enroll_swap){0};
 }
 
@@ -232,17 +242,16 @@ static bool is_aside(const char *name, const char *of)
 
 void enroll_swap_recover(const char *directory)
 {
-    char *path = realpath(directory, NULL);
+    MU_AUTO(free) char *path = enroll_real_path(directory);
     char *slash = path == NULL ? NULL : strrchr(path, '/');
     if (slash == NULL || slash == path) {
-        free(path);
         return;
     }
     *slash = '\0';
     DIR *parent = opendir(path);
     for (struct dirent *entry; parent != NULL && (entry = readdir(parent)) != NULL;) {
-        MU_AUTO(free) char *aside = is_aside(entry->d_name, slash + 1) ? join(path, entry->d_name)
-                                                                       : NULL;
+        MU_AUTO(free)
+        char *aside = is_aside(entry->d_name, slash + 1) ? join(path, entry->d_name) : NULL;
         if (aside != NULL) {
             ca_remove_aside(aside);
         }
@@ -250,5 +259,4 @@ void enroll_swap_recover(const char *directory)
     if (parent != NULL) {
         (void)closedir(parent);
     }
-    free(path);
 }

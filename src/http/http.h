@@ -264,7 +264,7 @@ struct http_client_options {
     /* What is presented to a server that asks; a reference is taken. NULL: nothing is. */
     struct mutual_identity *identity;
     const char *authorization; /* the field of that name; copied; NULL: none                  */
-    unsigned redirects_max; /* to the URL's own host, and never from https to http            */
+    unsigned redirects_max;    /* to the URL's own host, and never from https to http            */
     /* Wants a socket on which a connect to `port` of the URL's host was begun. The answer is
      * http_client_give, at once or later. `attempt` counts from 0 within one redirect. */
     void (*want)(void *owner, struct http_client *client, uint16_t port, unsigned attempt);

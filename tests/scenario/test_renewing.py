@@ -170,7 +170,7 @@ def test_an_authority_that_is_not_there_or_not_the_one(mutual, pki, tmp_path):
                         issuer=pki.stranger)
     with Est(pki, server=stranger) as est:
         done = enroll(mutual, old, "--url", est.url, "--force")
-        assert done.returncode != 0 and "[UNKNOWN_ISSUER]" in done.stderr and not est.asked
+        assert done.returncode != 0 and "[CHAIN_INCOMPLETE]" in done.stderr and not est.asked
     done = enroll(mutual, old, "--url", "http://localhost:1", "--force")
     assert done.returncode != 0 and "[HTTP_URL_INVALID]" in done.stderr
 
@@ -203,6 +203,7 @@ def test_what_is_run_has_to_succeed_or_the_old_files_come_back(mutual, pki, tmp_
         done = enroll(mutual, old, "--url", est.url, "--force", *run)
         assert done.returncode == 0 and (old / "tls.crt").read_bytes() != before
         for wrong in ("touch x", "", "/nonexistent/program"):
+            est.days += 1
             done = enroll(mutual, old, "--url", est.url, "--force", "--run", wrong)
             assert done.returncode != 0 and not left_over(old) and matches(old)
 
@@ -221,6 +222,7 @@ def test_a_signal_instead_of_a_command(mutual, pki, tmp_path):
             assert done.returncode == 0, done.stderr
             until(heard.exists)
             pid.write_text("1\n")
+            est.days += 1
             done = enroll(mutual, old, "--url", est.url, "--force", "--hup", pid)
             assert done.returncode != 0 and "[HOOK_FAILED]" in done.stderr
     finally:
@@ -248,6 +250,7 @@ def test_two_at_once_and_one_that_was_killed(mutual, pki, tmp_path):
         (aside / "tls.key").write_text("half")
         other = old.parent / ".web.notes.new"
         other.mkdir()
+        est.days += 1
         done = enroll(mutual, old, "--url", est.url, "--force")
         assert done.returncode == 0 and not aside.exists() and other.exists()
 
@@ -278,6 +281,7 @@ print(len(seen))
 """], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, executable="/usr/bin/python3")
     with Est(pki) as est:
         for _ in range(8):
+            est.days += 1
             assert enroll(mutual, old, "--url", est.url, "--force").returncode == 0
     stop.touch()
     out, err = reader.communicate(timeout=30)

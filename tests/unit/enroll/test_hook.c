@@ -64,7 +64,8 @@ static void a_signal_to_a_process(void **state)
     assert_ok(hang_up(text), &err);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP);
-    static const char *const wrong[] = {"", "1\n", "0", "-5", "12x", "999999999999", "2147483646\n"};
+    static const char *const wrong[] = {"",    "1\n",          "0",           "-5",
+                                        "12x", "999999999999", "2147483646\n"};
     for (size_t i = 0; i < MU_COUNT(wrong); i++) {
         assert_fails(hang_up(wrong[i]), &err, MUTUAL_E_HOOK_FAILED);
     }

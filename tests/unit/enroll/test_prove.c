@@ -79,16 +79,25 @@ static void what_is_not_as_good(void **state)
         {{.cn = "web", .dns = "a.example.org", .not_after = LATER}, "lacks a name"},
         {{.cn = "web", .dns = "a.example.org", .dns2 = "c.example.org", .not_after = LATER},
          "lacks a name"},
-        {{.cn = "web", .dns = "a.example.org", .dns2 = "b.example.org",
-          .uri = "spiffe://example.org/root", .not_after = LATER},
+        {{.cn = "web",
+          .dns = "a.example.org",
+          .dns2 = "b.example.org",
+          .uri = "spiffe://example.org/root",
+          .not_after = LATER},
          "a name that the old one has not"},
         {{.cn = "root", .dns = "a.example.org", .dns2 = "b.example.org", .not_after = LATER},
          "another subject"},
         {{.cn = "web", .dns = "a.example.org", .dns2 = "b.example.org"}, "end later"},
-        {{.cn = "web", .dns = "a.example.org", .dns2 = "b.example.org", .not_before = LATER - 60,
+        {{.cn = "web",
+          .dns = "a.example.org",
+          .dns2 = "b.example.org",
+          .not_before = LATER - 60,
           .not_after = LATER},
          "not valid yet"},
-        {{.cn = "web", .dns = "a.example.org", .dns2 = "b.example.org", .client = true,
+        {{.cn = "web",
+          .dns = "a.example.org",
+          .dns2 = "b.example.org",
+          .client = true,
           .not_after = LATER},
          "lacks a purpose"},
     };
@@ -117,8 +126,7 @@ static void a_key_that_is_not_its_own(void **state)
     MU_AUTO(enroll_triple) struct enroll_triple after = triple_of(issuer, leaf);
     MU_AUTO(key) struct mu_key *right = after.key;
     after.key = mu_key_ref(before.key);
-    assert_fails(enroll_prove(&before, &after, live, PKI_NOW_S, &err), &err,
-                 MUTUAL_E_KEY_MISMATCH);
+    assert_fails(enroll_prove(&before, &after, live, PKI_NOW_S, &err), &err, MUTUAL_E_KEY_MISMATCH);
 }
 
 int main(void)

@@ -50,7 +50,7 @@ static void failures_wait_longer_and_shorter_near_the_end(void **state)
         tries.tried_s += last_s;
         assert_true(tries.failures < 200);
     }
-    assert_true(tries.failures > 12);      /* it has not given up before */
+    assert_true(tries.failures > 12); /* it has not given up before */
     assert_true(longest_s > HOUR && last_s < 120);
     for (int i = 0; i < 50; i++) { /* after the end: on and on, within the hour */
         tries.failures++;

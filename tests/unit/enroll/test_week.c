@@ -46,9 +46,9 @@ static void give_certificate(struct world *world, struct agent *agent, int64_t n
     uint64_t number = ++world->serial;
     struct mutual_error err = {0};
     agent->life = (struct enroll_life){.from_s = now_s, .until_s = now_s + LIFE};
-    assert_ok(mu_sha256(mu_slice_of((const uint8_t *)&number, sizeof number), agent->life.salt,
-                        &err),
-              &err);
+    assert_ok(
+        mu_sha256(mu_slice_of((const uint8_t *)&number, sizeof number), agent->life.salt, &err),
+        &err);
     agent->tries = (struct enroll_tries){0};
 }
 
@@ -154,8 +154,8 @@ static double lowest(const struct world *world)
     return least;
 }
 
-/* Everybody was issued within ten minutes, and the authority goes just before the first is to renew:
- * when it is back, all ten thousand wait for it, with an eighth of their life left. */
+/* Everybody was issued within ten minutes, and the authority goes just before the first is to
+ * renew: when it is back, all ten thousand wait for it, with an eighth of their life left. */
 static void all_at_once(struct world *world)
 {
     int64_t first_s = WEEK;
