@@ -313,10 +313,6 @@ void mu_certs_auto(struct mu_certs *certs);
  * over, other blocks refused. `what` names the text. No certificate at all: PEM_MALFORMED. */
 bool mu_certs_from_pem(struct mu_slice text, const char *what, struct mu_certs *certs,
                        struct mutual_error *err);
-/* The certificates of a PKCS#7 SignedData that holds nothing else ("certs-only"), in DER: appended,
- * MU_LIMIT_CHAIN_SENT at most. CMS_MALFORMED, CERT_MALFORMED, LIMIT. And one made of them. */
-bool mu_certs_from_pkcs7(struct mu_slice der, struct mu_certs *certs, struct mutual_error *err);
-void mu_certs_to_pkcs7(const struct mu_certs *certs, struct mu_buf *out);
 
 /* The issuer's key made the signature. Looks at nothing else: not names, time or key usage.
  * WEAK_SIGNATURE, WEAK_KEY (the issuer's), KEY_UNSUPPORTED, CERT_SIGNATURE. */
@@ -326,6 +322,13 @@ bool mu_cert_signed_by(const struct mu_cert *cert, const struct mu_cert *issuer,
 bool mu_cert_may_issue(const struct mu_cert *issuer, const struct mu_cert *cert);
 /* KEY_MISMATCH. */
 bool mu_key_matches(const struct mu_key *key, const struct mu_cert *cert, struct mutual_error *err);
+
+/* Certificates in a CMS message without content and signers, as EST carries them (RFC 8951 section
+ * 3); appends DER. LIBRARY. */
+struct mu_certs;
+bool mu_cms_write(const struct mu_certs *certs, struct mu_buf *out, struct mutual_error *err);
+/* CERT_MALFORMED, LIMIT (more than MU_LIMIT_CHAIN_SENT). */
+bool mu_cms_read(struct mu_slice der, struct mu_certs *ret_certs, struct mutual_error *err);
 
 /* ---- certificate requests (RFC 2986) ------------------------------------------------------- */
 

@@ -34,25 +34,16 @@ static int open_key(const char *path, struct mutual_error *err)
 static bool start(struct ca_signer *signer, const struct ca *ca, const struct mu_key **ret_key,
                   struct mutual_error *err)
 {
-    const struct mu_cert_facts *issuer = mu_cert_facts(ca->issuer);
+    struct keys_local_options options = {
+        .name = ca->key_path, .passphrase_fd = -1, .spki = mu_cert_facts(ca->issuer)->spki};
+    if (!ca_key_rules(ca->issuer, &options.rules, err)) {
+        return false;
+    }
     int fd = open_key(ca->key_path, err);
     if (fd == -1) {
         return false;
     }
-    const struct keys_local_options options = {
-        .name = ca->key_path,
-        .key_fd = fd,
-        .passphrase_fd = -1,
-        .spki = issuer->spki,
-        .rules = {.purposes = KEYS_CERTIFICATES | KEYS_CRLS,
-                  .ca = {.issuer = issuer->subject,
-                         .may_issue_ca = false,
-                         .max_lifetime_s = ca_profile_life_max_s() + CA_BACKDATE_S,
-                         .serial_min_bytes = MU_SERIAL_BYTES,
-                         .serial_max_bytes = MU_SERIAL_BYTES,
-                         .ekus = MU_EKU_SERVER | MU_EKU_CLIENT,
-                         .eku_required = true}},
-    };
+    options.key_fd = fd;
     struct keys_local *local = NULL;
     bool good = keys_local_new(&options, &local, err);
     (void)close(fd);

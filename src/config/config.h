@@ -150,6 +150,8 @@ struct config_certificate {
     const char *directory; /* as written, resolved, or NULL */
     const char *chain;     /* resolved path */
     const char *key;       /* resolved path */
+    const char *root;      /* ca.crt of the directory, where who has only its fingerprint needs
+                              to be shown it: of an application's listener; or NULL */
     const char *ocsp;      /* resolved path, or NULL */
     bool ocsp_beside;      /* it is the directory's and need not be there */
     const char *ca;        /* resolved path, or NULL: the authority that the chain leads to */
@@ -202,6 +204,11 @@ enum config_proxy_protocol {
     CONFIG_PROXY_V2_CERT, /* "v2-cert": with the client's whole certificate */
 };
 
+enum config_application {
+    CONFIG_APPLICATION_NONE,
+    CONFIG_APPLICATION_AUTHORITY, /* the authority of this machine */
+};
+
 /* An inbound listener, or one of its hosts, completed by what its listener says. */
 struct config_inbound {
     struct config_mark mark;
@@ -213,7 +220,9 @@ struct config_inbound {
     size_t host_count;
     struct config_address *listen;
     size_t listen_count;
-    struct config_address forward;
+    struct config_address forward;       /* kind NONE with `application`, whose name is its text */
+    enum config_application application; /* what is behind instead                       */
+    bool plain; /* no TLS at all: for what everybody may read; with an application */
     struct config_certificate *certificates;
     size_t certificate_count;
     struct config_clients clients;
@@ -300,8 +309,11 @@ struct config_status {
 
 struct config_authority {
     struct config_mark mark;
-    const char *store; /* resolved path, or NULL */
-    const char *url;   /* where clients reach it, or NULL */
+    const char *directory; /* resolved path, or NULL: there is none here          */
+    const char *url;       /* where callers reach it by TLS, or NULL              */
+    const char *publish;   /* where everybody reads lists by plain HTTP, or NULL  */
+    bool server_keygen;    /* keys are made for callers who ask                   */
+    int64_t grace_ns;      /* a certificate may be renewed so long after its end  */
 };
 
 /* The whole configuration: immutable, freed as one. */

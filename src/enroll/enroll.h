@@ -118,8 +118,8 @@ struct enroll_answer {
     struct mu_certs certs; /* with 200: the new certificate and what else came */
 };
 void enroll_answer_done(struct enroll_answer *answer);
-/* Waits for the answer. False: `ret_answer` still says what the server said. ENROLL_PENDING for
- * 202, HTTP_STATUS for other refusals, CMS_MALFORMED; what http_client says. */
+/* Waits for the answer. False: `ret_answer` still says what the server said. ENROLL_WAITS for
+ * 202, HTTP_STATUS for other refusals, CERT_MALFORMED; what http_client says. */
 bool enroll_ask(const struct enroll_question *question, struct enroll_answer *ret_answer,
                 struct mutual_error *err) MUTUAL_MUST_CHECK;
 

@@ -110,7 +110,7 @@ static void on_done(void *owner, const struct http_result *result, const struct 
         asking->answer->status = result->head->status;
         asking->answer->retry_after_s = retry_after(result->head);
         if (result->head->status == 202) {
-            (void)mu_fail(&asking->why, MUTUAL_E_ENROLL_PENDING,
+            (void)mu_fail(&asking->why, MUTUAL_E_ENROLL_WAITS,
                           "the authority took the request and has not decided yet");
         }
     }
@@ -131,7 +131,7 @@ static bool read_certs(struct asking *asking, struct mutual_error *err)
     asking->content.len = kept;
     mu_buf_init(&der, ANSWER_MAX);
     return mu_base64_parse(mu_buf_slice(&asking->content), &der, err) &&
-           mu_certs_from_pkcs7(mu_buf_slice(&der), &asking->answer->certs, err);
+           mu_cms_read(mu_buf_slice(&der), &asking->answer->certs, err);
 }
 
 /* ---- the question ------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ struct http_client {
     char host[256];
     char etag[MU_LIMIT_HTTP_VALIDATOR];
     char modified[MU_LIMIT_HTTP_VALIDATOR];
-    char authorization[1024];
     struct http_url url;
     enum stage stage;
     unsigned attempt;
@@ -73,8 +72,6 @@ void http_client_free(struct http_client *client)
     mu_buf_done(&client->out);
     mu_buf_done(&client->in);
     mutual_trust_unref(client->options.trust);
-    mutual_identity_unref(client->options.identity);
-    mu_wipe(client->authorization, sizeof client->authorization);
     mu_free(client);
 }
 
@@ -167,10 +164,10 @@ static bool make_context(struct http_client *client, struct mutual_error *err)
     static const char *const alpn[] = {"http/1.1", NULL};
     const struct mutual_context_options options = {
         .rules = &client->rules,
-        .identities = &client->options.identity,
-        .identity_count = client->options.identity != NULL ? 1 : 0,
         .alpn = alpn,
         .server_name = literal ? NULL : client->host,
+        .identities = &client->options.identity,
+        .identity_count = client->options.identity != NULL ? 1 : 0,
     };
     return mutual_context_new(&options, &client->context, err);
 }
@@ -232,9 +229,9 @@ static bool put_request(struct http_client *client, struct mutual_error *err)
     http_put_request(out, client->options.method, target, authority);
     http_put_text(out, "User-Agent", "mutual/" MUTUAL_VERSION);
     put_optional(out, "Accept", client->options.accept);
+    put_optional(out, "Authorization", client->url.secure ? client->options.authorization : NULL);
     http_put_text(out, "Accept-Encoding", "identity");
     http_put_text(out, "Connection", "close");
-    put_optional(out, "Authorization", client->authorization);
     put_optional(out, "If-None-Match", client->etag);
     put_optional(out, "If-Modified-Since", client->modified);
     if (strcmp(client->options.method, "POST") == 0) {
@@ -357,7 +354,8 @@ static bool take_content(struct http_client *client, enum http_step *ret_step,
     do {
         struct mu_slice piece;
         step = http_body_read(&client->body, &in, &piece, err);
-        if (step != HTTP_FAILED && piece.len > 0 && client->head.status == 200 &&
+        bool wanted = client->options.any_status || client->head.status == 200;
+        if (step != HTTP_FAILED && piece.len > 0 && wanted &&
             !client->options.piece(client->options.owner, piece, err)) {
             return false;
         }
@@ -470,7 +468,7 @@ static void conclude(struct http_client *client)
         return;
     }
     bool asked = client->etag[0] != '\0' || client->modified[0] != '\0';
-    if (status != 200 && !(status == 304 && asked)) {
+    if (!client->options.any_status && status != 200 && !(status == 304 && asked)) {
         (void)mu_fail(&err, MUTUAL_E_HTTP_STATUS, "the server answered %u %s", status,
                       http_reason(status));
         (void)mu_error_context(&err, "%s", client->url_text);
@@ -565,15 +563,6 @@ static bool copy_options(struct http_client *client, const struct http_client_op
     client->options = *options;
     client->options.body = mu_slice_of(NULL, 0);
     client->options.trust = options->trust == NULL ? NULL : mutual_trust_ref(options->trust);
-    client->options.identity =
-        options->identity == NULL ? NULL : mutual_identity_ref(options->identity);
-    if (options->authorization != NULL) {
-        if (strlen(options->authorization) >= sizeof client->authorization) {
-            return mu_fail(err, MUTUAL_E_LIMIT, "an Authorization field is too long");
-        }
-        (void)snprintf(client->authorization, sizeof client->authorization, "%s",
-                       options->authorization);
-    }
     (void)snprintf(client->etag, sizeof client->etag, "%s",
                    options->etag == NULL ? "" : options->etag);
     (void)snprintf(client->modified, sizeof client->modified, "%s",

@@ -257,14 +257,14 @@ struct http_client_options {
     const char *etag;         /* asks If-None-Match; NULL: does not                           */
     const char *modified;     /* asks If-Modified-Since, in the server's own words            */
     const char *accept;
+    const char *authorization; /* sent over https only; must outlive the exchange; NULL: none */
+    struct mutual_identity *identity; /* shown when the server asks for it; borrowed; or NULL   */
+    bool any_status; /* content of every status is given to `piece`, and none of them is an error */
     uint64_t body_max;
     struct http_times times;
     /* Believed for https; NULL: https is refused. The server must prove to be the URL's host. */
     struct mutual_trust *trust;
-    /* What is presented to a server that asks; a reference is taken. NULL: nothing is. */
-    struct mutual_identity *identity;
-    const char *authorization; /* the field of that name; copied; NULL: none                  */
-    unsigned redirects_max;    /* to the URL's own host, and never from https to http            */
+    unsigned redirects_max; /* to the URL's own host, and never from https to http            */
     /* Wants a socket on which a connect to `port` of the URL's host was begun. The answer is
      * http_client_give, at once or later. `attempt` counts from 0 within one redirect. */
     void (*want)(void *owner, struct http_client *client, uint16_t port, unsigned attempt);

@@ -112,10 +112,10 @@ def raw(body):
 
 BAD = [
     ("a status", lambda est: refuse(500), "HTTP_STATUS"),
-    ("not decided", lambda est: refuse(202, Retry_After="120"), "ENROLL_PENDING"),
+    ("not decided", lambda est: refuse(202, Retry_After="120"), "ENROLL_WAITS"),
     ("not authorized", lambda est: refuse(403), "HTTP_STATUS"),
     ("no base64", lambda est: raw(b"!!!!"), None),
-    ("no PKCS#7", lambda est: raw(b"MAMCAQE="), "CMS_MALFORMED"),
+    ("no PKCS#7", lambda est: raw(b"MAMCAQE="), "CERT_MALFORMED"),
     ("nothing", lambda est: raw(b""), None),
     ("other names", lambda est: issue(est, names="DNS:other.example.org"), "RENEWAL_UNFIT"),
     ("a name more", lambda est: issue(est, names="DNS:localhost,IP:127.0.0.1,DNS:more.example.org"),
