@@ -7,7 +7,6 @@
 #include "cli/authority_internal.h"
 #include "cli/enroll_internal.h"
 #include "cli/https_internal.h"
-#include "enroll/enroll.h"
 #include "probe/probe.h"
 #include "session/session.h"
 
@@ -425,18 +424,23 @@ static bool write_part(const struct enrolling *e, const char *name, struct mu_bu
            mu_file_write(path, mu_buf_slice(pem), 0644, err);
 }
 
-/* Where mutual enroll --renew goes. */
-static bool write_settings(const struct enrolling *e, struct mutual_error *err)
+/* Where to renew, and under which root: for mutual enroll --renew. */
+static bool write_origin(const struct enrolling *e, struct mutual_error *err)
 {
+    MU_AUTO(buf) struct mu_buf out;
+    MU_AUTO(buf) struct mu_buf root;
     struct mu_json json;
-    MU_AUTO(buf) struct mu_buf text;
-    mu_buf_init(&text, ENROLL_SETTINGS_MAX);
-    mu_json_init(&json, &text);
+    mu_buf_init(&out, 4096);
+    mu_buf_init(&root, 128);
+    mu_hex(&root, mu_slice_of(e->token.root, sizeof e->token.root));
+    mu_json_init(&json, &out);
     mu_json_open(&json, NULL, '{');
     mu_json_string(&json, "url", e->token.url);
+    mu_json_string(&json, "label", "");
+    mu_json_string(&json, "root", mu_buf_str(&root));
     mu_json_close(&json, '}');
-    (void)mu_buf_byte(&text, '\n');
-    return write_part(e, ENROLL_SETTINGS, &text, err);
+    (void)mu_buf_byte(&out, '\n');
+    return write_part(e, "enroll.json", &out, err);
 }
 
 static bool put_in_place(const struct enrolling *e, struct mutual_error *err)
@@ -450,10 +454,8 @@ static bool put_in_place(const struct enrolling *e, struct mutual_error *err)
         mu_cert_to_pem(e->chain.items[i], &chain);
     }
     mu_cert_to_pem(e->root, &root);
-    if (!write_part(e, "tls.crt", &chain, err) || !write_part(e, "ca.crt", &root, err)) {
-        return false;
-    }
-    if (!write_settings(e, err)) {
+    if (!write_part(e, "tls.crt", &chain, err) || !write_part(e, "ca.crt", &root, err) ||
+        !write_origin(e, err)) {
         return false;
     }
     return rename(e->aside, e->options->out) == 0 ||

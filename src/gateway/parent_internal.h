@@ -14,6 +14,7 @@
 #include "gateway/lists_internal.h"
 #include "gateway/meter_internal.h"
 #include "gateway/resolve_internal.h"
+#include "gateway/sessions_internal.h"
 #include "gateway/watch_internal.h"
 #include "keys/keys.h"
 #include "process/process.h"
@@ -122,6 +123,7 @@ struct figures;
 struct log_entry;
 struct sightings;
 struct fetching;
+struct validating;
 
 struct parent {
     const struct gateway_options *options;
@@ -170,7 +172,9 @@ struct parent {
     struct control *control;
     struct figures *figures;
     struct fetching *fetching;
+    struct validating *validating;
     struct authority_process authority;
+    struct sessions sessions; /* that workers share */
 };
 
 /* ---- setup.c ------------------------------------------------------------------------------------
@@ -241,6 +245,16 @@ void trials_worker_died(struct parent *parent, uint32_t worker);
 /* Fails closed: a key that ends the key process is not taken into use. */
 void trials_keys_died(struct parent *parent);
 void trials_kill_silent(struct parent *parent, const struct mutual_error *why);
+/* What TRIED says. */
+struct trials_answer {
+    uint32_t id;
+    bool ok;
+    struct mutual_error why; /* not ok */
+    struct mutual_error warnings[WORLD_TRYOUT_WARNINGS];
+    size_t count;
+};
+bool trials_answer_read(struct mu_slice payload, struct trials_answer *ret_answer,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Reads TRIED. */
 bool trials_read(struct parent *parent, const struct supervised *worker,
                  const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;

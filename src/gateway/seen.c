@@ -181,14 +181,10 @@ static void put_services(const struct parent *parent, struct mu_json *json)
     mu_json_open(json, "services", '[');
     for (size_t i = 0; world != NULL && i < world->service_count; i++) {
         const struct world_service *service = &world->services[i];
-        int64_t not_kept = 0;
-        int64_t since_s = sightings_complete_s(parent->sightings, service->name, &not_kept);
         mu_json_open(json, NULL, '{');
         mu_json_string(json, "service", service->name);
         mu_json_string(json, "kind", service->inbound != NULL ? "inbound" : "outbound");
         mu_json_string(json, "trust", service->trust != NULL ? service->trust->config->name : NULL);
-        mu_json_int(json, "complete_since_s", since_s);
-        mu_json_int(json, "not_kept", not_kept);
         mu_json_close(json, '}');
     }
     mu_json_close(json, ']');

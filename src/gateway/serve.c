@@ -12,6 +12,7 @@
 #include "gateway/fresh_internal.h"
 #include "gateway/log_internal.h"
 #include "gateway/parent_internal.h"
+#include "gateway/validating_internal.h"
 
 enum { RESOLVE_S = 30, RESOLVE_SOON_S = 5 };
 
@@ -188,6 +189,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     }
     if (message->type == IPC_MSG_STATUS) {
         return control_status(parent->control, child, message, err);
+    }
+    if (child->role->party == IPC_AUTHORITY && message->type == IPC_MSG_PROBE) {
+        return validating_ask(parent->validating, message, err);
     }
     if (worker && message->type == IPC_MSG_STREAMS_WANTED) {
         return authority_streams(parent, child, message, err);
@@ -433,7 +437,8 @@ static bool start(struct parent *parent, struct mutual_error *err)
         !systemd_notify_new(&parent->notify, err) ||
         !systemd_sockets_get(&parent->inherited, err) ||
         !reactor_signals(parent->reactor, signals, MU_COUNT(signals), on_signal, parent, err) ||
-        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err)) {
+        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err) ||
+        !sessions_init(&parent->sessions, parent->reactor, err)) {
         return false;
     }
     struct supervisor_options options = {
@@ -447,8 +452,9 @@ static bool start(struct parent *parent, struct mutual_error *err)
     parent->figures = figures_new();
     parent->watch = watch_new(parent->reactor, on_files_changed, parent);
     parent->fetching = fetching_new(parent);
+    parent->validating = validating_new(parent);
     if (parent->control == NULL || parent->figures == NULL || parent->watch == NULL ||
-        parent->fetching == NULL) {
+        parent->fetching == NULL || parent->validating == NULL) {
         return mu_fail_memory(err);
     }
     if (!supervisor_new(&options, &parent->supervisor, err)) {
@@ -465,6 +471,7 @@ static void finish(struct parent *parent)
     control_free(parent->control);
     seen_close(parent);
     fetching_free(parent->fetching);
+    validating_free(parent->validating);
     trials_done(parent);
     supervisor_free(parent->supervisor);
     figures_free(parent->figures);
@@ -474,6 +481,7 @@ static void finish(struct parent *parent)
     setup_free(parent->current);
     keys_loader_free(parent->loader);
     authority_done(parent);
+    sessions_done(&parent->sessions);
     resolve_names_done(&parent->names);
     systemd_notify_free(parent->notify);
     reactor_free(parent->reactor);

@@ -240,6 +240,20 @@ static void put_trusts(const struct parent *parent, struct mu_json *json)
     mu_json_close(json, ']');
 }
 
+/* The list of those who are refused whoever issued their certificate. */
+static void put_deny(const struct parent *parent, struct mu_json *json)
+{
+    const struct world *world = parent->current == NULL ? NULL : parent->current->world;
+    if (world == NULL || world->deny == NULL) {
+        mu_json_null(json, "deny");
+        return;
+    }
+    mu_json_open(json, "deny", '{');
+    mu_json_string(json, "file", world->config->deny);
+    mu_json_int(json, "entries", (int64_t)mutual_deny_count(world->deny));
+    mu_json_close(json, '}');
+}
+
 void status_json(const struct parent *parent, struct mu_buf *out)
 {
     struct mu_json json;
@@ -263,6 +277,7 @@ void status_json(const struct parent *parent, struct mu_buf *out)
     }
     mu_json_close(&json, ']');
     put_trusts(parent, &json);
+    put_deny(parent, &json);
     mu_json_close(&json, '}');
     (void)mu_buf_byte(out, '\n');
 }

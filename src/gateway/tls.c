@@ -349,14 +349,14 @@ static bool judge_leaving(struct conn *conn, struct side *side, struct mutual_er
     if (conn->leave_ns == 0) {
         conn->leave_ns = reactor_now_ns(conn->worker->reactor) + drain_ns;
     }
+    const struct world *world = conn->worker->current->world;
     const struct world_trust *trust =
-        facts->trust == NULL
-            ? NULL
-            : world_trust_find(conn->worker->current->world, facts->trust->config->name);
+        facts->trust == NULL ? NULL : world_trust_find(world, facts->trust->config->name);
+    rules.deny = world->deny;
     if (trust != NULL && conn->plain == NULL) {
         rules.trust = trust->trust;
         rules.trust_generation = trust->trust_generation;
-        rules.revocation_generation = trust->revocation_generation;
+        rules.revocation_generation = world_revocation_generation(world, trust);
         (void)mu_session_follow(side->session, &facts->rules, &rules);
     }
     return judge(conn, side, &rules, err);

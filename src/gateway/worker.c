@@ -37,23 +37,58 @@ void worker_give_block(struct worker *worker, struct block *block)
     }
 }
 
+/* Says first how many lines are missing before the next one. */
+static void tell_lost(struct worker *worker)
+{
+    char text[96];
+    MU_AUTO(buf) struct mu_buf lost;
+    uint64_t count = worker->log_lost;
+    (void)snprintf(text, sizeof text, "%llu log lines could not be written",
+                   (unsigned long long)count);
+    struct log_entry entry = {.time_s = reactor_now_s(worker->reactor),
+                              .level = CONFIG_LOG_WARNING,
+                              .event = "log_lost",
+                              .text = text};
+    mu_buf_init(&lost, 512);
+    log_format(&entry, worker->log_json, &lost);
+    worker->log_lost = log_write(STDERR_FILENO, mu_buf_slice(&lost)) ? 0 : count;
+}
+
+void worker_log_flush(struct worker *worker)
+{
+    struct log_lines *lines = &worker->log_lines;
+    reactor_undefer(worker->reactor, &lines->work);
+    if (lines->count == 0) {
+        return;
+    }
+    if (worker->log_lost > 0) {
+        tell_lost(worker);
+    }
+    bool taken = log_write(STDERR_FILENO, mu_slice_of(lines->bytes, lines->len));
+    worker->log_lost += taken ? 0 : lines->count;
+    lines->len = 0;
+    lines->count = 0;
+}
+
+static void on_turn_over(void *owner)
+{
+    worker_log_flush(owner);
+}
+
 void worker_log(struct worker *worker, struct mu_slice line)
 {
-    if (worker->log_lost > 0) {
-        char text[96];
-        MU_AUTO(buf) struct mu_buf lost;
-        uint64_t count = worker->log_lost;
-        (void)snprintf(text, sizeof text, "%llu log lines could not be written",
-                       (unsigned long long)count);
-        struct log_entry entry = {.time_s = reactor_now_s(worker->reactor),
-                                  .level = CONFIG_LOG_WARNING,
-                                  .event = "log_lost",
-                                  .text = text};
-        mu_buf_init(&lost, 512);
-        log_format(&entry, worker->log_json, &lost);
-        worker->log_lost = log_write(STDERR_FILENO, mu_buf_slice(&lost)) ? 0 : count;
+    struct log_lines *lines = &worker->log_lines;
+    if (line.len > sizeof lines->bytes - lines->len) {
+        worker_log_flush(worker);
     }
-    worker->log_lost += log_write(STDERR_FILENO, line) ? 0 : 1;
+    if (line.len > sizeof lines->bytes) {
+        worker->log_lost++; /* nobody writes such a line */
+        return;
+    }
+    memcpy(lines->bytes + lines->len, line.data, line.len);
+    lines->len += line.len;
+    lines->count++;
+    reactor_defer(worker->reactor, &lines->work, on_turn_over, worker);
 }
 
 static void stop_if_drained(struct worker *worker)
@@ -399,6 +434,12 @@ static bool on_ping(struct worker *worker, struct ipc_message *message, struct m
     return ipc_send(worker->child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err);
 }
 
+static bool on_sessions(struct worker *worker, struct ipc_message *message,
+                        struct mutual_error *err)
+{
+    return sessions_read(&worker->shared, worker->reactor, message, worker->cache, err);
+}
+
 static bool dispatch(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
 {
     static bool (*const handlers[IPC_MSG_COUNT_])(struct worker *, struct ipc_message *,
@@ -410,6 +451,7 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
         [IPC_MSG_ADDRESSES] = on_addresses,
         [IPC_MSG_DRAIN] = on_drain,
         [IPC_MSG_LINK] = on_link,
+        [IPC_MSG_SESSIONS] = on_sessions,
         [IPC_MSG_SOCKETS] = stock_fill,
         [IPC_MSG_STREAMS] = stock_fill_streams,
         [IPC_MSG_STATUS_WANTED] = on_status_wanted,
@@ -507,6 +549,7 @@ static int worker_main(struct child *child)
         worker->failed = true;
     }
     witness_tell(worker);
+    worker_log_flush(worker);
     (void)tell_figures(worker, 0, &err); /* the last ones: what was counted is not lost with us */
     return worker->failed ? mutual_code_exit(MUTUAL_E_PROCESS_DIED) : 0;
 }

@@ -265,6 +265,10 @@ struct http_client_options {
     /* Believed for https; NULL: https is refused. The server must prove to be the URL's host. */
     struct mutual_trust *trust;
     unsigned redirects_max; /* to the URL's own host, and never from https to http            */
+    /* With https: only a handshake, in which nobody is believed, this protocol is offered and this
+     * name is sent. `shook` judges what the server presented; nothing is asked. NULL: as usual. */
+    bool (*shook)(void *owner, const char *alpn, struct mu_slice leaf, struct mutual_error *err);
+    const char *alpn, *server_name;
     /* Wants a socket on which a connect to `port` of the URL's host was begun. The answer is
      * http_client_give, at once or later. `attempt` counts from 0 within one redirect. */
     void (*want)(void *owner, struct http_client *client, uint16_t port, unsigned attempt);

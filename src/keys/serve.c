@@ -193,7 +193,7 @@ static enum keys_status judge_and_sign(struct peer *peer, const struct keys_requ
     struct keys_figures *figures = &peer->server->figures;
     char what[512] = "a request";
     enum keys_purpose purpose;
-    const struct keys_held *held = keys_store_find(&peer->server->store, request->id);
+    struct keys_held *held = keys_store_find(&peer->server->store, request->id);
     if (held == NULL) {
         return KEYS_UNAVAILABLE; /* not loaded yet, or forgotten by a reload */
     }
@@ -250,7 +250,7 @@ static bool on_load(struct peer *peer, struct ipc_message *message, struct mutua
     int key_fd = ipc_message_take_fd(message, 0);
     int passphrase_fd = ipc_message_take_fd(message, 1);
     struct keys_loaded loaded = {.number = load.number};
-    const struct keys_held *held = NULL;
+    struct keys_held *held = NULL;
     if (keys_store_load(&peer->server->store, &load, key_fd, passphrase_fd, &held, &loaded.why)) {
         loaded.spki = mu_key_spki(held->key);
     }

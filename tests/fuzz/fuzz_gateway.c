@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the parent reads of its helpers: addresses from the resolver, figures and sightings from a
- * worker that may have been taken over. The first byte says which.
+ * What the parent reads of its helpers: addresses from the resolver, figures, sightings and what
+ * became of trials from a worker that may have been taken over. The first byte says which.
  */
 #include "gateway/figures_internal.h"
 #include "gateway/meter_internal.h"
+#include "gateway/parent_internal.h"
 #include "gateway/resolve_internal.h"
 #include "gateway/sighting_internal.h"
 
@@ -64,9 +65,20 @@ static void read_sightings(struct mu_slice message)
     sightings_free(all);
 }
 
+static void read_trials(struct mu_slice message)
+{
+    static struct trials_answer answer;
+    struct mutual_error err = {0};
+    bool good = trials_answer_read(message, &answer, &err);
+    mu_assert(good || err.code == MUTUAL_E_MESSAGE_MALFORMED);
+    mu_assert(!good || answer.count <= WORLD_TRYOUT_WARNINGS);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size > 0 && data[0] >= 0x80) {
+    if (size > 0 && data[0] == 'T') {
+        read_trials(mu_slice_of(data + 1, size - 1));
+    } else if (size > 0 && data[0] >= 0x80) {
         read_sightings(mu_slice_of(data + 1, size - 1));
     } else if (size > 0 && data[0] % 2 == 0) {
         read_addresses(mu_slice_of(data + 1, size - 1));

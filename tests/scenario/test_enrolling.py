@@ -182,6 +182,8 @@ def test_a_token_is_all_that_one_needs(served, tmp_path):
     public = subprocess.run(["openssl", "x509", "-in", out / "tls.crt", "-noout", "-pubkey"],
                             capture_output=True, check=True).stdout
     assert public == key_of(out)
+    origin = json.loads((out / "enroll.json").read_text())
+    assert origin["url"] == served.url() and len(origin["root"]) == 64
     refused = enroll(served, text, tmp_path / "again", status=1)
     assert "TOKEN_USED" in refused.stderr
     assert not (tmp_path / "again").exists()
