@@ -22,13 +22,14 @@ static void what_is_left_out_has_its_default(void **state)
 static void what_is_written_is_read(void **state)
 {
     (void)state;
-    struct built b = build_text("version: 1\n"
-                                "authority:\n"
-                                "  directory: /d\n"
-                                "  url: https://ca.example.org\n"
-                                "  grace-after-expiry: 30d\n"
-                                "  acme: {accounts: bound, terms: https://example.org/t, http-port: 5002,\n"
-                                "         tls-port: 5003, resolver: '127.0.0.1:53'}\n");
+    struct built b =
+        build_text("version: 1\n"
+                   "authority:\n"
+                   "  directory: /d\n"
+                   "  url: https://ca.example.org\n"
+                   "  grace-after-expiry: 30d\n"
+                   "  acme: {accounts: bound, terms: https://example.org/t, http-port: 5002,\n"
+                   "         tls-port: 5003, resolver: '127.0.0.1:53'}\n");
     assert_int_equal(b.findings.errors, 0);
     const struct config_authority *authority = &b.config->authority;
     assert_string_equal(authority->url, "https://ca.example.org");
@@ -47,7 +48,8 @@ static void ports_are_ports(void **state)
     static const char *const bad[] = {"0", "65536", "-1", "x", "'80'x"};
     for (size_t i = 0; i < MU_COUNT(bad); i++) {
         char text[128];
-        (void)snprintf(text, sizeof text, "version: 1\nauthority: {acme: {http-port: %s}}\n", bad[i]);
+        (void)snprintf(text, sizeof text, "version: 1\nauthority: {acme: {http-port: %s}}\n",
+                       bad[i]);
         struct built b = build_text(text);
         assert_true(b.findings.errors > 0);
         built_done(&b);
