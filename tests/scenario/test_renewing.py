@@ -338,12 +338,16 @@ def test_as_a_daemon(mutual, pki, tmp_path):
         daemon = subprocess.Popen([mutual, "enroll", "--renew", directory, "--daemon", "--url",
                                    est.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True)
-        assert "renewed" in daemon.stdout.readline()
-        shutil.rmtree(directory)
-        again = triple(tmp_path / "x", pki, "old", days=(-29, 2))
-        again.rename(directory)
-        daemon.send_signal(signal.SIGHUP)     # looks at once
-        assert "renewed" in daemon.stdout.readline()
-        daemon.terminate()
-        assert daemon.wait(10) == 0
+        try:
+            assert "renewed" in daemon.stdout.readline()
+            shutil.rmtree(directory)
+            again = triple(tmp_path / "x", pki, "old", days=(-29, 2))
+            again.rename(directory)
+            daemon.send_signal(signal.SIGHUP)     # looks at once
+            assert "renewed" in daemon.stdout.readline()
+            daemon.terminate()
+            assert daemon.wait(10) == 0
+        finally:
+            daemon.kill()
+            daemon.wait()
     assert pathlib.Path(directory / "tls.crt").exists() and matches(directory)
