@@ -87,6 +87,9 @@ bool mu_cert_sign(const struct mu_cert_template *template, const struct mu_key *
 bool mu_csr_build(const struct mu_key *key, const struct mu_rdn *subject, size_t subject_count,
                   const struct mu_gname *names, size_t name_count, struct mu_buf *out,
                   struct mutual_error *err);
+/* A request for the key that asks for what a certificate has: its subject and its names. */
+bool mu_csr_build_again(const struct mu_key *key, const struct mu_cert *cert, struct mu_buf *out,
+                        struct mutual_error *err);
 
 /* What a revocation list is to say; written in one pass, so a million entries are nothing special.
  */

@@ -260,7 +260,7 @@ static bool put_extension_request(struct mu_buf *out, const struct mu_gname *nam
     return true;
 }
 
-bool mu_csr_build(const struct mu_key *key, const struct mu_rdn *subject, size_t subject_count,
+static bool build(const struct mu_key *key, struct mu_slice subject, bool no_subject,
                   const struct mu_gname *names, size_t name_count, struct mu_buf *out,
                   struct mutual_error *err)
 {
@@ -269,13 +269,10 @@ bool mu_csr_build(const struct mu_key *key, const struct mu_rdn *subject, size_t
     struct mu_slice spki = mu_key_spki(key);
     size_t body = mu_der_begin(&info, DER_SEQUENCE);
     mu_der_put_uint(&info, DER_INTEGER, 0);
-    if (!mu_name_build(subject, subject_count, &info, err)) {
-        return false;
-    }
+    mu_buf_append(&info, subject.data, subject.len);
     mu_buf_append(&info, spki.data, spki.len);
     size_t attributes = mu_der_begin(&info, DER_CONSTRUCTED(0));
-    if (name_count > 0 &&
-        !put_extension_request(&info, names, name_count, subject_count == 0, err)) {
+    if (name_count > 0 && !put_extension_request(&info, names, name_count, no_subject, err)) {
         return false;
     }
     mu_der_end(&info, attributes);
@@ -284,4 +281,22 @@ bool mu_csr_build(const struct mu_key *key, const struct mu_rdn *subject, size_t
         return mu_fail(err, MUTUAL_E_LIMIT, "a request would be larger than it may be");
     }
     return mu_sign_whole(mu_buf_slice(&info), key, out, err);
+}
+
+bool mu_csr_build(const struct mu_key *key, const struct mu_rdn *subject, size_t subject_count,
+                  const struct mu_gname *names, size_t name_count, struct mu_buf *out,
+                  struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf name;
+    mu_buf_init(&name, MU_LIMIT_CERT_BYTES);
+    return mu_name_build(subject, subject_count, &name, err) &&
+           build(key, mu_buf_slice(&name), subject_count == 0, names, name_count, out, err);
+}
+
+bool mu_csr_build_again(const struct mu_key *key, const struct mu_cert *cert, struct mu_buf *out,
+                        struct mutual_error *err)
+{
+    const struct mu_cert_facts *facts = mu_cert_facts(cert);
+    bool no_subject = facts->subject.len <= 2; /* an empty SEQUENCE */
+    return build(key, facts->subject, no_subject, facts->names, facts->name_count, out, err);
 }

@@ -372,4 +372,18 @@ bool ca_describe_record(const struct inventory_record *record, int64_t now_s, bo
 void ca_describe_profile(const struct ca_profile *profile, const struct ca *ca, bool json,
                          struct mu_buf *out);
 
+/* ---- directories of certificates, built aside and put in place at once -------------------------
+ */
+
+bool ca_make_directory(const char *path, mode_t mode, struct mutual_error *err);
+/* A new name beside `path` for building it: DIR/.NAME.SALT.new */
+char *ca_aside_name(const char *path, struct mutual_error *err);
+/* Puts a finished directory in the place of `path` at once. When `path` is there already it must
+ * hold nothing but files of ours (FILE_EXISTS), and `replace` must be true; what it held is then
+ * left in `aside`. Syncs the parent. */
+bool ca_put_in_place(const char *aside, const char *path, bool replace, struct mutual_error *err);
+/* Removes a directory and the plain files in it (subdirectories too, two levels); missing is good.
+ * Only for directories that we made: the last part of the name must begin with "." */
+void ca_remove_aside(const char *path);
+
 #endif

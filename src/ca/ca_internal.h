@@ -28,19 +28,9 @@ struct ca {
 char *ca_text(const char *format, ...) MUTUAL_PRINTF(1, 2);
 /* mkdir of the path and of what is missing above it. */
 bool ca_make_directories(const char *path, mode_t mode, struct mutual_error *err);
-bool ca_make_directory(const char *path, mode_t mode, struct mutual_error *err);
 bool ca_sync_directory(const char *path, struct mutual_error *err);
-/* Removes a directory and the plain files in it (subdirectories too, two levels); missing is good.
- * Only for directories that we made: the last part of the name must begin with "." */
-void ca_remove_aside(const char *path);
 /* Removes the half-written files that a killed process left in a directory built aside. */
 void ca_clear_strays(const char *aside);
-/* A new name beside `path` for building it: DIR/.NAME.SALT.new */
-char *ca_aside_name(const char *path, struct mutual_error *err);
-/* Puts a finished directory in the place of `path` at once. When `path` is there already it must
- * hold nothing but files of ours (FILE_EXISTS), and `replace` must be true; what it held is then
- * left in `aside`. Syncs the parent. */
-bool ca_put_in_place(const char *aside, const char *path, bool replace, struct mutual_error *err);
 /* The fingerprint of the first certificate in PATH/tls.crt; false when there is none. */
 bool ca_delivered_fingerprint(const char *path, uint8_t ret_fingerprint[32]);
 bool ca_read_certificate(const char *path, struct mu_cert **ret_cert, struct mutual_error *err);

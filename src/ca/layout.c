@@ -148,7 +148,7 @@ char *ca_aside_name(const char *path, struct mutual_error *err)
 
 static bool is_ours(const char *name)
 {
-    static const char *const files[] = {"tls.crt", "tls.key", "ca.crt"};
+    static const char *const files[] = {"tls.crt", "tls.key", "ca.crt", "enroll.json"};
     for (size_t i = 0; i < MU_COUNT(files); i++) {
         if (strcmp(name, files[i]) == 0) {
             return true;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mutual enroll TOKEN: a key made here, a certificate from the authority that the token names, and
- * nobody believed but its root. Everything is built beside the directory and appears there at once.
+ * mutual enroll TOKEN (and --renew: enroll_renew.c): a key made here, a certificate from the
+ * authority that the token names, and nobody believed but its root. Everything is built beside the
+ * directory and appears there at once.
  */
 #include "cli/authority_internal.h"
+#include "cli/enroll_internal.h"
 #include "cli/https_internal.h"
 #include "probe/probe.h"
 #include "session/session.h"
@@ -22,6 +24,7 @@ struct enroll_options {
     const char *out;
     int key;
     int64_t wait_ns;
+    struct enroll_renewing renewal;
 };
 
 #define O(field_) offsetof(struct enroll_options, field_)
@@ -44,6 +47,48 @@ static const struct cli_option enroll_table[] = {
      .offset = O(wait_ns),
      .value = "DURATION",
      .help = "ask again so long while the request waits for a person"},
+    {.name = "renew",
+     .kind = CLI_FLAG,
+     .offset = O(renewal.renew),
+     .help = "renew the certificates of these directories when it is time"},
+    {.name = "url",
+     .kind = CLI_TEXT,
+     .offset = O(renewal.url),
+     .value = "URL",
+     .help = "the authority, https://HOST:PORT; else the one that renewed it last"},
+    {.name = "label",
+     .kind = CLI_TEXT,
+     .offset = O(renewal.label),
+     .value = "NAME",
+     .help = "which of the authority's issuers or profiles (RFC 7030 section 3.2.2)"},
+    {.name = "trust",
+     .kind = CLI_PATH,
+     .offset = O(renewal.trust),
+     .value = "FILE",
+     .help = "what peers and the authority are believed by; else the directory's ca.crt"},
+    {.name = "prove",
+     .kind = CLI_TEXT,
+     .offset = O(renewal.prove),
+     .value = "HOST:PORT",
+     .help = "a server that must take the new certificate before it is put in place"},
+    {.name = "run",
+     .kind = CLI_TEXT,
+     .offset = O(renewal.run),
+     .value = "COMMAND",
+     .help = "run this afterwards, without a shell; if it fails, the old files come back"},
+    {.name = "hup",
+     .kind = CLI_PATH,
+     .offset = O(renewal.hup),
+     .value = "PIDFILE",
+     .help = "send SIGHUP to this process afterwards"},
+    {.name = "force",
+     .kind = CLI_FLAG,
+     .offset = O(renewal.force),
+     .help = "renew now, due or not"},
+    {.name = "daemon",
+     .kind = CLI_FLAG,
+     .offset = O(renewal.daemon),
+     .help = "stay, and look every minute; SIGHUP looks at once"},
     {.name = NULL},
 };
 #undef O
@@ -452,6 +497,14 @@ static bool tell(const struct enrolling *e, struct mutual_error *err)
 static int run_enroll(struct cli *cli, const void *options)
 {
     struct mutual_error err = {0};
+    const struct enroll_options *given = options;
+    if (given->renewal.renew) {
+        return enroll_renew_run(cli, &given->renewal);
+    }
+    if (cli->arg_count != 1) {
+        (void)mu_fail(&err, MUTUAL_E_USAGE, "one token is enrolled at a time");
+        return cli_fail(cli, &err);
+    }
     __attribute__((cleanup(enrolling_done))) struct enrolling e = {.cli = cli, .options = options};
     bool good = read_token(&e, &err) && make_place(&e, &err) && learn_root(&e, &err) &&
                 make_key(&e, &err) && request_certificate(&e, &err) && request_chain(&e, &err) &&
@@ -465,15 +518,21 @@ static int run_enroll(struct cli *cli, const void *options)
 const struct cli_verb cli_verb_enroll = {
     .name = "enroll",
     .group = CLI_GROUP_CERT,
-    .arguments = "TOKEN",
-    .help = "get a certificate with a one-time token: a key made here, nothing else to know",
+    .arguments = "TOKEN|DIRECTORY...",
+    .help = "get a certificate with a one-time token, or keep it fresh from then on",
     .details =
         "TOKEN is what mutual token printed; - reads it from standard input. Only the root\n"
         "whose fingerprint it carries is believed. The key never leaves this machine. Run it\n"
-        "again after an interruption: the same key gets the same certificate.",
+        "again after an interruption: the same key gets the same certificate.\n"
+        "With --renew the arguments are directories, each of which is exchanged as a whole\n"
+        "when it is time: shortly before two thirds of the life, at a moment that the\n"
+        "certificate's own fingerprint spreads over a twelfth of it; after a failure again,\n"
+        "sooner the nearer the end is. A new certificate must have the same names, and goes\n"
+        "through handshakes in memory with whoever believes what is believed today, before\n"
+        "it takes the old one's place. Exit status: 0 renewed or not due.",
     .options = enroll_table,
     .options_size = sizeof(struct enroll_options),
     .min_args = 1,
-    .max_args = 1,
+    .max_args = UINT_MAX,
     .run = run_enroll,
 };

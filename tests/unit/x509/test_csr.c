@@ -148,5 +148,36 @@ static void attributes_are_read_strictly(void **state)
         &err, MUTUAL_E_CSR_MALFORMED);
 }
 
-UNIT_MAIN(UNIT_CASE(requests_are_made_and_read), UNIT_CASE(proof_of_possession_is_checked),
-          UNIT_CASE(garbage_is_refused), UNIT_CASE(attributes_are_read_strictly))
+static void a_request_for_what_a_certificate_has(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct pki *root = pki_root("Root");
+    static const struct pki_leaf leaves[] = {
+        {.cn = "web", .dns = "a.example.org", .uri = "spiffe://example.org/a", .ip = "::1"},
+        {.dns = "a.example.org"},
+    };
+    for (size_t i = 0; i < MU_COUNT(leaves); i++) {
+        MU_AUTO(buf) struct mu_buf der;
+        MU_AUTO(csr) struct mu_csr *csr = NULL;
+        MU_AUTO(key) struct mu_key *key = NULL;
+        const struct pki *leaf = pki_issue(root, leaves[i]);
+        const struct mu_cert_facts *cert = mu_cert_facts(leaf->cert);
+        mu_buf_init(&der, 65536);
+        assert_ok(mu_key_generate(MU_SPEC_EC_P256, &key, &err), &err);
+        assert_ok(mu_csr_build_again(key, leaf->cert, &der, &err), &err);
+        assert_ok(mu_csr_from_der(mu_buf_slice(&der), &csr, &err), &err);
+        const struct mu_csr_facts *facts = mu_csr_facts(csr);
+        assert_true(mu_slice_equal(facts->subject, cert->subject));
+        assert_int_equal(facts->name_count, cert->name_count);
+        for (size_t j = 0; j < facts->name_count; j++) {
+            assert_int_equal(facts->names[j].type, cert->names[j].type);
+            assert_true(mu_slice_equal(facts->names[j].bytes, cert->names[j].bytes));
+        }
+        assert_true(mu_slice_equal(facts->spki, mu_key_spki(key)));
+    }
+}
+
+UNIT_MAIN(UNIT_CASE(a_request_for_what_a_certificate_has), UNIT_CASE(requests_are_made_and_read),
+          UNIT_CASE(proof_of_possession_is_checked), UNIT_CASE(garbage_is_refused),
+          UNIT_CASE(attributes_are_read_strictly))
