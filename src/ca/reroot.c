@@ -53,6 +53,20 @@ void ca_root_made_done(struct ca_root_made *made)
     *made = (struct ca_root_made){0};
 }
 
+/* Which root it is, by the directory of its key: two may have been made in one second. */
+static uint64_t number_of(const struct inventory_issuer *root)
+{
+    static const char begin[] = CA_PART_ROOT "-";
+    uint64_t number = 1;
+    char digits[8] = "";
+    if (strncmp(root->key_place, begin, sizeof begin - 1) == 0) {
+        const char *text = root->key_place + sizeof begin - 1;
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)strcspn(text, "/"), text);
+        (void)mu_text_uint(digits, UINT32_MAX, &number);
+    }
+    return number;
+}
+
 /* The root that serves, which is the first, and the one that was made last; false: there is one. */
 static bool find_roots(const struct inventory_issuers *issuers, size_t *ret_first,
                        size_t *ret_newest)
@@ -62,7 +76,7 @@ static bool find_roots(const struct inventory_issuers *issuers, size_t *ret_firs
         const struct inventory_issuer *row = &issuers->items[i];
         if (row->root) {
             *ret_first = count == 0 ? i : *ret_first;
-            bool newer = count == 0 || row->made_s >= issuers->items[*ret_newest].made_s;
+            bool newer = count == 0 || number_of(row) > number_of(&issuers->items[*ret_newest]);
             *ret_newest = newer ? i : *ret_newest;
             count++;
         }

@@ -20,7 +20,8 @@ static bool make_root(struct ca *ca, bool may, struct ca_root_made *ret_made,
                                             .issuer_life_s = 1800 * DAY,
                                             .owner = "tests",
                                             .place = "here",
-                                            .now_s = NOW + DAY};
+                                            .now_s =
+                                                NOW}; /* the second in which the first was made */
     bool shown = may;
     return ca_new_root(ca, &options, tell, &shown, ret_made, err);
 }
