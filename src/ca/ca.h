@@ -10,6 +10,8 @@
  *   DIR/authority/ca.crt         the root certificate, to be given to everybody
  *   DIR/authority/issuer.crl     the issuer's current revocation list
  *   DIR/authority/issuer/        issuer.crt, issuer.key
+ *   DIR/authority/issuers/NAME/  the same of a further issuer NAME, and NAME.crl beside
+ *   DIR/authority/profiles.yaml  the authority's own profiles, if it has any
  *   DIR/authority/root/          root.crt, root.key (encrypted): to be kept offline
  *   DIR/tls/NAME/                tls.crt, tls.key, ca.crt: what was issued, unless told otherwise
  *   DIR/mutual.yaml              a configuration to begin with
@@ -27,32 +29,12 @@
 
 #include "base/base.h"
 #include "inventory/inventory.h"
+#include "keys/keys.h"
 #include "x509/x509.h"
 
 #include <mutual/identity.h>
 
-/* ---- profiles -------------------------------------------------------------------------------- */
-
-/* What a kind of certificate is for and may be. Constant. */
-struct ca_profile {
-    const char *name;
-    const char *text;          /* what it is for, as a phrase: "proves a server to its clients" */
-    const char *spiffe_prefix; /* of the default SPIFFE ID's path: "user/" */
-    enum mu_key_spec key;      /* when none is asked for */
-    int64_t life_s, life_max_s;
-    unsigned key_usage, eku;
-    unsigned name_types; /* bits 1u << enum mutual_name_type: what may be certified    */
-    unsigned made_types; /* the types that are made from NAME when none is given       */
-};
-/* NULL past the end. */
-const struct ca_profile *ca_profile_at(size_t index);
-/* PROFILE_DENIED when there is none of that name. */
-bool ca_profile_find(const char *name, const struct ca_profile **ret_profile,
-                     struct mutual_error *err);
-/* Not before is set back by this much, for peers whose clock is slow. */
-#define CA_BACKDATE_S 60
-/* The longest life of any profile. */
-int64_t ca_profile_life_max_s(void);
+#include "ca/rule.h"
 
 /* ---- making an authority --------------------------------------------------------------------- */
 
@@ -114,11 +96,56 @@ void mu_ca_auto(struct ca **ca);
 struct inventory *ca_inventory(struct ca *ca);
 const char *ca_dir(const struct ca *ca);
 const struct mu_cert *ca_root(const struct ca *ca);
+/* Of its issuers one is meant at a time, at first the first; operations on certificates mean that
+ * of the certificate. NOT_FOUND; a word of NULL means the first. */
+bool ca_select(struct ca *ca, const char *word, struct mutual_error *err);
+/* NULL past the end. */
+const char *ca_issuer_word(const struct ca *ca, size_t index);
+/* Of the one that is meant. */
 const struct mu_cert *ca_issuer(const struct ca *ca);
 const char *ca_issuer_key_path(const struct ca *ca);
 const char *ca_crl_path(const struct ca *ca);
-/* The domain that names are made in: the issuer's first permitted DNS name. */
+/* The domain that names are made in: the issuer's first permitted DNS name, else the authority's.
+ */
 const char *ca_domain(const struct ca *ca);
+/* The profile of that name, the authority's own before the built-in one. Borrowed. OPTION_VALUE. */
+bool ca_profile_of(const struct ca *ca, const char *name, const struct ca_profile **ret_profile,
+                   struct mutual_error *err);
+/* The profiles there are; NULL past the end. */
+const struct ca_profile *ca_profile_next(const struct ca *ca, size_t index);
+/* The rule by which the issuer that is meant certifies under the profile: the one that ca_issue
+ * asks. Borrows from both. */
+void ca_rule_of(const struct ca *ca, const struct ca_profile *profile, struct ca_rule *ret_rule);
+/* Without an authority: what the profile itself says. */
+void ca_rule_bare(const struct ca_profile *profile, struct ca_rule *ret_rule);
+/* Everything that is wrong with the profiles of the authority in `dir`, which ca_open sums up in
+ * one line. */
+struct config_findings;
+void ca_profiles_check(const char *dir, struct config_findings *findings);
+
+/* ---- further issuers ------------------------------------------------------------------------- */
+
+struct ca_issuer_options {
+    const char *word; /* what it is called: [a-z0-9-], up to 20 */
+    /* Name constraints: "dns:example.org", "email:example.org", "uri:example.org",
+     * "ip:10.0.0.0/8", "dir:O=Example,OU=Dev". Without any permitted one, those of the authority's
+     * domain are; a type of which nothing is permitted is closed. */
+    const char *const *permit, *const *exclude;
+    size_t permit_count, exclude_count;
+    enum mu_key_spec key;
+    int64_t life_s;
+    unsigned shards;      /* 0: the usual number */
+    const char *root_dir; /* where root.key and root.crt are; NULL: DIR/authority/root */
+    const char *passphrase;
+    const char *owner, *place;
+    int64_t now_s;
+};
+#define CA_SHARDS     64u
+#define CA_SHARDS_MAX 4096u
+/* Makes an issuer under the authority's root, with a first list; it is meant afterwards.
+ * ALREADY_EXISTS, OPTION_VALUE, NAME_MALFORMED, KEY_PASSPHRASE, KEY_MISMATCH, FILE_MISSING. */
+bool ca_issuer_add(struct ca *ca, const struct ca_issuer_options *options,
+                   struct mutual_error *err);
 
 /* ---- signing --------------------------------------------------------------------------------- */
 
@@ -131,20 +158,30 @@ struct ca_signer {
     void (*stop)(struct ca_signer *signer);
     void *state;
 };
-/* The issuer's key in a locked-down process of its own, which signs only certificates and lists of
- * this issuer, no authorities, and none longer than the longest profile. */
+/* A key that the authority signs with, and all that it may sign. */
+struct ca_key {
+    const struct mu_cert *cert; /* whose key it is */
+    const char *path;           /* the file that it is in */
+    struct keys_rules rules;
+};
+/* The one that ca_signer.start must yield now. */
+void ca_key_current(const struct ca *ca, struct ca_key *ret_key);
+/* The key of the issuer that is meant, in a locked-down process of its own, which signs only lists
+ * of this issuer and certificates of its profiles, no authorities. */
 void ca_signer_init_process(struct ca_signer *signer);
 
 /* ---- issuing --------------------------------------------------------------------------------- */
 
 struct ca_request {
-    const struct ca_profile *profile;
-    const char *name;                /* what people call it; also the directory's name */
-    const struct mutual_name *names; /* given ones; types not among them are made from `name` */
+    const struct ca_profile *profile; /* looked up again by its name: the authority's own counts */
+    const char *issuer;               /* its word; NULL: the first, or that of what is replaced */
+    const char *name;                 /* what people call it; also the directory's name */
+    const struct mutual_name *names;  /* given ones; types not among them are made from `name` */
     size_t name_count;
     int64_t life_s; /* 0: the profile's */
     bool key_given; /* `key` counts, else the profile's */
     enum mu_key_spec key;
+    unsigned eku;     /* MU_EKU_* among the profile's; 0: all of them */
     bool must_staple; /* a server's: clients refuse it without a stapled OCSP response (RFC 7633) */
     const struct mu_csr *csr; /* the key is theirs, and its names count as given; or NULL */
     const char *owner, *place, *purpose; /* purpose NULL: the profile's text */
@@ -171,6 +208,9 @@ void mu_ca_issued_auto(struct ca_issued *issued);
  * DISK_FULL, and what the signer says. */
 bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer *signer,
               struct ca_issued *ret_issued, struct mutual_error *err);
+/* Would it be issued? Everything that ca_issue asks before it makes a key; changes nothing. */
+bool ca_permits(struct ca *ca, const struct ca_request *request, struct ca_decision *ret_decision,
+                struct mutual_error *err);
 /* Appends leaf and issuer as PEM: what tls.crt holds. */
 void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf *out);
 /* A name as the command line gives it, its type told by its form: "spiffe://…", an address with
@@ -241,7 +281,5 @@ bool ca_describe(struct mu_slice bytes, const char *what, const char *password, 
 /* One certificate of ours: the same, with what the inventory knows. */
 bool ca_describe_record(const struct inventory_record *record, int64_t now_s, bool json,
                         struct mu_buf *out, struct mutual_error *err);
-void ca_describe_profile(const struct ca_profile *profile, const struct ca *ca, bool json,
-                         struct mu_buf *out);
 
 #endif

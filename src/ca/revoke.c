@@ -206,7 +206,13 @@ bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_rea
     if (!commit_revocation(ca, record, reason, now_s, err)) {
         return mu_error_context(err, "certificate \"%s\"", record->name);
     }
-    ca->crl_due = true;
+    struct ca_issuer *issuer = ca_issuer_by_id(ca, record->issuer_id);
+    if (issuer == NULL) {
+        return mu_fail(err, MUTUAL_E_STORE_CORRUPT, "certificate \"%s\" is of no issuer of ours",
+                       record->name);
+    }
+    ca->at = issuer;
+    issuer->crl_due = true;
     if (!ca_crl_publish(ca, signer, CA_CRL_LIFE_S, now_s, err)) {
         return mu_error_context(
             err, "certificate \"%s\" is revoked, but the list was not published", record->name);
@@ -235,11 +241,11 @@ bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
     mu_buf_init(&pem, 2 * (size_t)MU_LIMIT_CRL_BYTES);
     uint64_t number = 0;
-    if (!inventory_crl_begin(ca->inventory, ca->issuer_id, now_s, &number, &revoked, err)) {
+    if (!inventory_crl_begin(ca->inventory, ca->at->id, now_s, &number, &revoked, err)) {
         return false;
     }
     const struct mu_crl_template template = {
-        .issuer = ca->issuer,
+        .issuer = ca->at->cert,
         .this_update_s = now_s,
         .next_update_s = now_s + life_s,
         .number = number,
@@ -248,30 +254,29 @@ bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int
     };
     if (!sign_list(ca, &template, signer, &der, err)) {
         return mu_error_context(err, "revocation list of \"%s\"",
-                                mu_cert_facts(ca->issuer)->display);
+                                mu_cert_facts(ca->at->cert)->display);
     }
     mu_crl_to_pem(mu_buf_slice(&der), &pem);
     if (pem.failed) {
         return mu_fail_memory(err);
     }
-    if (!mu_file_write(ca->crl_path, mu_buf_slice(&pem), 0644, err) ||
-        !inventory_crl_published(ca->inventory, ca->issuer_id, number, now_s, now_s + life_s,
-                                 err)) {
+    if (!mu_file_write(ca->at->crl_path, mu_buf_slice(&pem), 0644, err) ||
+        !inventory_crl_published(ca->inventory, ca->at->id, number, now_s, now_s + life_s, err)) {
         return false;
     }
-    ca->crl_due = false;
-    ca->crl_this_update_s = now_s;
-    ca->crl_next_update_s = now_s + life_s;
+    ca->at->crl_due = false;
+    ca->at->crl_this_update_s = now_s;
+    ca->at->crl_next_update_s = now_s + life_s;
     return true;
 }
 
 bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
                     struct mutual_error *err)
 {
-    int64_t half_s = (ca->crl_next_update_s - ca->crl_this_update_s) / 2;
+    int64_t half_s = (ca->at->crl_next_update_s - ca->at->crl_this_update_s) / 2;
     /* A list of the future was made while the clock was wrong, and nobody believes it. */
-    bool future = ca->crl_this_update_s > now_s;
-    if (!ca->crl_due && !future && now_s < ca->crl_this_update_s + half_s) {
+    bool future = ca->at->crl_this_update_s > now_s;
+    if (!ca->at->crl_due && !future && now_s < ca->at->crl_this_update_s + half_s) {
         return true;
     }
     return ca_crl_publish(ca, signer, CA_CRL_LIFE_S, now_s, err);

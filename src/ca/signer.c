@@ -31,33 +31,57 @@ static int open_key(const char *path, struct mutual_error *err)
     return -1;
 }
 
+/* Everything that the issuer's key may make: what its profiles say, and lists. */
+static void rules_of(const struct ca *ca, struct keys_rules *ret_rules)
+{
+    const struct mu_cert_facts *issuer = mu_cert_facts(ca->at->cert);
+    struct keys_rules rules = {.purposes = KEYS_CERTIFICATES | KEYS_CRLS,
+                               .ca = {.issuer = issuer->subject,
+                                      .may_issue_ca = false,
+                                      .serial_min_bytes = MU_SERIAL_BYTES,
+                                      .serial_max_bytes = MU_SERIAL_BYTES,
+                                      .eku_required = true,
+                                      .not_after_max_s = issuer->not_after_s}};
+    const struct ca_profile *profile;
+    for (size_t i = 0; (profile = ca_profile_next(ca, i)) != NULL; i++) {
+        struct ca_rule rule;
+        mu_assert(rules.ca.shape_count < KEYS_SHAPES_MAX);
+        struct keys_shape *shape = &rules.ca.shapes[rules.ca.shape_count++];
+        ca_rule_of(ca, profile, &rule);
+        ca_rule_shape(&rule, shape);
+        rules.ca.ekus |= shape->ekus;
+        if (shape->max_lifetime_s > rules.ca.max_lifetime_s) {
+            rules.ca.max_lifetime_s = shape->max_lifetime_s;
+        }
+    }
+    *ret_rules = rules;
+}
+
+void ca_key_current(const struct ca *ca, struct ca_key *ret_key)
+{
+    *ret_key = (struct ca_key){.cert = ca->at->cert, .path = ca->at->key_path};
+    rules_of(ca, &ret_key->rules);
+}
+
 static bool start(struct ca_signer *signer, const struct ca *ca, const struct mu_key **ret_key,
                   struct mutual_error *err)
 {
-    const struct mu_cert_facts *issuer = mu_cert_facts(ca->issuer);
-    int fd = open_key(ca->key_path, err);
+    struct ca_key key;
+    ca_key_current(ca, &key);
+    int fd = open_key(key.path, err);
     if (fd == -1) {
         return false;
     }
-    const struct keys_local_options options = {
-        .name = ca->key_path,
-        .key_fd = fd,
-        .passphrase_fd = -1,
-        .spki = issuer->spki,
-        .rules = {.purposes = KEYS_CERTIFICATES | KEYS_CRLS,
-                  .ca = {.issuer = issuer->subject,
-                         .may_issue_ca = false,
-                         .max_lifetime_s = ca_profile_life_max_s() + CA_BACKDATE_S,
-                         .serial_min_bytes = MU_SERIAL_BYTES,
-                         .serial_max_bytes = MU_SERIAL_BYTES,
-                         .ekus = MU_EKU_SERVER | MU_EKU_CLIENT,
-                         .eku_required = true}},
-    };
+    const struct keys_local_options options = {.name = key.path,
+                                               .key_fd = fd,
+                                               .passphrase_fd = -1,
+                                               .spki = mu_cert_facts(key.cert)->spki,
+                                               .rules = key.rules};
     struct keys_local *local = NULL;
     bool good = keys_local_new(&options, &local, err);
     (void)close(fd);
     if (!good) {
-        return mu_error_context(err, "the issuer's key \"%s\"", ca->key_path);
+        return mu_error_context(err, "the issuer's key \"%s\"", key.path);
     }
     signer->state = local;
     *ret_key = keys_local_get_key(local);

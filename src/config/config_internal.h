@@ -137,8 +137,8 @@ struct config_whole *config_decode(const struct config_snapshot *snapshot, const
 /* Decodes the value of one setting into the slot; findings tell what was wrong. */
 void decode_value(struct decode *decode, const struct setting *setting,
                   const struct config_node *node, void *slot);
-/* Decodes a block into `base`. `node` may be NULL (nothing is written), a map, a scalar for the short
- * form, or broken. */
+/* Decodes a block into `base`. `node` may be NULL (nothing is written), a map, a scalar for the
+ * short form, or broken. */
 void decode_block(struct decode *decode, const struct block *block, const struct config_node *node,
                   void *base);
 void decode_complain(struct decode *decode, const struct config_place *place, const char *hint,

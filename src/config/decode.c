@@ -53,7 +53,6 @@ bool config_include_matches(const char *pattern, const char *name)
 /* ---- blocks ------------------------------------------------------------------------------------
  */
 
-
 /* One value of any type: a scalar, a block, or what is short for a block. */
 static void decode_one(struct decode *d, const struct setting *s, const struct config_node *node,
                        void *slot)

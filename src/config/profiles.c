@@ -83,8 +83,7 @@ static void check_list(struct decode *d, const struct config_profile *p, const c
 {
     for (size_t i = 0; i < words->count; i++) {
         const struct config_words before = {words->items, i};
-        if (has(&before, words->items[i]) &&
-            is_written(p, setting, i, texts[words->items[i]])) {
+        if (has(&before, words->items[i]) && is_written(p, setting, i, texts[words->items[i]])) {
             struct config_place place = config_place_at(&p->mark, setting, i);
             decode_complain(d, &place, NULL, "\"%s\" is named twice", texts[words->items[i]]);
         }
@@ -192,7 +191,8 @@ const struct block schema_profiles = {
     .settings = profiles_settings,
 };
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 struct holder {
     struct config_profiles profiles; /* first: this is what others hold */
@@ -259,8 +259,8 @@ bool config_profiles_build(const char *name, struct mu_slice bytes,
     MU_AUTO(config_snapshot) struct config_snapshot *snapshot = config_snapshot_new();
     struct holder *holder = mu_alloc(1, sizeof *holder);
     MU_AUTO(config_profiles) struct config_profiles *profiles = (struct config_profiles *)holder;
-    bool good = holder != NULL && snapshot != NULL &&
-                config_snapshot_add(snapshot, name, bytes, NULL);
+    bool good =
+        holder != NULL && snapshot != NULL && config_snapshot_add(snapshot, name, bytes, NULL);
     struct decode d = {.snapshot = snapshot, .findings = findings};
     if (good) {
         holder->whole.arena = mu_arena_new(4u * MU_LIMIT_CONFIG_BYTES);

@@ -22,14 +22,14 @@ struct config_words {
 struct config_profile {
     struct config_mark mark;
     const char *name;
-    const char *text; /* NULL: none */
+    const char *text;             /* NULL: none */
     struct config_words purposes; /* enum config_purpose */
     int64_t life_ns, life_max_ns; /* life_max_ns 0: as life_ns */
     struct config_words keys;
     struct config_words names, required, made; /* enum config_name_type */
     struct config_pattern *only; /* names of a type that is among them must match one of it */
     size_t only_count;
-    int staple; /* enum config_demand */
+    int staple;                /* enum config_demand */
     const char *spiffe_prefix; /* NULL: none; else it ends with a slash */
     const char *owner;         /* NULL: none */
 };

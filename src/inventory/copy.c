@@ -14,6 +14,7 @@ struct table {
     const char *name;
     const char *columns;
     const char *kinds;
+    const char *order;
     bool numbered; /* has an id that the database gives */
 };
 
@@ -21,15 +22,19 @@ struct table {
 static const struct table tables[] = {
     {"issuer",
      "id, name, root, parent_id, certificate, key_place, crl_number, crl_this_update_s,"
-     " crl_next_update_s, crl_due, made_s",
-     "itiibtiiiii", true},
+     " crl_next_update_s, crl_due, made_s, word, shards",
+     "itiibtiiiiiti", "id", true},
     {"certificate",
      "id, issuer_id, serial, state, form, profile, name, owner, place, purpose, path, aside,"
      " key_text, key_hash, requested_s, not_before_s, not_after_s, der, fingerprint, replaces_id,"
-     " revoked_s, reason, machine",
-     "iibttttttttttbiiibbiiit", true},
-    {"certified_name", "certificate_id, position, type, value", "iitt", false},
-    {"event", "id, at_s, who, action, certificate_id, detail, link", "iittitb", true},
+     " revoked_s, reason, machine, shard, revoked_list",
+     "iibttttttttttbiiibbiiitii", "id", true},
+    {"certified_name", "certificate_id, position, type, value", "iitt", "certificate_id, position",
+     false},
+    {"event", "id, at_s, who, action, certificate_id, detail, link", "iittitb", "id", true},
+    {"shard", "issuer_id, shard, number, due", "iiii", "issuer_id, shard", false},
+    {"list", "issuer_id, shard, delta, number, base, this_update_s, next_update_s, entries, der",
+     "iiiiiiiib", "issuer_id, shard, delta", false},
 };
 
 static bool count_rows(struct inventory *inventory, const struct table *table, int64_t *ret_count,
@@ -56,8 +61,7 @@ static bool prepare_read(struct inventory *from, const struct table *table,
 {
     MU_AUTO(buf) struct mu_buf sql;
     mu_buf_init(&sql, 4096);
-    mu_buf_printf(&sql, "SELECT %s FROM %s ORDER BY %s", table->columns, table->name,
-                  table->numbered ? "id" : "certificate_id, position");
+    mu_buf_printf(&sql, "SELECT %s FROM %s ORDER BY %s", table->columns, table->name, table->order);
     return sql.failed ? mu_fail_memory(err)
                       : store_scan(from->store, mu_buf_str(&sql), ret_read, err);
 }

@@ -33,7 +33,8 @@ struct store *inventory_store(struct inventory *inventory);
 /* One authority of ours. Texts and bytes belong to the list they came with. */
 struct inventory_issuer {
     int64_t id;
-    const char *name;
+    const char *name; /* of its subject */
+    const char *word; /* what people call it; NULL in adding: "root" or "issuer" */
     bool root;
     int64_t parent_id;           /* 0: none */
     struct mu_slice certificate; /* DER */
@@ -42,6 +43,7 @@ struct inventory_issuer {
     int64_t crl_this_update_s, crl_next_update_s; /* of the last list published; 0: none */
     bool crl_due;                                 /* a revocation is not published yet */
     int64_t made_s;
+    unsigned shards; /* in how many parts its list is also published */
 };
 struct inventory_issuers {
     struct inventory_issuer *items;
@@ -53,7 +55,7 @@ void mu_inventory_issuers_auto(struct inventory_issuers *issuers);
 /* All of them, parents before children. */
 bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers *ret_issuers,
                            struct mutual_error *err);
-/* Only name, root, parent_id, certificate, key_place and made_s are used. */
+/* Only name, word, root, parent_id, certificate, key_place, made_s and shards are used. */
 bool inventory_issuer_add(struct inventory *inventory, const struct inventory_issuer *issuer,
                           int64_t *ret_id, struct mutual_error *err);
 
@@ -93,6 +95,7 @@ struct inventory_record {
     const char *path;    /* the directory it was written to, absolute */
     const char *aside;   /* where that directory is being built      */
     const char *machine; /* whose directory that is; "" or NULL: this one's */
+    unsigned shard;      /* the part of its issuer's list that it is in; 0: none */
     const struct mutual_name *names;
     size_t name_count;
     const char *key_text;     /* "EC P-256" */

@@ -36,9 +36,11 @@ static bool read_issuer(struct store_statement *row, struct mu_arena *arena,
         .crl_next_update_s = store_int(row, 8),
         .crl_due = store_int(row, 9) != 0,
         .made_s = store_int(row, 10),
+        .word = mu_arena_strndup(arena, store_text(row, 11), strlen(store_text(row, 11))),
+        .shards = (unsigned)store_int(row, 12),
     };
     char *der = mu_arena_strndup(arena, certificate.data, certificate.len);
-    if (issuer.name == NULL || issuer.key_place == NULL || der == NULL) {
+    if (issuer.name == NULL || issuer.word == NULL || issuer.key_place == NULL || der == NULL) {
         return false;
     }
     issuer.certificate = mu_slice_of(der, certificate.len);
@@ -52,7 +54,7 @@ bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     if (!store_prepare(inventory->store,
                        "SELECT id, name, root, parent_id, certificate, key_place, crl_number,"
-                       " crl_this_update_s, crl_next_update_s, crl_due, made_s"
+                       " crl_this_update_s, crl_next_update_s, crl_due, made_s, word, shards"
                        " FROM issuer ORDER BY id",
                        &read, err)) {
         return false;
@@ -87,8 +89,8 @@ bool inventory_issuer_add(struct inventory *inventory, const struct inventory_is
 {
     MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(inventory->store,
-                       "INSERT INTO issuer (name, root, parent_id, certificate, key_place, made_s)"
-                       " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+                       "INSERT INTO issuer (name, root, parent_id, certificate, key_place, made_s,"
+                       " word, shards) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
                        &add, err)) {
         return false;
     }
@@ -102,6 +104,8 @@ bool inventory_issuer_add(struct inventory *inventory, const struct inventory_is
     store_bind_bytes(add, 4, issuer->certificate);
     store_bind_text(add, 5, issuer->key_place);
     store_bind_int(add, 6, issuer->made_s);
+    store_bind_text(add, 7, issuer->word != NULL ? issuer->word : issuer->root ? "root" : "issuer");
+    store_bind_int(add, 8, issuer->shards);
     bool row = false;
     if (!store_step(add, &row, err)) {
         return false;

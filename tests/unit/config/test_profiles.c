@@ -13,8 +13,7 @@ static struct config_profiles *build(const char *text, struct config_findings *f
 {
     struct config_profiles *profiles = NULL;
     config_findings_init(findings);
-    bool good =
-        config_profiles_build("profiles.yaml", mu_slice_text(text), findings, &profiles);
+    bool good = config_profiles_build("profiles.yaml", mu_slice_text(text), findings, &profiles);
     assert_int_equal(good, findings->errors == 0);
     assert_int_equal(good, profiles != NULL);
     return profiles;
@@ -25,23 +24,24 @@ static void a_whole_file(void **state)
     (void)state;
     struct config_findings findings;
     MU_AUTO(config_profiles)
-    struct config_profiles *profiles = build("version: 1\n"
-                                             "profiles:\n"
-                                             "  - name: printer\n"
-                                             "    text: prints\n"
-                                             "    purposes: [server, client]\n"
-                                             "    life: 30d\n"
-                                             "    max-life: 60d\n"
-                                             "    keys: [ed25519, ec-p256]\n"
-                                             "    names: [spiffe, dns]\n"
-                                             "    required: dns\n"
-                                             "    made: spiffe\n"
-                                             "    only: [{dns: '*.print.example.org'}]\n"
-                                             "    must-staple: require\n"
-                                             "    spiffe-prefix: print/\n"
-                                             "    owner: print team\n"
-                                             "  - {name: b, purposes: client, life: 1d, names: ip}\n",
-                                             &findings);
+    struct config_profiles *profiles =
+        build("version: 1\n"
+              "profiles:\n"
+              "  - name: printer\n"
+              "    text: prints\n"
+              "    purposes: [server, client]\n"
+              "    life: 30d\n"
+              "    max-life: 60d\n"
+              "    keys: [ed25519, ec-p256]\n"
+              "    names: [spiffe, dns]\n"
+              "    required: dns\n"
+              "    made: spiffe\n"
+              "    only: [{dns: '*.print.example.org'}]\n"
+              "    must-staple: require\n"
+              "    spiffe-prefix: print/\n"
+              "    owner: print team\n"
+              "  - {name: b, purposes: client, life: 1d, names: ip}\n",
+              &findings);
     assert_non_null(profiles);
     assert_int_equal(profiles->count, 2);
     const struct config_profile *p = &profiles->items[0];

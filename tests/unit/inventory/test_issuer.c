@@ -10,6 +10,8 @@ static void issuers_come_back_whole(void **state)
     struct mutual_error err = {0};
     MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
     const struct inventory_issuer second = {.name = "second",
+                                            .word = "two",
+                                            .shards = 7,
                                             .parent_id = place.issuer_id,
                                             .certificate = MU_SLICE_LIT("\0\1\2"),
                                             .key_place = "k",
@@ -22,6 +24,9 @@ static void issuers_come_back_whole(void **state)
     assert_int_equal(issuers.items[1].parent_id, place.issuer_id);
     assert_true(mu_slice_equal(issuers.items[1].certificate, MU_SLICE_LIT("\0\1\2")));
     assert_string_equal(issuers.items[0].key_place, "issuer/issuer.key");
+    assert_string_equal(issuers.items[0].word, "issuer");
+    assert_string_equal(issuers.items[1].word, "two");
+    assert_int_equal(issuers.items[1].shards, 7);
     assert_fails(inventory_issuer_add(place.inventory, &second, &id, &err), &err,
                  MUTUAL_E_STORE_FAILED); /* one of a name */
 }
