@@ -314,3 +314,26 @@ bool mu_check_issuer(struct judge *judge, const struct trust_node *const *path, 
                           .depth = depth};
     return run(issuer_checks, MU_COUNT(issuer_checks), &place, err);
 }
+
+/* What lies below does not matter, but for the names: one that is asked about, or none. */
+bool mu_check_anchor(struct judge *judge, const struct mu_cert *anchor, const struct mu_gname *name,
+                     struct mutual_error *err)
+{
+    const struct mu_cert_facts below = {.display = "a peer",
+                                        .names = name,
+                                        .name_count = name != NULL ? 1 : 0,
+                                        .must_staple = true};
+    const struct trust_node leaf = {.facts = &below};
+    const struct trust_node *const path[] = {&leaf};
+    const struct place place = {.judge = judge,
+                                .facts = mu_cert_facts(anchor),
+                                .anchor = true,
+                                .path = path,
+                                .depth = MU_COUNT(path)};
+    for (size_t i = 0; i < MU_COUNT(issuer_checks); i++) {
+        if (issuer_checks[i] != check_revocation && !issuer_checks[i](&place, err)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -155,6 +155,12 @@ const struct mu_cert *mu_trust_cert(const struct mutual_trust *trust,
  * does; now_s when the link is not good at that time. `index` counts from the leaf. */
 int64_t mu_trust_lists_until(const struct mutual_trust *trust, const struct mutual_chain *chain,
                              size_t index, int64_t now_s);
+/* Would such an authority be of use as an anchor of the bundle, for peers of that purpose and with
+ * that name (NULL: whatever name)? Its dates, key, usage, extensions and name constraints are
+ * judged as on a path, and its own signature, which no path asks for. As mutual_trust_validate. */
+bool mu_trust_judge_anchor(const struct mutual_trust *trust, const struct mu_cert *anchor,
+                           enum mutual_purpose purpose, const struct mutual_name *name,
+                           int64_t now_s, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* A frozen bundle like this one but without the anchor of that fingerprint, and without the lists
  * that only it vouched for. BUNDLE_EMPTY when it is the only one, NO_MEMORY. */
 bool mu_trust_without(const struct mutual_trust *trust, const uint8_t fingerprint[32],

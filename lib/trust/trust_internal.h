@@ -107,6 +107,10 @@ bool mu_check_leaf(struct judge *judge, const struct mu_cert_facts *leaf,
  * revocation of path[depth-1] included; signatures are not looked at. */
 bool mu_check_issuer(struct judge *judge, const struct trust_node *const *path, size_t depth,
                      struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The rules for an anchor above a peer with that name (NULL: whatever its names), as far as they do
+ * not depend on the peer. */
+bool mu_check_anchor(struct judge *judge, const struct mu_cert *anchor, const struct mu_gname *name,
+                     struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Do all names of `cert` lie within the constraints of `ca`? Takes from judge->constraint_work. */
 bool mu_check_constraints(struct judge *judge, const struct mu_cert_facts *ca,
                           const struct mu_cert_facts *cert,

@@ -3,6 +3,7 @@
  * What would change: questions that people ask about a bundle and a chain that it validated. None
  * of it takes part in a decision.
  */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "trust/trust_internal.h"
@@ -74,4 +75,37 @@ bool mu_trust_without(const struct mutual_trust *trust, const uint8_t fingerprin
     }
     *ret_trust = MU_TAKE(other);
     return true;
+}
+
+/* The name as a certificate would hold it; false: none that constraints speak of. */
+static bool as_general(const struct mutual_name *name, uint8_t address[16], struct mu_gname *out)
+{
+    static const enum mu_gname_type types[MUTUAL_NAME_COUNT_] = {
+        [MUTUAL_NAME_SPIFFE] = MU_GNAME_URI,
+        [MUTUAL_NAME_URI] = MU_GNAME_URI,
+        [MUTUAL_NAME_DNS] = MU_GNAME_DNS,
+        [MUTUAL_NAME_EMAIL] = MU_GNAME_EMAIL,
+    };
+    if (name->type == MUTUAL_NAME_IP) {
+        bool v6 = memchr(name->text, ':', name->len) != NULL;
+        *out = (struct mu_gname){MU_GNAME_IP, mu_slice_of(address, v6 ? 16 : 4)};
+        return inet_pton(v6 ? AF_INET6 : AF_INET, name->text, address) == 1;
+    }
+    *out = (struct mu_gname){types[name->type], mu_slice_of(name->text, name->len)};
+    return types[name->type] != MU_GNAME_OTHER;
+}
+
+bool mu_trust_judge_anchor(const struct mutual_trust *trust, const struct mu_cert *anchor,
+                           enum mutual_purpose purpose, const struct mutual_name *name,
+                           int64_t now_s, struct mutual_error *err)
+{
+    struct judge judge = {.trust = trust,
+                          .purpose = purpose,
+                          .now_s = now_s,
+                          .constraint_work = MU_LIMIT_CONSTRAINTS};
+    struct mu_gname general;
+    uint8_t address[16] = {0};
+    bool asked = name != NULL && as_general(name, address, &general);
+    return mu_check_anchor(&judge, anchor, asked ? &general : NULL, err) &&
+           (!mu_cert_facts(anchor)->self_issued || mu_cert_signed_by(anchor, anchor, err));
 }

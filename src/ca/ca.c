@@ -23,11 +23,8 @@ void ca_close(struct ca *ca)
     if (ca == NULL) {
         return;
     }
-    if (ca->noting) {
-        MU_AUTO(free) char *part = ca_text("%s/" CA_PART, ca->dir);
-        if (part != NULL) { /* a head that is behind serves too */
-            (void)ca_head_note(ca->inventory, part, NULL);
-        }
+    while (ca->locks > 0) {
+        ca_unlock(ca);
     }
     inventory_close(ca->inventory);
     for (size_t i = 0; i < ca->issuer_count; i++) {
@@ -197,13 +194,17 @@ static bool take_issuer(struct ca *ca, const struct inventory_issuer *row, struc
 bool ca_issuers_load(struct ca *ca, struct mutual_error *err)
 {
     const size_t at = ca->at == NULL ? 0 : (size_t)(ca->at - ca->issuers);
-    const size_t had = ca->issuer_count + (ca->root != NULL);
     MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
     if (!inventory_issuers_get(ca->inventory, &issuers, err)) {
         return false;
     }
-    for (size_t i = had; i < issuers.count; i++) {
-        if (!take_issuer(ca, &issuers.items[i], err)) {
+    for (size_t i = 0; i < issuers.count; i++) {
+        struct ca_issuer *known = ca_issuer_by_id(ca, issuers.items[i].id);
+        if (known != NULL) {
+            known->crl_due = issuers.items[i].crl_due;
+            known->crl_this_update_s = issuers.items[i].crl_this_update_s;
+            known->crl_next_update_s = issuers.items[i].crl_next_update_s;
+        } else if (!take_issuer(ca, &issuers.items[i], err)) {
             return false;
         }
     }
@@ -269,6 +270,59 @@ const char *ca_store_name(const struct ca *ca)
     return store_name(inventory_store(ca->inventory));
 }
 
+bool ca_lock(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err)
+{
+    if (ca->locks > 0) {
+        ca->locks++;
+        return true;
+    }
+    if (!lock_store(ca, err)) {
+        store_unlock(inventory_store(ca->inventory));
+        return false;
+    }
+    ca->locks = 1;
+    /* Others may have revoked, published and added since it was opened. */
+    if ((ca->root != NULL && !ca_issuers_load(ca, err)) ||
+        !(ca_recover(ca, now_s, notes, err) ||
+          mu_error_context(err, "tidying up after an interrupted command"))) {
+        ca_unlock(ca);
+        return false;
+    }
+    return true;
+}
+
+/* A head that is behind serves too. */
+static void note_head(struct ca *ca)
+{
+    struct inventory_head head = {0};
+    MU_AUTO(free) char *part = ca_text("%s/" CA_PART, ca->dir);
+    if (part != NULL && inventory_head(ca->inventory, &head, NULL) && head.id != ca->noted &&
+        ca_head_note(ca->inventory, part, NULL)) {
+        ca->noted = head.id;
+    }
+}
+
+void ca_unlock(struct ca *ca)
+{
+    mu_assert(ca->locks > 0);
+    if (ca->locks == 1) {
+        note_head(ca);
+        store_unlock(inventory_store(ca->inventory));
+    }
+    ca->locks--;
+}
+
+bool ca_speak_for(struct ca *ca, const char *who, struct mutual_error *err)
+{
+    char *copy = mu_strdup(who);
+    if (copy == NULL) {
+        return mu_fail_memory(err);
+    }
+    mu_free(ca->who);
+    ca->who = copy;
+    return true;
+}
+
 bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t now_s,
              struct mu_buf *ret_notes, struct ca **ret_ca, struct mutual_error *err)
 {
@@ -284,17 +338,11 @@ bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t no
     if (!open_store(ca, access, err)) {
         return false;
     }
-    /* The lock first: what the rows say must still be true when we act on it. */
-    if (access == CA_CHANGE && !lock_store(ca, err)) {
+    ca->serving = access == CA_SERVE;
+    if (!ca_issuers_load(ca, err) || !load_profiles(ca, err) ||
+        (access == CA_CHANGE && !ca_lock(ca, now_s, ret_notes, err))) {
         return false;
     }
-    if (!ca_issuers_load(ca, err) || !load_profiles(ca, err)) {
-        return false;
-    }
-    if (access == CA_CHANGE && !ca_recover(ca, now_s, ret_notes, err)) {
-        return mu_error_context(err, "tidying up after an interrupted command");
-    }
-    ca->noting = access == CA_CHANGE;
     *ret_ca = MU_TAKE(ca);
     return true;
 }

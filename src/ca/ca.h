@@ -85,7 +85,8 @@ bool ca_passphrase_new(char ret_text[CA_PASSPHRASE_TEXT], struct mutual_error *e
 struct ca;
 enum ca_access {
     CA_LOOK,   /* facts only */
-    CA_CHANGE, /* takes the store's lock and tidies up after a killed process */
+    CA_CHANGE, /* for one command: ca_lock until it is closed */
+    CA_SERVE,  /* for a process that goes on: every changing call below takes the lock itself */
 };
 /* FILE_MISSING when there is no authority. `who` is for the audit. `ret_notes` (may be NULL, else
  * initialised by the caller) gets a line for each interrupted issue that was finished or undone. */
@@ -93,6 +94,14 @@ bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t no
              struct mu_buf *ret_notes, struct ca **ret_ca, struct mutual_error *err);
 void ca_close(struct ca *ca);
 void mu_ca_auto(struct ca **ca);
+/* One who changes at a time, over all processes and machines of the store: takes its lock, reads
+ * what others changed meanwhile and tidies up after a killed process (`notes` as in ca_open). Calls
+ * nest. STORE_BUSY after STORE_WAIT_MS, and when the store was moved elsewhere. */
+bool ca_lock(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err);
+/* Gives it back, and notes the audit's head when something was changed. */
+void ca_unlock(struct ca *ca);
+/* Who acts from now on, for the audit. */
+bool ca_speak_for(struct ca *ca, const char *who, struct mutual_error *err);
 struct inventory *ca_inventory(struct ca *ca);
 const char *ca_dir(const struct ca *ca);
 const struct mu_cert *ca_root(const struct ca *ca);
@@ -192,6 +201,10 @@ struct ca_request {
     const char *password;                    /* of the p12; NULL: one is generated */
     const struct inventory_record *replaces; /* or NULL */
     bool keep_key; /* with replaces: the key in its directory serves again */
+    /* Runs in the transaction that takes the serial number of row `id`: what it refuses is not
+     * issued. NULL: nothing. */
+    bool (*also)(void *context, struct ca *ca, int64_t id, struct mutual_error *err);
+    void *also_context;
     int64_t now_s;
 };
 struct ca_issued {

@@ -34,7 +34,9 @@ struct ca {
     size_t issuer_count, issuer_cap;
     struct ca_issuer *at; /* the one that is meant now */
     struct ca_profiles own;
-    bool noting; /* the audit's head, when it is closed */
+    bool serving;   /* CA_SERVE                            */
+    unsigned locks; /* how often ca_lock was called        */
+    int64_t noted;  /* the event whose link was noted last */
 };
 
 /* ---- paths and files (layout.c) -------------------------------------------------------------- */
@@ -82,7 +84,7 @@ bool ca_names_general(const struct ca_names *names, struct mu_gname *out, uint8_
 
 /* ---- issuers (ca.c, subtrees.c) -------------------------------------------------------------- */
 
-/* Reads those that the store has and we do not; the pointers of others may move. */
+/* Reads what the store says of the issuers now; pointers to them may move. */
 bool ca_issuers_load(struct ca *ca, struct mutual_error *err);
 struct ca_issuer *ca_issuer_by_id(struct ca *ca, int64_t id);
 /* The one whose name the certificate says; the one that is meant now when none has it. */

@@ -275,6 +275,25 @@ bool ca_permits(struct ca *ca, const struct ca_request *request, struct ca_decis
 
 /* ---- the steps ------------------------------------------------------------------------------- */
 
+static bool reserve_row(struct ca *ca, const struct ca_request *request,
+                        const struct inventory_record *record, bool *ret_taken, int64_t *ret_id,
+                        struct mutual_error *err)
+{
+    struct store *store = inventory_store(ca->inventory);
+    if (request->also == NULL) {
+        return inventory_reserve(ca->inventory, record, ret_taken, ret_id, err);
+    }
+    if (!store_begin(store, err)) {
+        return false;
+    }
+    if (!inventory_reserve(ca->inventory, record, ret_taken, ret_id, err) ||
+        (!*ret_taken && !request->also(request->also_context, ca, *ret_id, err))) {
+        store_rollback(store);
+        return false;
+    }
+    return store_commit(store, err);
+}
+
 static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mutual_error *err)
 {
     const struct ca_request *request = plan->request;
@@ -304,7 +323,7 @@ static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mu
             return false;
         }
         record.serial = mu_slice_of(plan->serial, sizeof plan->serial);
-        if (!inventory_reserve(ca->inventory, &record, &taken, ret_id, err)) {
+        if (!reserve_row(ca, request, &record, &taken, ret_id, err)) {
             return false;
         }
         if (!taken) {
@@ -442,8 +461,8 @@ static bool run_steps(struct ca *ca, struct plan *plan, struct ca_signer *signer
            write_files(ca, plan, issued->cert, err) && commit_delivered(ca, plan, issued->id, err);
 }
 
-bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer *signer,
-              struct ca_issued *ret_issued, struct mutual_error *err)
+static bool issue(struct ca *ca, const struct ca_request *request, struct ca_signer *signer,
+                  struct ca_issued *ret_issued, struct mutual_error *err)
 {
     __attribute__((cleanup(plan_done))) struct plan plan = {.request = request};
     MU_AUTO(ca_issued) struct ca_issued issued = {0};
@@ -463,4 +482,15 @@ bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer 
     *ret_issued = issued;
     issued = (struct ca_issued){0};
     return true;
+}
+
+bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer *signer,
+              struct ca_issued *ret_issued, struct mutual_error *err)
+{
+    if (!ca_lock(ca, request->now_s, NULL, err)) {
+        return false;
+    }
+    bool good = issue(ca, request, signer, ret_issued, err);
+    ca_unlock(ca);
+    return good;
 }

@@ -306,5 +306,10 @@ static bool add(struct adding *adding, struct mutual_error *err)
 bool ca_issuer_add(struct ca *ca, const struct ca_issuer_options *options, struct mutual_error *err)
 {
     __attribute__((cleanup(adding_done))) struct adding adding = {.ca = ca, .options = options};
-    return add(&adding, err) || mu_error_context(err, "issuer \"%.60s\"", options->word);
+    if (!ca_lock(ca, options->now_s, NULL, err)) {
+        return false;
+    }
+    bool good = add(&adding, err) || mu_error_context(err, "issuer \"%.60s\"", options->word);
+    ca_unlock(ca);
+    return good;
 }

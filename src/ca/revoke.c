@@ -200,8 +200,8 @@ static bool commit_revocation(struct ca *ca, const struct inventory_record *reco
     return store_commit(store, err);
 }
 
-bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_reason reason,
-               struct ca_signer *signer, int64_t now_s, struct mutual_error *err)
+static bool revoke(struct ca *ca, const struct inventory_record *record, enum mu_reason reason,
+                   struct ca_signer *signer, int64_t now_s, struct mutual_error *err)
 {
     if (!commit_revocation(ca, record, reason, now_s, err)) {
         return mu_error_context(err, "certificate \"%s\"", record->name);
@@ -220,6 +220,17 @@ bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_rea
     return true;
 }
 
+bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_reason reason,
+               struct ca_signer *signer, int64_t now_s, struct mutual_error *err)
+{
+    if (!ca_lock(ca, now_s, NULL, err)) {
+        return false;
+    }
+    bool good = revoke(ca, record, reason, signer, now_s, err);
+    ca_unlock(ca);
+    return good;
+}
+
 static bool sign_list(struct ca *ca, const struct mu_crl_template *template,
                       struct ca_signer *signer, struct mu_buf *out, struct mutual_error *err)
 {
@@ -232,7 +243,7 @@ static bool sign_list(struct ca *ca, const struct mu_crl_template *template,
     return good;
 }
 
-bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
+static bool publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
                     struct mutual_error *err)
 {
     MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
@@ -270,7 +281,18 @@ bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int
     return true;
 }
 
-bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
+bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
+                    struct mutual_error *err)
+{
+    if (!ca_lock(ca, now_s, NULL, err)) {
+        return false;
+    }
+    bool good = publish(ca, signer, life_s, now_s, err);
+    ca_unlock(ca);
+    return good;
+}
+
+static bool refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
                     struct mutual_error *err)
 {
     int64_t half_s = (ca->at->crl_next_update_s - ca->at->crl_this_update_s) / 2;
@@ -280,4 +302,15 @@ bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
         return true;
     }
     return ca_crl_publish(ca, signer, CA_CRL_LIFE_S, now_s, err);
+}
+
+bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
+                    struct mutual_error *err)
+{
+    if (!ca_lock(ca, now_s, NULL, err)) {
+        return false;
+    }
+    bool good = refresh(ca, signer, now_s, err);
+    ca_unlock(ca);
+    return good;
 }

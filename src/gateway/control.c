@@ -196,6 +196,19 @@ static bool answer_sightings(struct asker *asker)
     return true;
 }
 
+/* As little. "/_certificates". */
+static bool answer_certificates(struct asker *asker)
+{
+    if (!asker->own || !asks_for(asker->request, "/_certificates")) {
+        return false;
+    }
+    MU_AUTO(buf) struct mu_buf body;
+    mu_buf_init(&body, GATEWAY_ANSWER_MAX);
+    seen_certificates_json(asker->control->parent, &body);
+    answer(asker, body.failed ? 503 : 200, "application/json", mu_buf_slice(&body));
+    return true;
+}
+
 static void serve_request(struct asker *asker)
 {
     struct parent *parent = asker->control->parent;
@@ -206,7 +219,7 @@ static void serve_request(struct asker *asker)
         answer_probe(asker, NULL);
     } else if (asks_for(request, "/readyz") || asks_for(request, "/startupz")) {
         answer_probe(asker, status_unready(parent));
-    } else if (!answer_sightings(asker)) {
+    } else if (!answer_sightings(asker) && !answer_certificates(asker)) {
         answer(asker, 404, "text/plain", MU_SLICE_LIT("there is /_status, /livez, /readyz\n"));
     }
 }
@@ -454,4 +467,9 @@ bool gateway_sightings_read(const char *path, const char *service, struct mu_buf
     }
     (void)snprintf(what, sizeof what, "/_sightings%s%s", service != NULL ? "?" : "", name);
     return ask_at(path, what, out, err);
+}
+
+bool gateway_certificates_read(const char *path, struct mu_buf *out, struct mutual_error *err)
+{
+    return ask_at(path, "/_certificates", out, err);
 }

@@ -40,6 +40,10 @@ bool gateway_control_path(char path[GATEWAY_PATH_MAX]);
  * CONNECT_FAILED, and USAGE for what cannot be a service's name. */
 bool gateway_sightings_read(const char *path, const char *service, struct mu_buf *out,
                             struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Which certificates the running gateway saw, of callers and of servers, each with the anchor that
+ * its chain ended in, and since when it saw all there were; as JSON. Fails with CONNECT_FAILED. */
+bool gateway_certificates_read(const char *path, struct mu_buf *out,
+                               struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Asks the running gateway; appends its JSON. Fails with CONNECT_FAILED. */
 bool gateway_status_read(const char *path, struct mu_buf *out,
                          struct mutual_error *err) MUTUAL_MUST_CHECK;

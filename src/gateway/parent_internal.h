@@ -128,6 +128,7 @@ struct parent {
     struct sightings *sightings;
     struct event_timer seen_timer; /* when they are kept again */
     bool seen_news;                /* since they were kept     */
+    int seen_lock;                 /* of their file; -1: none  */
     int64_t started_s;
     bool log_json;
     int exit_status;
@@ -221,6 +222,10 @@ void seen_serving(struct parent *parent);
 /* Reads SIGHTINGS. */
 bool seen_message(struct parent *parent, const struct ipc_message *message,
                   struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* A worker ended otherwise than by itself. */
+void seen_worker_died(struct parent *parent);
+/* Appends which certificates were seen, and since when all of them are known. */
+void seen_certificates_json(const struct parent *parent, struct mu_buf *out);
 /* Appends what is known of a service's callers; NULL: of all. */
 void seen_json(const struct parent *parent, const char *service, struct mu_buf *out);
 

@@ -3,9 +3,12 @@
  * Sightings in the parent: what workers tell is added up, kept in a file over restarts, and told to
  * whoever asks on the control socket.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/parent_internal.h"
 #include "gateway/sighting_internal.h"
@@ -24,13 +27,16 @@ static bool find_path(const struct gateway_options *options, struct mu_buf *path
            mu_buf_printf(path, "%s/sightings", directory);
 }
 
-static void save(struct parent *parent)
+static void save(struct parent *parent, bool ended)
 {
     struct mutual_error err = {0};
     MU_AUTO(buf) struct mu_buf path;
+    int64_t now_s = mu_clock_wall_s();
     bool kept = find_path(parent->options, &path);
-    sightings_forget(parent->sightings, mu_clock_wall_s() - SIGHTINGS_KEPT_S);
-    if (kept && parent->seen_news && !sightings_save(parent->sightings, mu_buf_str(&path), &err)) {
+    sightings_clock(parent->sightings, now_s, mu_clock_mono_ns());
+    sightings_forget(parent->sightings, now_s - SIGHTINGS_KEPT_S, now_s);
+    if (kept && parent->seen_news &&
+        !sightings_save(parent->sightings, mu_buf_str(&path), ended, now_s, &err)) {
         parent_log(parent, CONFIG_LOG_WARNING, "sightings_unsaved",
                    "could not keep who was seen over a restart", &err);
     }
@@ -40,9 +46,34 @@ static void save(struct parent *parent)
 static void on_save_time(void *owner)
 {
     struct parent *parent = owner;
-    save(parent);
+    save(parent, false);
     reactor_arm_in(parent->reactor, &parent->seen_timer, SAVE_S * MU_NS_PER_S, on_save_time,
                    parent);
+}
+
+/* Two gateways with one file would write over each other what they saw, and what is not seen counts
+ * as evidence. The lock is the process's own: helpers that we fork do not hold it when we are gone.
+ */
+static bool lock(struct parent *parent, const char *path, struct mutual_error *err)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    MU_AUTO(buf) struct mu_buf name;
+    mu_buf_init(&name, 4096);
+    (void)mu_buf_printf(&name, "%s.lock", path);
+    parent->seen_lock = open(mu_buf_str(&name), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (parent->seen_lock == -1) {
+        (void)mu_fail_errno(err, MUTUAL_E_FILE_UNWRITABLE, errno, "could not open \"%s\"",
+                            mu_buf_str(&name));
+        return mu_error_hint(err, "Name a directory for the gateway's state that exists and is its "
+                                  "own: --state DIRECTORY.");
+    }
+    if (fcntl(parent->seen_lock, F_SETLK, &whole) == 0) {
+        return true;
+    }
+    (void)fcntl(parent->seen_lock, F_GETLK, &whole);
+    (void)mu_fail(err, MUTUAL_E_STORE_BUSY, "another gateway (process %d) keeps \"%s\"",
+                  (int)whole.l_pid, path);
+    return mu_error_hint(err, "Give each gateway a state directory of its own: --state DIRECTORY.");
 }
 
 /* A file that cannot be read is moved out of the way rather than written over: it is evidence. */
@@ -52,12 +83,15 @@ bool seen_open(struct parent *parent, struct mutual_error *err)
     MU_AUTO(buf) struct mu_buf path;
     MU_AUTO(buf) struct mu_buf aside;
     mu_buf_init(&aside, 4096);
+    bool kept = find_path(parent->options, &path);
+    if (kept && !lock(parent, mu_buf_str(&path), err)) {
+        return false;
+    }
     parent->sightings = sightings_new(SIGHTINGS_MAX, SIGHTINGS_SERVICE_MAX);
     if (parent->sightings == NULL) {
         return mu_fail_memory(err);
     }
-    if (find_path(parent->options, &path) &&
-        !sightings_load(parent->sightings, mu_buf_str(&path), &why)) {
+    if (kept && !sightings_load(parent->sightings, mu_buf_str(&path), &why)) {
         (void)mu_buf_printf(&aside, "%s.damaged", mu_buf_str(&path));
         (void)rename(mu_buf_str(&path), mu_buf_str(&aside));
         parent_log(parent, CONFIG_LOG_WARNING, "sightings_lost",
@@ -68,6 +102,7 @@ bool seen_open(struct parent *parent, struct mutual_error *err)
             return mu_fail_memory(err);
         }
     }
+    sightings_resume(parent->sightings, mu_clock_wall_s());
     reactor_arm_in(parent->reactor, &parent->seen_timer, SAVE_S * MU_NS_PER_S, on_save_time,
                    parent);
     return true;
@@ -76,8 +111,12 @@ bool seen_open(struct parent *parent, struct mutual_error *err)
 void seen_close(struct parent *parent)
 {
     if (parent->sightings != NULL) {
-        save(parent);
+        parent->seen_news = true;
+        save(parent, true);
         sightings_free(parent->sightings);
+    }
+    if (parent->seen_lock != -1) {
+        (void)close(parent->seen_lock);
     }
 }
 
@@ -92,14 +131,18 @@ void seen_serving(struct parent *parent)
         }
     }
     parent->seen_news = true;
-    save(parent);
+    save(parent, false);
 }
 
 /* A worker tells of services that there are, or tells nothing. */
 static void note_known(void *context, const struct sighting *seen)
 {
     struct parent *parent = context;
-    if (parent->current != NULL && world_service_find(parent->current->world, seen->service)) {
+    if (seen->service[0] == '\0') {
+        sightings_gap(parent->sightings, mu_clock_wall_s(),
+                      "a worker could not tell whom it had seen");
+    } else if (parent->current != NULL &&
+               world_service_find(parent->current->world, seen->service)) {
         sightings_note(parent->sightings, seen);
         parent->seen_news = true;
     }
@@ -118,6 +161,52 @@ bool seen_message(struct parent *parent, const struct ipc_message *message,
     }
     sightings_free(told);
     return sound;
+}
+
+void seen_worker_died(struct parent *parent)
+{
+    if (parent->sightings != NULL) {
+        sightings_gap(parent->sightings, mu_clock_wall_s(),
+                      "a worker died before it had told whom it saw");
+        parent->seen_news = true;
+    }
+}
+
+static void put_services(const struct parent *parent, struct mu_json *json)
+{
+    const struct world *world = parent->current == NULL ? NULL : parent->current->world;
+    mu_json_open(json, "services", '[');
+    for (size_t i = 0; world != NULL && i < world->service_count; i++) {
+        const struct world_service *service = &world->services[i];
+        int64_t not_kept = 0;
+        int64_t since_s = sightings_complete_s(parent->sightings, service->name, &not_kept);
+        mu_json_open(json, NULL, '{');
+        mu_json_string(json, "service", service->name);
+        mu_json_string(json, "kind", service->inbound != NULL ? "inbound" : "outbound");
+        mu_json_string(json, "trust", service->trust != NULL ? service->trust->config->name : NULL);
+        mu_json_int(json, "complete_since_s", since_s);
+        mu_json_int(json, "not_kept", not_kept);
+        mu_json_close(json, '}');
+    }
+    mu_json_close(json, ']');
+}
+
+void seen_certificates_json(const struct parent *parent, struct mu_buf *out)
+{
+    struct mu_json json;
+    MU_AUTO(buf) struct mu_buf path;
+    const struct sightings_since *since = sightings_since(parent->sightings);
+    bool kept = find_path(parent->options, &path);
+    mu_json_init(&json, out);
+    mu_json_open(&json, NULL, '{');
+    mu_json_string(&json, "kept_in", kept ? mu_buf_str(&path) : NULL);
+    mu_json_int(&json, "now_s", mu_clock_wall_s());
+    mu_json_int(&json, "since_s", since->at_s);
+    mu_json_string(&json, "since_why", since->why);
+    put_services(parent, &json);
+    sightings_certificates_json(parent->sightings, &json);
+    mu_json_close(&json, '}');
+    (void)mu_buf_byte(out, '\n');
 }
 
 void seen_json(const struct parent *parent, const char *service, struct mu_buf *out)

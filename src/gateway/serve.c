@@ -199,6 +199,9 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
         parent->done[child->index] = 0;
         changes_worker_died(parent, child->index);
         control_worker_died(parent->control);
+        if (!death->expected || death->signalled) {
+            seen_worker_died(parent);
+        }
     }
     if (death->expected) {
         return;
@@ -452,6 +455,7 @@ int gateway_serve(const struct gateway_options *options)
         return mutual_code_exit(MUTUAL_E_NO_MEMORY);
     }
     parent->options = options;
+    parent->seen_lock = -1;
     parent->started_s = mu_clock_wall_s();
     log_adopt(STDERR_FILENO);
     parent->log_json = isatty(STDERR_FILENO) != 1;

@@ -9,25 +9,34 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char file_head[] = "mutual sightings 1\n";
+static const char file_head[] = "mutual sightings 2\n";
+static const char first_head[] = "mutual sightings 1\n"; /* knew no certificates */
+
+/* What has a limit of its own; a service itself has none. */
+enum sort { SORT_SERVICE, SORT_CALLER, SORT_CERTIFICATE, SORT_COUNT_ };
 
 /* A sighting folded into as many bytes as it needs, a tenth of its size. */
 struct kept {
     int64_t last_s;
-    bool caller; /* else a service itself */
+    int64_t not_after_s;
+    enum sort sort;
     size_t len;
     uint8_t *bytes;
 };
 
 struct sightings {
-    struct mu_map *by_key; /* service, NUL, key: struct kept */
-    struct mu_map *counts; /* service: how many of it        */
+    struct mu_map *by_key; /* see key_of: struct kept */
+    struct mu_map *counts; /* sort, service: how many of it */
     struct kept **items;
     size_t count;
     size_t cap;
-    size_t callers; /* without the services themselves */
+    size_t sorts[SORT_COUNT_];
     size_t max;
     size_t service_max;
+    struct sightings_since since;
+    int64_t saved_s;         /* when the file was written that it was loaded from; 0: from none */
+    bool ended;              /* ... and whether by a process that ended well                   */
+    int64_t wall_s, mono_ns; /* of sightings_clock */
 };
 
 /* ---- as bytes ----------------------------------------------------------------------------------
@@ -42,7 +51,8 @@ static void put(struct mu_buf *out, const struct sighting *seen)
     ipc_put_u64(out, seen->count);
     ipc_put_u64(out, seen->rules);
     ipc_put_u8(out, seen->mode);
-    ipc_put_u8(out, (uint8_t)((seen->let_in ? 1 : 0) | (seen->known ? 2 : 0)));
+    ipc_put_u8(out, (uint8_t)((seen->let_in ? 1 : 0) | (seen->known ? 2 : 0) |
+                              (seen->certificate ? 4 : 0)));
     ipc_put_text(out, seen->lacks);
     ipc_put_text(out, seen->why);
     (void)mu_buf_append(out, seen->anchor, sizeof seen->anchor);
@@ -64,6 +74,7 @@ static void get(struct ipc_reader *reader, struct sighting *seen)
     uint8_t flags = ipc_get_u8(reader);
     seen->let_in = (flags & 1) != 0;
     seen->known = (flags & 2) != 0;
+    seen->certificate = (flags & 4) != 0;
     ipc_get_line(reader, seen->lacks, sizeof seen->lacks);
     ipc_get_line(reader, seen->why, sizeof seen->why);
     struct mu_slice anchor = ipc_get_raw(reader, sizeof seen->anchor);
@@ -74,10 +85,16 @@ static void get(struct ipc_reader *reader, struct sighting *seen)
     ipc_get_line(reader, seen->issuer, sizeof seen->issuer);
     ipc_get_line(reader, seen->serial, sizeof seen->serial);
     seen->not_after_s = (int64_t)ipc_get_u64(reader);
-    bool sound = seen->mode <= CONFIG_MODE_OBSERVE && flags < 4 && seen->first_s >= 0 &&
+    bool sound = seen->mode <= CONFIG_MODE_OBSERVE && flags < 8 && seen->first_s >= 0 &&
                  seen->last_s >= seen->first_s && seen->not_after_s >= 0 &&
                  (seen->lacks[0] == '\0' || mutual_code_find(seen->lacks) != MUTUAL_OK);
     reader->failed = reader->failed || !sound;
+}
+
+static enum sort sort_of(const struct sighting *seen)
+{
+    const char *of = seen->certificate ? seen->serial : seen->key;
+    return of[0] == '\0' ? SORT_SERVICE : seen->certificate ? SORT_CERTIFICATE : SORT_CALLER;
 }
 
 static bool fold(struct kept *kept, const struct sighting *seen)
@@ -94,7 +111,8 @@ static bool fold(struct kept *kept, const struct sighting *seen)
     kept->bytes = copy;
     kept->len = bytes.len;
     kept->last_s = seen->last_s;
-    kept->caller = seen->key[0] != '\0';
+    kept->not_after_s = seen->not_after_s;
+    kept->sort = sort_of(seen);
     return true;
 }
 
@@ -161,31 +179,54 @@ size_t sightings_count(const struct sightings *sightings)
 /* ---- finding and adding ------------------------------------------------------------------------
  */
 
+/* Service and caller; or service, anchor, serial number and issuer. */
 static bool key_of(const struct sighting *seen, struct mu_buf *key)
 {
-    mu_buf_init(key, sizeof seen->service + sizeof seen->key + 1);
-    return mu_buf_append(key, seen->service, strlen(seen->service) + 1) &&
-           mu_buf_text(key, seen->key);
+    mu_buf_init(key, sizeof *seen);
+    (void)mu_buf_append(key, seen->service, strlen(seen->service) + 1);
+    if (!seen->certificate) {
+        return mu_buf_text(key, seen->key);
+    }
+    return mu_buf_byte(key, 1) && mu_buf_append(key, seen->anchor, sizeof seen->anchor) &&
+           mu_buf_append(key, seen->serial, strlen(seen->serial) + 1) &&
+           mu_buf_text(key, seen->issuer);
 }
 
-static size_t count_of(const struct sightings *sightings, const char *service)
+/* How many of that sort the service has. */
+static bool count_key(const struct sighting *seen, struct mu_buf *key)
 {
-    return (uintptr_t)mu_map_get(sightings->counts, mu_slice_text(service));
+    mu_buf_init(key, sizeof *seen);
+    return mu_buf_byte(key, (uint8_t)sort_of(seen)) && mu_buf_text(key, seen->service);
 }
 
-/* Of callers only: a service itself always has its place, and there are few. */
+static size_t count_of(const struct sightings *sightings, const struct sighting *seen)
+{
+    MU_AUTO(buf) struct mu_buf key;
+    return count_key(seen, &key) ? (uintptr_t)mu_map_get(sightings->counts, mu_buf_slice(&key)) : 0;
+}
+
+static bool count_set(struct sightings *sightings, const struct sighting *seen, size_t count)
+{
+    MU_AUTO(buf) struct mu_buf key;
+    return count_key(seen, &key) &&
+           mu_map_put(sightings->counts, mu_buf_slice(&key), (void *)(uintptr_t)count);
+}
+
+/* A service itself always has its place, and there are few. */
 static bool has_room(const struct sightings *sightings, const struct sighting *seen)
 {
-    return seen->key[0] == '\0' || (sightings->callers < sightings->max &&
-                                    count_of(sightings, seen->service) < sightings->service_max);
+    enum sort sort = sort_of(seen);
+    size_t mine_max =
+        sort == SORT_CERTIFICATE ? 2 * sightings->service_max : sightings->service_max;
+    return sort == SORT_SERVICE ||
+           (sightings->sorts[sort] < sightings->max && count_of(sightings, seen) < mine_max);
 }
 
 static bool insert(struct sightings *sightings, const struct sighting *seen, struct mu_slice key)
 {
     void *items = sightings->items;
     MU_AUTO(kept) struct kept *kept = mu_alloc(1, sizeof *kept);
-    struct mu_slice service = mu_slice_text(seen->service);
-    size_t mine = count_of(sightings, seen->service) + 1;
+    size_t mine = count_of(sightings, seen) + 1;
     if (kept == NULL || !fold(kept, seen) ||
         !mu_grow(&items, &sightings->cap, sightings->count, sizeof kept, SIZE_MAX / 2)) {
         return false;
@@ -194,25 +235,26 @@ static bool insert(struct sightings *sightings, const struct sighting *seen, str
     if (!mu_map_put(sightings->by_key, key, kept)) {
         return false;
     }
-    if (kept->caller && !mu_map_put(sightings->counts, service, (void *)(uintptr_t)mine)) {
+    if (kept->sort != SORT_SERVICE && !count_set(sightings, seen, mine)) {
         (void)mu_map_remove(sightings->by_key, key);
         return false;
     }
-    sightings->callers += kept->caller;
+    sightings->sorts[kept->sort]++;
     sightings->items[sightings->count++] = MU_TAKE(kept);
     return true;
 }
 
 /* The newest tells; of a service itself what is known stays, but for the number. */
-static void add_up(struct kept *kept, const struct sighting *seen)
+static bool add_up(struct kept *kept, const struct sighting *seen)
 {
     struct sighting before;
     unfold(kept, &before);
-    struct sighting sum = before.last_s > seen->last_s || !kept->caller ? before : *seen;
+    struct sighting sum =
+        before.last_s > seen->last_s || kept->sort == SORT_SERVICE ? before : *seen;
     sum.first_s = before.first_s < seen->first_s ? before.first_s : seen->first_s;
     sum.last_s = before.last_s > seen->last_s ? before.last_s : seen->last_s;
     sum.count = before.count + seen->count;
-    (void)fold(kept, &sum); /* without memory what was known stays */
+    return fold(kept, &sum); /* without memory what was known stays */
 }
 
 /* What is not kept is counted; what cannot even be counted is lost with the memory for it. */
@@ -222,10 +264,13 @@ static void note_nobody(struct sightings *sightings, const struct sighting *seen
                               .last_s = seen->last_s,
                               .count = seen->count,
                               .rules = seen->rules,
-                              .mode = seen->mode};
+                              .mode = seen->mode,
+                              .certificate = seen->certificate};
     memcpy(nobody.service, seen->service, sizeof nobody.service);
-    if (seen->key[0] != '\0') {
+    if (sort_of(seen) != SORT_SERVICE) {
         sightings_note(sightings, &nobody);
+    } else if (seen->certificate) {
+        sightings_gap(sightings, seen->last_s, "there was no memory to count who was not kept");
     }
 }
 
@@ -234,10 +279,11 @@ void sightings_note(struct sightings *sightings, const struct sighting *seen)
     MU_AUTO(buf) struct mu_buf key;
     struct kept *kept =
         key_of(seen, &key) ? mu_map_get(sightings->by_key, mu_buf_slice(&key)) : NULL;
-    if (kept != NULL) {
-        add_up(kept, seen);
-    } else if (key.failed || !has_room(sightings, seen) ||
-               !insert(sightings, seen, mu_buf_slice(&key))) {
+    if (kept != NULL && add_up(kept, seen)) {
+        return;
+    }
+    if (kept != NULL || key.failed || !has_room(sightings, seen) ||
+        !insert(sightings, seen, mu_buf_slice(&key))) {
         note_nobody(sightings, seen);
     }
 }
@@ -284,20 +330,20 @@ static void drop(struct sightings *sightings, size_t index)
     if (key_of(&seen, &key)) {
         (void)mu_map_remove(sightings->by_key, mu_buf_slice(&key));
     }
-    if (kept->caller) {
-        size_t mine = count_of(sightings, seen.service);
-        (void)mu_map_put(sightings->counts, mu_slice_text(seen.service),
-                         (void *)(uintptr_t)(mine - 1));
-        sightings->callers--;
+    if (kept->sort != SORT_SERVICE) {
+        (void)count_set(sightings, &seen, count_of(sightings, &seen) - 1);
     }
+    sightings->sorts[kept->sort]--;
     kept_free(kept);
     sightings->items[index] = sightings->items[--sightings->count];
 }
 
-void sightings_forget(struct sightings *sightings, int64_t before_s)
+void sightings_forget(struct sightings *sightings, int64_t before_s, int64_t now_s)
 {
     for (size_t i = sightings->count; i-- > 0;) {
-        if (sightings->items[i]->last_s < before_s) {
+        const struct kept *kept = sightings->items[i];
+        bool over = kept->sort == SORT_CERTIFICATE && kept->not_after_s < now_s;
+        if (kept->last_s < before_s || over) {
             drop(sightings, i);
         }
     }
@@ -336,14 +382,58 @@ bool sightings_read(struct sightings *sightings, struct mu_slice payload, struct
     return ipc_reader_end(&reader, "sightings", err);
 }
 
+/* ---- since when --------------------------------------------------------------------------------
+ */
+
+const struct sightings_since *sightings_since(const struct sightings *sightings)
+{
+    return &sightings->since;
+}
+
+void sightings_gap(struct sightings *sightings, int64_t now_s, const char *why)
+{
+    sightings->since.at_s = now_s;
+    (void)snprintf(sightings->since.why, sizeof sightings->since.why, "%s", why);
+}
+
+void sightings_resume(struct sightings *sightings, int64_t now_s)
+{
+    if (sightings->saved_s == 0) {
+        sightings_gap(sightings, now_s, "nothing was kept before");
+    } else if (!sightings->ended) {
+        sightings_gap(sightings, now_s, "the gateway was killed before it had kept whom it saw");
+    } else if (now_s < sightings->saved_s) {
+        sightings_gap(sightings, now_s, "the clock went back");
+    } else if (now_s - sightings->saved_s > SIGHTINGS_REST_S) {
+        sightings_gap(sightings, now_s, "the gateway did not run for more than a day");
+    }
+}
+
+enum { CLOCK_SLACK_S = 3600 };
+
+void sightings_clock(struct sightings *sightings, int64_t wall_s, int64_t mono_ns)
+{
+    int64_t walked_s = wall_s - sightings->wall_s;
+    int64_t passed_s = (mono_ns - sightings->mono_ns) / MU_NS_PER_S;
+    int64_t apart_s = walked_s > passed_s ? walked_s - passed_s : passed_s - walked_s;
+    if (sightings->mono_ns != 0 && apart_s > CLOCK_SLACK_S) {
+        sightings_gap(sightings, wall_s, "the clock was set");
+    }
+    sightings->wall_s = wall_s;
+    sightings->mono_ns = mono_ns;
+}
+
 /* ---- the file ----------------------------------------------------------------------------------
  */
 
-static bool check_file(const char *path, struct mu_slice *bytes, struct mutual_error *err)
+static bool check_file(const char *path, struct mu_slice *bytes, bool *ret_first,
+                       struct mutual_error *err)
 {
     size_t head = sizeof file_head - 1;
     uint8_t sum[32];
-    bool ours = bytes->len >= head + sizeof sum && memcmp(bytes->data, file_head, head) == 0;
+    bool long_enough = bytes->len >= head + sizeof sum;
+    bool first = long_enough && memcmp(bytes->data, first_head, head) == 0;
+    bool ours = first || (long_enough && memcmp(bytes->data, file_head, head) == 0);
     if (ours && !mu_sha256(mu_slice_of(bytes->data, bytes->len - sizeof sum), sum, err)) {
         return false;
     }
@@ -352,12 +442,28 @@ static bool check_file(const char *path, struct mu_slice *bytes, struct mutual_e
                        "\"%s\" is damaged or is no record of sightings", path);
     }
     *bytes = mu_slice_of(bytes->data + head, bytes->len - head - sizeof sum);
+    *ret_first = first;
     return true;
+}
+
+static void read_since(struct sightings *sightings, struct ipc_reader *reader)
+{
+    struct sightings_since since = {0};
+    int64_t saved_s = (int64_t)ipc_get_u64(reader);
+    bool ended = ipc_get_u8(reader) == 1;
+    since.at_s = (int64_t)ipc_get_u64(reader);
+    ipc_get_line(reader, since.why, sizeof since.why);
+    if (!reader->failed) {
+        sightings->since = since;
+        sightings->saved_s = saved_s;
+        sightings->ended = ended;
+    }
 }
 
 bool sightings_load(struct sightings *sightings, const char *path, struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf bytes = {0};
+    bool first = false;
     if (access(path, F_OK) == -1 && errno == ENOENT) {
         return true;
     }
@@ -365,15 +471,28 @@ bool sightings_load(struct sightings *sightings, const char *path, struct mutual
         return false;
     }
     struct mu_slice body = mu_buf_slice(&bytes);
-    return check_file(path, &body, err) && sightings_read(sightings, body, err);
+    if (!check_file(path, &body, &first, err)) {
+        return false;
+    }
+    struct ipc_reader reader = ipc_reader_of(body);
+    if (!first) {
+        read_since(sightings, &reader);
+    }
+    return !reader.failed ? sightings_read(sightings, reader.rest, err)
+                          : mu_fail(err, MUTUAL_E_STORE_CORRUPT, "\"%s\" is cut off", path);
 }
 
-bool sightings_save(const struct sightings *sightings, const char *path, struct mutual_error *err)
+bool sightings_save(const struct sightings *sightings, const char *path, bool ended, int64_t now_s,
+                    struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf bytes;
     uint8_t sum[32];
     mu_buf_init(&bytes, SIGHTINGS_FILE_MAX);
     (void)mu_buf_text(&bytes, file_head);
+    ipc_put_u64(&bytes, (uint64_t)now_s);
+    ipc_put_u8(&bytes, ended);
+    ipc_put_u64(&bytes, (uint64_t)sightings->since.at_s);
+    ipc_put_text(&bytes, sightings->since.why);
     for (size_t i = 0; i < sightings->count; i++) {
         (void)mu_buf_append(&bytes, sightings->items[i]->bytes, sightings->items[i]->len);
     }
@@ -420,7 +539,7 @@ static void put_one(void *context, const struct sighting *seen)
 {
     struct telling *telling = context;
     struct mu_json *json = telling->json;
-    if (seen->key[0] == '\0' ||
+    if (seen->certificate || seen->key[0] == '\0' ||
         (telling->service != NULL && strcmp(telling->service, seen->service) != 0)) {
         return;
     }
@@ -451,7 +570,7 @@ static void put_service(void *context, const struct sighting *seen)
 {
     struct telling *telling = context;
     struct mu_json *json = telling->json;
-    if (seen->key[0] != '\0' ||
+    if (seen->certificate || seen->key[0] != '\0' ||
         (telling->service != NULL && strcmp(telling->service, seen->service) != 0)) {
         return;
     }
@@ -476,4 +595,52 @@ void sightings_json(const struct sightings *sightings, const char *service, stru
     mu_json_open(json, "sightings", '[');
     sightings_each(sightings, put_one, &telling);
     mu_json_close(json, ']');
+}
+
+static void put_certificate(void *context, const struct sighting *seen)
+{
+    struct telling *telling = context;
+    struct mu_json *json = telling->json;
+    if (!seen->certificate || seen->serial[0] == '\0') {
+        return;
+    }
+    mu_json_open(json, NULL, '{');
+    mu_json_string(json, "service", seen->service);
+    mu_json_string(json, "peer", seen->key);
+    put_anchor(json, seen);
+    mu_json_string(json, "issuer", seen->issuer);
+    mu_json_string(json, "serial", seen->serial);
+    mu_json_bool(json, "let_in", seen->let_in);
+    mu_json_int(json, "first_s", seen->first_s);
+    put_time(json, "last", seen->last_s);
+    mu_json_int(json, "last_s", seen->last_s);
+    mu_json_int(json, "count", (int64_t)seen->count);
+    mu_json_int(json, "not_after_s", seen->not_after_s);
+    mu_json_close(json, '}');
+}
+
+void sightings_certificates_json(const struct sightings *sightings, struct mu_json *json)
+{
+    struct telling telling = {json, sightings, NULL};
+    mu_json_open(json, "certificates", '[');
+    sightings_each(sightings, put_certificate, &telling);
+    mu_json_close(json, ']');
+}
+
+int64_t sightings_complete_s(const struct sightings *sightings, const char *service,
+                             int64_t *ret_not_kept)
+{
+    struct sighting nobody = {.certificate = true};
+    MU_AUTO(buf) struct mu_buf key;
+    (void)snprintf(nobody.service, sizeof nobody.service, "%s", service);
+    const struct kept *kept =
+        key_of(&nobody, &key) ? mu_map_get(sightings->by_key, mu_buf_slice(&key)) : NULL;
+    int64_t since_s = sightings->since.at_s;
+    *ret_not_kept = 0;
+    if (kept != NULL) {
+        unfold(kept, &nobody);
+        *ret_not_kept = (int64_t)nobody.count;
+        since_s = nobody.last_s > since_s ? nobody.last_s : since_s;
+    }
+    return since_s;
 }

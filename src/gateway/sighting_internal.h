@@ -13,19 +13,24 @@
 #include "world/world.h"
 
 enum {
-    SIGHTINGS_WORKER_MAX = 4096,   /* callers between two messages to the parent           */
-    SIGHTINGS_SERVICE_MAX = 10000, /* callers kept of one service                          */
-    SIGHTINGS_MAX = 30000,         /* ... and of all together: some 12 MiB                 */
-    SIGHTINGS_FILE_MAX = 32 << 20,
+    SIGHTINGS_WORKER_MAX = 4096,   /* of each kind between two messages to the parent      */
+    SIGHTINGS_SERVICE_MAX = 10000, /* callers kept of one service; twice that, certificates */
+    SIGHTINGS_MAX = 30000,         /* of each kind of all together: some 12 MiB            */
+    SIGHTINGS_FILE_MAX = 64 << 20,
     SIGHTINGS_KEPT_S = 90 * 86400, /* who did not come for so long is forgotten            */
 };
 
 /* A caller of a service: an identity that was proved, else an address without port, with what its
  * certificate claims if that was not believed. Of a service itself (`key` is ""): since when its
- * rules are those of now, and how many connections are of callers that are not kept. */
+ * rules are those of now, and how many connections are of callers that are not kept.
+ *
+ * Or a certificate that proved itself at a service, of a caller or of the server that an outbound
+ * reaches; one for each anchor that its chain ended in. Its `serial` is "" in the one of each
+ * service that counts what is not kept, and `service` is "" in what a worker could not tell. */
 struct sighting {
     char service[264];
     char key[MU_LIMIT_NAME_BYTES + 208];
+    bool certificate;
     int64_t first_s, last_s;
     uint64_t count;
     uint64_t rules;     /* which rules judged it last: see sighting_rules                */
@@ -54,19 +59,34 @@ void sightings_rules(struct sightings *sightings, const char *service, uint64_t 
 /* Calls `each` for every one. */
 void sightings_each(const struct sightings *sightings,
                     void (*each)(void *context, const struct sighting *sighting), void *context);
-/* Forgets whom nobody saw since then. */
-void sightings_forget(struct sightings *sightings, int64_t before_s);
+/* Forgets whom nobody saw since then, and certificates that ended before now. */
+void sightings_forget(struct sightings *sightings, int64_t before_s, int64_t now_s);
 /* Moves as many as fit into the payload of a message, out of the sightings; false: none was left.
  */
 bool sightings_take(struct sightings *sightings, struct mu_buf *out);
 /* Adds up what a message, or a file, says. Fails with MESSAGE_MALFORMED. */
 bool sightings_read(struct sightings *sightings, struct mu_slice payload,
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
-/* The file: a line that says what it is, the sightings, a hash over all. A file that is missing is
- * empty. Fails with FILE_UNREADABLE, FILE_UNWRITABLE, or STORE_CORRUPT for what is none of ours. */
+/* Since when every certificate is among them, and why not longer. What is not known for sure is a
+ * gap, and a gap begins this anew: whoever takes absence for evidence must not be wrong. */
+struct sightings_since {
+    int64_t at_s;
+    char why[120];
+};
+const struct sightings_since *sightings_since(const struct sightings *sightings);
+void sightings_gap(struct sightings *sightings, int64_t now_s, const char *why);
+/* After sightings_load: a process that was killed, a clock that went back and a rest of more than
+ * SIGHTINGS_REST_S since the file was written are gaps. */
+#define SIGHTINGS_REST_S INT64_C(86400)
+void sightings_resume(struct sightings *sightings, int64_t now_s);
+/* Told with each save: a clock that was set is a gap. */
+void sightings_clock(struct sightings *sightings, int64_t wall_s, int64_t mono_ns);
+/* The file: a line that says what it is, since when, the sightings, a hash over all. `ended`: by a
+ * process that told all it saw. A file that is missing is empty. Fails with FILE_UNREADABLE,
+ * FILE_UNWRITABLE, or STORE_CORRUPT for what is none of ours. */
 bool sightings_load(struct sightings *sightings, const char *path,
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
-bool sightings_save(const struct sightings *sightings, const char *path,
+bool sightings_save(const struct sightings *sightings, const char *path, bool ended, int64_t now_s,
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* A number for the rules that a service has: another one whenever what is trusted, the policy, what
@@ -75,5 +95,10 @@ uint64_t sighting_rules(const struct world_service *service);
 
 /* One service's (NULL: everybody's) as JSON: see mutual-access(1). */
 void sightings_json(const struct sightings *sightings, const char *service, struct mu_json *json);
+/* The certificates that were seen, of all services. */
+void sightings_certificates_json(const struct sightings *sightings, struct mu_json *json);
+/* Since when all certificates at a service are known, and how many connections are of others. */
+int64_t sightings_complete_s(const struct sightings *sightings, const char *service,
+                             int64_t *ret_not_kept);
 
 #endif

@@ -189,6 +189,23 @@ static void put_lists(const struct world_trust *trust, int64_t now_s, struct mu_
     mu_json_close(json, ']');
 }
 
+static void put_anchors(const struct mutual_trust *trust, struct mu_json *json)
+{
+    mu_json_open(json, "anchors", '[');
+    for (size_t i = 0; i < mutual_trust_anchor_count(trust); i++) {
+        const struct mu_cert_facts *facts = mu_cert_facts(mu_trust_anchor(trust, i));
+        MU_AUTO(buf) struct mu_buf print;
+        mu_buf_init(&print, 80);
+        mu_hex(&print, mu_slice_of(facts->fingerprint, sizeof facts->fingerprint));
+        mu_json_open(json, NULL, '{');
+        mu_json_string(json, "subject", facts->subject_text);
+        mu_json_string(json, "fingerprint", mu_buf_str(&print));
+        put_time(json, "not_after", facts->not_after_s);
+        mu_json_close(json, '}');
+    }
+    mu_json_close(json, ']');
+}
+
 static void put_trusts(const struct parent *parent, struct mu_json *json)
 {
     const struct world *world = parent->current == NULL ? NULL : parent->current->world;
@@ -196,6 +213,7 @@ static void put_trusts(const struct parent *parent, struct mu_json *json)
     for (size_t i = 0; world != NULL && i < world->trust_count; i++) {
         mu_json_open(json, NULL, '{');
         mu_json_string(json, "name", world->trusts[i].config->name);
+        put_anchors(world->trusts[i].trust, json);
         put_lists(&world->trusts[i], mu_clock_wall_s(), json);
         mu_json_close(json, '}');
     }

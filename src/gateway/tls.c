@@ -296,7 +296,7 @@ static struct conn_next admit(struct conn *conn, struct side *side, struct conn_
     bool admitted = false;
     if (use_newest(conn, side)) {
         admitted = judge(conn, side, &conn->service->facts->rules, &err);
-        witness_note(conn);
+        witness_note(conn, side);
     } else {
         (void)fail_gone(conn, &err);
     }

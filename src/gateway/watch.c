@@ -118,16 +118,14 @@ void watch_secrets(const struct config *config, const struct config_snapshot *sn
 /* ---- time ---------------------------------------------------------------------------------------
  */
 
-static void on_settled(void *owner)
+static bool is_another(const struct watch *watch)
 {
-    struct watch *watch = owner;
     uint8_t stamp[32];
-    watch->first_ns = 0;
     stamp_all(watch, stamp);
-    if (memcmp(stamp, watch->stamp, sizeof stamp) != 0) {
-        watch->changed(watch->owner);
-    }
+    return memcmp(stamp, watch->stamp, sizeof stamp) != 0;
 }
+
+static void on_settled(void *owner);
 
 static void settle(struct watch *watch)
 {
@@ -137,19 +135,6 @@ static void settle(struct watch *watch)
     int64_t quiet_ns = now_ns + SETTLE_NS;
     reactor_arm(watch->reactor, &watch->settle, quiet_ns < end_ns ? quiet_ns : end_ns, on_settled,
                 watch);
-}
-
-static void on_poll(void *owner)
-{
-    struct watch *watch = owner;
-    on_settled(watch);
-    reactor_arm_in(watch->reactor, &watch->poll, POLL_NS, on_poll, watch);
-}
-
-void watch_again(struct watch *watch)
-{
-    watch->first_ns = 0;
-    settle(watch);
 }
 
 /* ---- what is watched ----------------------------------------------------------------------------
@@ -247,6 +232,65 @@ static bool add_way(struct watch *watch, const char *path, unsigned links)
     return ok && !here.failed;
 }
 
+static void close_ways(struct watch *watch)
+{
+    reactor_unwatch(watch->reactor, &watch->events);
+    if (watch->fd != -1) {
+        (void)close(watch->fd);
+        watch->fd = -1;
+    }
+    mu_map_free(watch->names);
+    watch->names = NULL;
+}
+
+/* Watches every directory that is there now on the way to a file. False: the kernel has no room,
+ * and what is not watched is polled. */
+static bool open_ways(struct watch *watch)
+{
+    struct mutual_error dropped = {0};
+    close_ways(watch);
+    watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    watch->names = mu_map_new();
+    bool ok = watch->fd != -1 && watch->names != NULL;
+    for (size_t i = 0; ok && i < watch->count; i++) {
+        ok = add_way(watch, watch->files[i], 0);
+    }
+    return watch->fd != -1 && watch->names != NULL &&
+           reactor_watch(watch->reactor, watch->fd, EVENT_READ, on_events, watch, &watch->events,
+                         &dropped) &&
+           ok;
+}
+
+/* What was told of may be a directory on the way to a file that is not there yet: it is watched
+ * from now on and looked into once more, for the file may have come meanwhile. */
+static void on_settled(void *owner)
+{
+    struct watch *watch = owner;
+    watch->first_ns = 0;
+    if (!is_another(watch)) {
+        (void)open_ways(watch);
+    }
+    if (is_another(watch)) {
+        watch->changed(watch->owner);
+    }
+}
+
+static void on_poll(void *owner)
+{
+    struct watch *watch = owner;
+    if (is_another(watch)) {
+        watch->first_ns = 0;
+        watch->changed(watch->owner);
+    }
+    reactor_arm_in(watch->reactor, &watch->poll, POLL_NS, on_poll, watch);
+}
+
+void watch_again(struct watch *watch)
+{
+    watch->first_ns = 0;
+    settle(watch);
+}
+
 static void add_file(void *context, const char *path)
 {
     struct watch *watch = context;
@@ -263,7 +307,6 @@ static void add_file(void *context, const char *path)
         return;
     }
     watch->files[watch->count++] = copy;
-    watch->failed = !add_way(watch, path, 0) || watch->failed;
 }
 
 static void add_snapshot(struct watch *watch, const struct config_snapshot *snapshot)
@@ -282,20 +325,14 @@ static void add_snapshot(struct watch *watch, const struct config_snapshot *snap
 
 void watch_clear(struct watch *watch)
 {
-    reactor_unwatch(watch->reactor, &watch->events);
+    close_ways(watch);
     reactor_cancel(watch->reactor, &watch->settle);
     reactor_cancel(watch->reactor, &watch->poll);
     watch->first_ns = 0;
-    if (watch->fd != -1) {
-        (void)close(watch->fd);
-        watch->fd = -1;
-    }
     while (watch->count > 0) {
         mu_free(watch->files[--watch->count]);
     }
-    mu_map_free(watch->names);
     mu_map_free(watch->known);
-    watch->names = NULL;
     watch->known = NULL;
     watch->failed = false;
 }
@@ -306,17 +343,15 @@ bool watch_follow(struct watch *watch, const struct config_snapshot *snapshot,
     uint8_t read[32]; /* the files as they were when they were read */
     memcpy(read, watch->stamp, sizeof read);
     watch_clear(watch);
-    watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    watch->names = mu_map_new();
     watch->known = mu_map_new();
-    if (watch->names == NULL || watch->known == NULL) {
-        watch_clear(watch);
+    if (watch->known == NULL) {
         return mu_fail_memory(err);
     }
     add_snapshot(watch, snapshot);
     if (also != NULL) {
         add_snapshot(watch, also);
     }
+    bool whole = open_ways(watch) && !watch->failed;
     reactor_arm_in(watch->reactor, &watch->poll, POLL_NS, on_poll, watch);
     /* Watched first, looked at then: what changed before is seen now, what changes later is told. A
      * list of other files looks changed, too, and is read once more. */
@@ -325,11 +360,8 @@ bool watch_follow(struct watch *watch, const struct config_snapshot *snapshot,
         memset(watch->stamp, 0, sizeof watch->stamp); /* no digest: whoever looks finds a change */
         settle(watch);
     }
-    if (watch->fd == -1 || watch->failed ||
-        !reactor_watch(watch->reactor, watch->fd, EVENT_READ, on_events, watch, &watch->events,
-                       err)) {
-        return err->code != MUTUAL_OK ||
-               mu_fail(err, MUTUAL_E_SYSTEM_CALL,
+    if (!whole) {
+        return mu_fail(err, MUTUAL_E_SYSTEM_CALL,
                        "the kernel has no room to watch %zu files; they are looked at every %d "
                        "seconds",
                        watch->count, (int)(POLL_NS / MU_NS_PER_S));

@@ -65,9 +65,9 @@ static void put_claim(const struct mu_claim *claim, struct sighting *seen)
     seen->not_after_s = claim->not_after_s;
 }
 
-static void put_caller(struct conn *conn, struct sighting *seen)
+static void put_caller(struct conn *conn, const struct side *side, struct sighting *seen)
 {
-    const struct mutual_session *session = conn->front.session;
+    const struct mutual_session *session = side->session;
     const struct mutual_chain *chain =
         session == NULL || conn->verdict->nobody ? NULL : mutual_session_evidence(session)->chain;
     const struct mutual_name *name = mu_peer_name(conn->verdict, chain);
@@ -106,23 +106,93 @@ static void on_time(void *owner)
     witness_tell(owner);
 }
 
-void witness_note(struct conn *conn)
+static void see(const struct conn *conn, struct sighting *seen)
 {
-    struct worker *worker = conn->worker;
     const struct world_service *facts = conn->service->facts;
-    if (facts->inbound == NULL || conn->verdict == NULL || facts->rules.mode == MUTUAL_MODE_NONE) {
-        return;
-    }
-    struct sighting seen = {
-        .count = 1, .rules = sighting_rules(facts), .mode = (uint8_t)facts->inbound->clients.mode};
-    seen.first_s = seen.last_s = reactor_now_s(worker->reactor);
-    (void)snprintf(seen.service, sizeof seen.service, "%s", facts->name);
-    put_caller(conn, &seen);
-    put_lack(conn->verdict, &seen);
-    sightings_note(worker->sightings, &seen);
+    memset(seen, 0, sizeof *seen);
+    seen->first_s = seen->last_s = reactor_now_s(conn->worker->reactor);
+    seen->count = 1;
+    seen->rules = sighting_rules(facts);
+    seen->mode = facts->inbound != NULL ? (uint8_t)facts->inbound->clients.mode : 0;
+    (void)snprintf(seen->service, sizeof seen->service, "%s", facts->name);
+}
+
+static void gather(struct worker *worker, const struct sighting *seen)
+{
+    sightings_note(worker->sightings, seen);
     if (!event_timer_is_armed(&worker->witness)) {
         reactor_arm_in(worker->reactor, &worker->witness, MU_NS_PER_S, on_time, worker);
     }
+}
+
+/* Whose chain was believed; of everybody else there is no anchor to tell of. */
+static void note_certificate(struct conn *conn, struct sighting *seen)
+{
+    static const uint8_t none[32];
+    if (seen->serial[0] != '\0' && memcmp(seen->anchor, none, sizeof none) != 0) {
+        seen->certificate = true;
+        gather(conn->worker, seen);
+    }
+}
+
+void witness_note(struct conn *conn, const struct side *side)
+{
+    const struct world_service *facts = conn->service->facts;
+    bool asks = facts->inbound == NULL || facts->rules.mode != MUTUAL_MODE_NONE;
+    if (conn->verdict == NULL || facts->trust == NULL || !asks) {
+        return;
+    }
+    struct sighting seen;
+    see(conn, &seen);
+    put_caller(conn, side, &seen);
+    put_lack(conn->verdict, &seen);
+    if (facts->inbound != NULL) {
+        gather(conn->worker, &seen);
+    }
+    note_certificate(conn, &seen);
+}
+
+/* ---- who stays ---------------------------------------------------------------------------------
+ *
+ * A connection may be open for months. Whoever asks who was seen lately must hear of it, so every
+ * open one is noted again from time to time, some of them in each turn.
+ */
+
+enum { SLICE = 256, SLICE_MS = 20, AGAIN_S = 600, SETTLED_S = 2 };
+
+static void note_open(struct conn *conn)
+{
+    struct side *side = conn_secure(conn);
+    if (conn->stage != STAGE_RELAY || side == NULL || side->session == NULL ||
+        conn->verdict == NULL || conn->service->facts->trust == NULL) {
+        return;
+    }
+    struct sighting seen;
+    see(conn, &seen);
+    seen.count = 0;
+    put_caller(conn, side, &seen);
+    put_lack(conn->verdict, &seen);
+    note_certificate(conn, &seen);
+}
+
+static void on_slice(void *owner)
+{
+    struct worker *worker = owner;
+    size_t size = slab_size(worker);
+    size_t end = size - worker->witnessed > SLICE ? worker->witnessed + SLICE : size;
+    for (; worker->witnessed < end; worker->witnessed++) {
+        note_open(slab_at(worker, worker->witnessed));
+    }
+    bool all = worker->witnessed == size;
+    worker->witnessed = all ? 0 : worker->witnessed;
+    reactor_arm_in(worker->reactor, &worker->stay,
+                   all ? AGAIN_S * MU_NS_PER_S : SLICE_MS * MU_NS_PER_MS, on_slice, worker);
+}
+
+void witness_stay(struct worker *worker)
+{
+    worker->witnessed = 0;
+    reactor_arm_in(worker->reactor, &worker->stay, SETTLED_S * MU_NS_PER_S, on_slice, worker);
 }
 
 /* ---- told to the parent ------------------------------------------------------------------------
@@ -139,7 +209,9 @@ void witness_tell(struct worker *worker)
         }
         if (!ipc_send(worker->child->parent, IPC_MSG_SIGHTINGS, mu_buf_slice(&payload), NULL, 0,
                       &err)) {
+            const struct sighting lost = {.certificate = true};
             record_event(worker, "sightings_lost", NULL, &err);
+            sightings_note(worker->sightings, &lost); /* goes with what can be told next */
             return;
         }
     }

@@ -137,6 +137,7 @@ static void swap(struct worker *worker)
         listeners_start(&worker->listeners);
     }
     change_begin(worker, old);
+    witness_stay(worker);
     answer(worker, coming->id, NULL);
     coming_done(coming);
     generation_unref(old);
@@ -347,6 +348,7 @@ static bool on_status_wanted(struct worker *worker, struct ipc_message *message,
     uint32_t number = ipc_get_u32(&reader);
     MU_AUTO(buf) struct mu_buf payload;
     mu_buf_init(&payload, MU_LIMIT_MESSAGE_BYTES);
+    witness_tell(worker); /* who asks for the status may ask whom we saw next */
     ipc_put_u32(&payload, number);
     meters_write(&worker->meters, &payload);
     return ipc_reader_end(&reader, "status", err) &&

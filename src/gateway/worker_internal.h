@@ -111,8 +111,11 @@ bool stock_fill(struct worker *worker, struct ipc_message *message,
 /* ---- witness.c: who was judged, for the parent -------------------------------------------------
  */
 
-/* Notes the caller of an inbound connection that was judged just now. */
-void witness_note(struct conn *conn);
+/* Notes the peer on that side of a connection, which was judged just now. */
+void witness_note(struct conn *conn, const struct side *side);
+/* New rules are in use: the certificates of who is connected are noted soon, and again and again.
+ */
+void witness_stay(struct worker *worker);
 /* Tells the parent what is noted. */
 void witness_tell(struct worker *worker);
 
@@ -147,6 +150,8 @@ struct worker {
     struct mutual_cache *cache;
     struct sightings *sightings; /* not told to the parent yet */
     struct event_timer witness;  /* when they are             */
+    struct event_timer stay;     /* when who is connected is noted again */
+    size_t witnessed;            /* up to which slot              */
     struct mu_known *known;
     struct gate gate;
     struct slab slab;

@@ -29,6 +29,81 @@ static void one_changes_while_others_look(void **state)
     assert_non_null(looking);
 }
 
+static void who_serves_lets_others_change_in_between(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *serving = home_open(CA_SERVE);
+    {
+        MU_AUTO(ca) struct ca *changing = home_open(CA_CHANGE);
+        assert_non_null(changing);
+    }
+    assert_ok(ca_lock(serving, NOW, NULL, &err), &err);
+    assert_ok(ca_lock(serving, NOW, NULL, &err), &err); /* nests */
+    ca_unlock(serving);
+    struct store *other = NULL;
+    assert_ok(store_open(ca_store_name(serving), STORE_WRITE, 20, &other, &err), &err);
+    assert_fails(store_lock(other, &err), &err, MUTUAL_E_STORE_BUSY);
+    ca_unlock(serving);
+    assert_ok(store_lock(other, &err), &err);
+    store_unlock(other);
+    store_close(other);
+}
+
+static void who_serves_hears_what_others_changed(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct ca_signer signer = local_signer();
+    MU_AUTO(ca) struct ca *serving = home_open(CA_SERVE);
+    {
+        MU_AUTO(ca) struct ca *changing = home_open(CA_CHANGE);
+        assert_ok(ca_crl_publish(changing, &signer, CA_CRL_LIFE_S, NOW + 10 * DAY, &err), &err);
+    }
+    assert_ok(ca_lock(serving, NOW + 10 * DAY, NULL, &err), &err);
+    assert_int_equal(serving->at->crl_this_update_s, NOW + 10 * DAY);
+    ca_unlock(serving);
+}
+
+static bool refuse_also(void *context, struct ca *ca, int64_t id, struct mutual_error *err)
+{
+    (void)ca;
+    *(int64_t *)context = id;
+    return mu_fail(err, MUTUAL_E_PROFILE_DENIED, "the test refuses");
+}
+
+static void what_is_refused_with_the_serial_is_not_issued(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    int64_t id = 0;
+    struct ca_signer signer = local_signer();
+    MU_AUTO(ca) struct ca *ca = home_open(CA_SERVE);
+    struct ca_request request = home_request("client", "refused");
+    struct inventory_counts before;
+    struct inventory_counts after;
+    struct ca_issued issued = {0};
+    request.also = refuse_also;
+    request.also_context = &id;
+    request.now_s = NOW + 1;
+    assert_ok(inventory_count(ca_inventory(ca), NOW, &before, &err), &err);
+    assert_fails(ca_issue(ca, &request, &signer, &issued, &err), &err, MUTUAL_E_PROFILE_DENIED);
+    assert_true(id != 0);
+    assert_ok(inventory_count(ca_inventory(ca), NOW, &after, &err), &err);
+    assert_int_equal(after.total, before.total);
+    assert_int_equal(after.interrupted, 0);
+    assert_false(exists(at_home("tls/refused")));
+}
+
+static void the_audit_tells_who_acts(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_SERVE);
+    assert_ok(ca_speak_for(ca, "joe (enroll 192.0.2.1)", &err), &err);
+    assert_string_equal(ca->who, "joe (enroll 192.0.2.1)");
+}
+
 static void where_there_is_none_it_says_so(void **state)
 {
     (void)state;
@@ -55,4 +130,8 @@ static void an_empty_store_is_no_authority(void **state)
 }
 
 CA_UNIT_MAIN(home_init, UNIT_CASE(it_knows_its_parts), UNIT_CASE(one_changes_while_others_look),
-             UNIT_CASE(where_there_is_none_it_says_so), UNIT_CASE(an_empty_store_is_no_authority))
+             UNIT_CASE(who_serves_lets_others_change_in_between),
+             UNIT_CASE(who_serves_hears_what_others_changed),
+             UNIT_CASE(what_is_refused_with_the_serial_is_not_issued),
+             UNIT_CASE(the_audit_tells_who_acts), UNIT_CASE(where_there_is_none_it_says_so),
+             UNIT_CASE(an_empty_store_is_no_authority))

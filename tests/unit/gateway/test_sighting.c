@@ -66,7 +66,7 @@ static void callers_are_added_up(void **state)
     assert_int_equal(seen.last_s, 300);
     assert_string_equal(seen.lacks, "");
     assert_int_equal(sightings_count(all), 2);
-    sightings_forget(all, 300);
+    sightings_forget(all, 300, 400);
     assert_int_equal(sightings_count(all), 1);
     sightings_free(all);
     sightings_free(NULL);
@@ -87,7 +87,7 @@ static void what_is_not_kept_is_counted(void **state)
     assert_int_equal(find(all, "api", "")->count, 47);
     assert_int_equal(find(all, "db", "")->count, 48);
     assert_int_equal(sightings_count(all), 5 + 2);
-    sightings_forget(all, 3); /* makes room again */
+    sightings_forget(all, 3, 3); /* makes room again */
     see(&seen, "api", "dns new", 200);
     sightings_note(all, &seen);
     assert_int_equal(find(all, "api", "dns new")->count, 1);
@@ -183,7 +183,7 @@ static void the_file_keeps_them(void **state)
     assert_ok(sightings_load(all, path, &err), &err); /* nothing there: nobody was seen */
     fill(all, 50);
     sightings_rules(all, "api", 9, 5);
-    assert_ok(sightings_save(all, path, &err), &err);
+    assert_ok(sightings_save(all, path, true, 900, &err), &err);
     struct stat info;
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
@@ -194,7 +194,7 @@ static void the_file_keeps_them(void **state)
     sightings_free(again);
     static const long cuts[] = {0, 5, 19, 60, 1000};
     for (size_t i = 0; i < MU_COUNT(cuts); i++) {
-        assert_ok(sightings_save(all, path, &err), &err);
+        assert_ok(sightings_save(all, path, true, 900, &err), &err);
         assert_int_equal(truncate(path, cuts[i]), 0);
         again = sightings_new(100, 100);
         assert_fails(sightings_load(again, path, &err), &err, MUTUAL_E_STORE_CORRUPT);
@@ -229,7 +229,138 @@ static void they_are_told_as_json(void **state)
     sightings_free(all);
 }
 
-UNIT_MAIN(UNIT_CASE(callers_are_added_up), UNIT_CASE(what_is_not_kept_is_counted),
+static void see_certificate(struct sighting *seen, const char *service, int number, int64_t at_s)
+{
+    see(seen, service, "spiffe spiffe://example.org/same", at_s);
+    seen->certificate = true;
+    seen->not_after_s = 5000;
+    memset(seen->anchor, 1, sizeof seen->anchor);
+    (void)snprintf(seen->issuer, sizeof seen->issuer, "CN=Issuer");
+    (void)snprintf(seen->serial, sizeof seen->serial, "%02x", number);
+}
+
+/* Of one caller with two certificates both are known, and one certificate below two anchors is two
+ * sightings: a caller's newest would hide what the other instance still presents. */
+static void certificates_are_kept_apart(void **state)
+{
+    (void)state;
+    struct sightings *all = sightings_new(20, 20);
+    static struct sighting seen;
+    see_certificate(&seen, "api", 1, 100);
+    sightings_note(all, &seen);
+    see_certificate(&seen, "api", 2, 200);
+    sightings_note(all, &seen);
+    memset(seen.anchor, 2, sizeof seen.anchor);
+    sightings_note(all, &seen);
+    sightings_note(all, &seen);
+    assert_int_equal(sightings_count(all), 3);
+    see(&seen, "api", "spiffe spiffe://example.org/same", 200);
+    sightings_note(all, &seen);
+    assert_int_equal(sightings_count(all), 4);
+    sightings_forget(all, 150, 4999);
+    assert_int_equal(sightings_count(all), 3);
+    sightings_forget(all, 150, 5001); /* who has an ended certificate cannot come with it */
+    assert_int_equal(sightings_count(all), 1);
+    sightings_free(all);
+}
+
+/* What is not kept makes the evidence begin anew, at that service. */
+static void what_is_not_kept_is_a_gap(void **state)
+{
+    (void)state;
+    struct sightings *all = sightings_new(100, 2);
+    static struct sighting seen;
+    int64_t lost = 0;
+    sightings_gap(all, 50, "begun");
+    for (int i = 0; i < 7; i++) {
+        see_certificate(&seen, "api", i, 100 + i);
+        sightings_note(all, &seen);
+    }
+    assert_int_equal(sightings_complete_s(all, "api", &lost), 106);
+    assert_int_equal(lost, 3);
+    assert_int_equal(sightings_complete_s(all, "db", &lost), 50);
+    assert_int_equal(lost, 0);
+    sightings_free(all);
+}
+
+static struct sightings *reopened(const struct sightings *all, const char *path, bool ended,
+                                  int64_t saved_s, int64_t now_s)
+{
+    struct mutual_error err = {0};
+    struct sightings *again = sightings_new(100, 100);
+    if (all != NULL) {
+        assert_ok(sightings_save(all, path, ended, saved_s, &err), &err);
+    }
+    assert_ok(sightings_load(again, path, &err), &err);
+    sightings_resume(again, now_s);
+    return again;
+}
+
+static void check_since(struct sightings *take_all, int64_t at_s, const char *why)
+{
+    assert_int_equal(sightings_since(take_all)->at_s, at_s);
+    assert_non_null(strstr(sightings_since(take_all)->why, why));
+    sightings_free(take_all);
+}
+
+/* A killed gateway, a clock that was set and a long rest leave gaps; a restart does not. */
+static void gaps_are_noticed(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/sightings-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd != -1);
+    (void)close(fd);
+    (void)unlink(path);
+    check_since(reopened(NULL, path, true, 0, 70), 70, "nothing was kept");
+    struct sightings *all = sightings_new(100, 100);
+    fill(all, 3);
+    sightings_gap(all, 1000, "begun");
+    check_since(reopened(all, path, true, 2000, 2500), 1000, "begun");
+    check_since(reopened(all, path, false, 2000, 2500), 2500, "killed");
+    check_since(reopened(all, path, true, 2000, 1999), 1999, "clock went back");
+    check_since(reopened(all, path, true, 2000, 2001 + SIGHTINGS_REST_S), 2001 + SIGHTINGS_REST_S,
+                "did not run");
+    sightings_clock(all, 2000, 1);
+    sightings_clock(all, 2000 + 5400, 1 + 5400 * MU_NS_PER_S);
+    assert_int_equal(sightings_since(all)->at_s, 1000);
+    sightings_clock(all, 2000 + 5400 + 3700, 2 + 5400 * MU_NS_PER_S);
+    check_since(all, 2000 + 5400 + 3700, "clock was set");
+    (void)unlink(path);
+}
+
+/* A file of a version that knew no certificates is no evidence about them. */
+static void an_older_file_is_read(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(buf) struct mu_buf file;
+    MU_AUTO(buf) struct mu_buf rows;
+    char path[] = "/tmp/sightings-XXXXXX";
+    uint8_t sum[32];
+    int fd = mkstemp(path);
+    assert_true(fd != -1);
+    (void)close(fd);
+    mu_buf_init(&file, 1u << 20);
+    mu_buf_init(&rows, MU_LIMIT_MESSAGE_BYTES);
+    struct sightings *all = sightings_new(100, 100);
+    fill(all, 2);
+    assert_true(sightings_take(all, &rows));
+    mu_buf_text(&file, "mutual sightings 1\n");
+    mu_buf_append(&file, rows.data, rows.len);
+    assert_ok(mu_sha256(mu_buf_slice(&file), sum, &err), &err);
+    mu_buf_append(&file, sum, sizeof sum);
+    assert_ok(mu_file_write(path, mu_buf_slice(&file), 0600, &err), &err);
+    sightings_free(all);
+    all = reopened(NULL, path, true, 0, 70);
+    assert_int_equal(sightings_count(all), 2);
+    check_since(all, 70, "nothing was kept");
+    (void)unlink(path);
+}
+
+UNIT_MAIN(UNIT_CASE(certificates_are_kept_apart), UNIT_CASE(what_is_not_kept_is_a_gap),
+          UNIT_CASE(gaps_are_noticed), UNIT_CASE(an_older_file_is_read),
+          UNIT_CASE(callers_are_added_up), UNIT_CASE(what_is_not_kept_is_counted),
           UNIT_CASE(new_rules_begin_anew), UNIT_CASE(messages_carry_all_of_them),
           UNIT_CASE(malformed_messages_are_refused), UNIT_CASE(the_file_keeps_them),
           UNIT_CASE(they_are_told_as_json))

@@ -75,5 +75,45 @@ static void case_keeps_the_lists(void **state)
     assert_int_equal(mu_trust_lists_until(trust, chain, 0, late_s), late_s);
 }
 
-UNIT_MAIN(UNIT_CASE(case_finds_its_own), UNIT_CASE(case_drops_an_anchor),
-          UNIT_CASE(case_keeps_the_lists))
+/* A root is judged before it is added as it would be on a path, its own signature too. */
+static void case_judges_an_anchor(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct pki *one = pki_root("One");
+    struct pki *two = pki_root("Two");
+    struct pki *leaf = pki_issue(two, (struct pki_leaf){.dns = "a.example.org"});
+    const struct mu_subtree permitted = {
+        .base = {.type = MU_GNAME_DNS, .bytes = MU_SLICE_LIT("example.org")}};
+    const struct mu_rdn subject = {MU_ATTR_CN, "Narrow"};
+    struct mu_cert_template template = {.subject = &subject,
+                                        .subject_count = 1,
+                                        .not_before_s = PKI_NOW_S - PKI_DAY_S,
+                                        .not_after_s = PKI_NOW_S + PKI_DAY_S,
+                                        .ca = true,
+                                        .key_usage = MU_KU_KEY_CERT_SIGN,
+                                        .permitted = &permitted,
+                                        .permitted_count = 1};
+    MU_AUTO(key) struct mu_key *key = NULL;
+    MU_AUTO(cert) struct mu_cert *narrow = NULL;
+    assert_ok(mu_key_generate(MU_SPEC_EC_P256, &key, &err), &err);
+    assert_ok(mu_cert_sign(&template, key, &narrow, &err), &err);
+    MU_AUTO(trust) struct mutual_trust *trust = trust_of(NODES(one), NULL);
+    const enum mutual_purpose client = MUTUAL_PURPOSE_CLIENT;
+    const struct mutual_name in = {MUTUAL_NAME_DNS, "a.example.org", 13};
+    const struct mutual_name out = {MUTUAL_NAME_DNS, "a.example.net", 13};
+    const struct mutual_name ip = {MUTUAL_NAME_IP, "10.0.0.1", 8};
+    assert_ok(mu_trust_judge_anchor(trust, two->cert, client, NULL, PKI_NOW_S, &err), &err);
+    assert_fails(mu_trust_judge_anchor(trust, leaf->cert, client, NULL, PKI_NOW_S, &err), &err,
+                 MUTUAL_E_NOT_A_CA);
+    assert_ok(mu_trust_judge_anchor(trust, narrow, client, &in, PKI_NOW_S, &err), &err);
+    assert_ok(mu_trust_judge_anchor(trust, narrow, client, &ip, PKI_NOW_S, &err), &err);
+    assert_fails(mu_trust_judge_anchor(trust, narrow, client, &out, PKI_NOW_S, &err), &err,
+                 MUTUAL_E_NAME_CONSTRAINT);
+    assert_fails(
+        mu_trust_judge_anchor(trust, narrow, client, NULL, PKI_NOW_S + 2 * PKI_DAY_S, &err), &err,
+        MUTUAL_E_CERT_EXPIRED);
+}
+
+UNIT_MAIN(UNIT_CASE(case_judges_an_anchor), UNIT_CASE(case_finds_its_own),
+          UNIT_CASE(case_drops_an_anchor), UNIT_CASE(case_keeps_the_lists))
