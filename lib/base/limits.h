@@ -56,7 +56,8 @@
 #define MU_LIMIT_HTTP_FRESH_S          (30u * 86400u)
 
 /* Requests to the authority. */
-#define MU_LIMIT_API_BODY 65536u /* a request of RSA-4096 with 128 names takes 30 KiB in base64 */
+#define MU_LIMIT_API_BODY   65536u /* a request of RSA-4096 with 128 names takes 30 KiB in base64 */
+#define MU_LIMIT_ACME_NAMES 100u   /* identifiers of an order                                 */
 
 /* Between processes. */
 #define MU_LIMIT_MESSAGE_BYTES (128u << 10) /* TLS 1.2 client authentication signs a transcript */

@@ -356,4 +356,6 @@ const struct mu_csr_facts *mu_csr_facts(const struct mu_csr *csr);
 
 #include "x509/build.h"
 
+#include "x509/jose.h"
+
 #endif

@@ -85,17 +85,21 @@ void api_fail(struct api_world *world, const struct api_request *request,
 
 /* ---- what handlers work with ----------------------------------------------------------------- */
 
+struct acme_settings;
+struct acme_prober;
 /* The configuration's words on the authority; owned by whoever serves. */
 struct api_settings {
     const char *url;         /* "https://ca.example.org:8443", no "/" at its end: how callers reach
                                 us by TLS; NULL: not said, see api_url                           */
     const char *publish_url; /* "http://ca.example.org", the same for plain HTTP; NULL: nowhere  */
     int64_t grace_s;         /* a certificate may be renewed for so long after its end; 0: not   */
+    const struct acme_settings *acme; /* of acme/acme.h; NULL: ACME is not served                */
 };
 struct api_world {
     struct ca *ca; /* opened to be changed; every changing call takes the store's lock itself */
     struct ca_signer *signer;
     const struct api_settings *settings;
+    struct acme_prober *prober; /* of acme/acme.h: looks for the answers to challenges; or NULL */
     /* A line for the log; NULL: none is kept. No newline, nothing unescaped. */
     void (*log)(void *context, const char *line);
     void *log_context;

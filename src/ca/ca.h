@@ -187,6 +187,8 @@ struct ca_request {
     const char *name;                 /* what people call it; also the directory's name */
     const struct mutual_name *names;  /* given ones; types not among them are made from `name` */
     size_t name_count;
+    bool exact;     /* just `names`: none is made from `name`, those of `csr` were compared already;
+                       "*.example.org" is a name too */
     int64_t life_s; /* 0: the profile's */
     bool key_given; /* `key` counts, else the profile's */
     enum mu_key_spec key;
@@ -224,6 +226,9 @@ bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer 
 /* Would it be issued? Everything that ca_issue asks before it makes a key; changes nothing. */
 bool ca_permits(struct ca *ca, const struct ca_request *request, struct ca_decision *ret_decision,
                 struct mutual_error *err);
+/* Would the issuer's constraints let it certify that name? ISSUER_CONSTRAINT. */
+bool ca_name_permitted(const struct ca *ca, const struct mutual_name *name,
+                       struct mutual_error *err);
 /* Appends leaf and issuer as PEM: what tls.crt holds. */
 void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf *out);
 /* A name as the command line gives it, its type told by its form: "spiffe://…", an address with

@@ -70,6 +70,7 @@ bool ca_handle_check(const char *name, struct mutual_error *err);
 struct ca_names {
     struct mutual_name *items; /* room for MU_LIMIT_CERT_NAMES */
     size_t count;
+    bool wildcards; /* "*.example.org" is taken too */
     struct mu_arena *arena;
 };
 void ca_names_done(struct ca_names *names);

@@ -91,6 +91,24 @@ static bool any_within(const struct mu_subtree *trees, size_t count, const struc
     return found;
 }
 
+/* A wildcard reaches every name one label below; an excluded one there excludes it. */
+static bool wildcard_excluded(const struct ca_rule *rule, const struct mutual_name *name)
+{
+    if (name->type != MUTUAL_NAME_DNS || !mu_text_starts(name->text, "*.")) {
+        return false;
+    }
+    const struct mu_slice parent = mu_slice_of(name->text + 2, name->len - 2);
+    for (size_t i = 0; i < rule->excluded_count; i++) {
+        const struct mu_gname *base = &rule->excluded[i].base;
+        bool dot = base->bytes.len > 0 && base->bytes.data[0] == '.';
+        if (base->type == MU_GNAME_DNS && host_within(parent, (const char *)base->bytes.data + dot,
+                                                      base->bytes.len - dot, true)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum mu_gname_type ca_general_type(enum mutual_name_type type)
 {
     return rules[type].within != NULL ? rules[type].type : MU_GNAME_OTHER;
@@ -114,7 +132,8 @@ bool ca_constraint_check(const struct ca_rule *rule, const struct mutual_name *n
         return true;
     }
     bool mentioned = false;
-    bool excluded = any_within(rule->excluded, rule->excluded_count, name, &mentioned);
+    bool excluded = any_within(rule->excluded, rule->excluded_count, name, &mentioned) ||
+                    wildcard_excluded(rule, name);
     bool some_permitted = false;
     bool permitted = any_within(rule->permitted, rule->permitted_count, name, &some_permitted);
     if (!excluded && (permitted || (mentioned && !some_permitted))) {
@@ -154,4 +173,12 @@ bool ca_constraint_subject(const struct ca_rule *rule, struct mu_slice subject,
     mu_name_text(&text, subject);
     return mu_fail(err, MUTUAL_E_ISSUER_CONSTRAINT, "issuer \"%s\" may not certify the subject %s",
                    rule->display, mu_buf_str(&text));
+}
+
+bool ca_name_permitted(const struct ca *ca, const struct mutual_name *name,
+                       struct mutual_error *err)
+{
+    struct ca_rule rule;
+    ca_rule_of(ca, ca_profile_at(0), &rule);
+    return ca_constraint_check(&rule, name, err);
 }

@@ -73,10 +73,16 @@ static bool add_name(struct ca_names *names, enum mutual_name_type type, const c
                      size_t len, struct mutual_error *err)
 {
     struct mutual_name name;
-    char storage[MU_LIMIT_NAME_BYTES + 1];
-    if (!mutual_name_parse(type, text, len, storage, sizeof storage, &name, err)) {
+    char storage[MU_LIMIT_NAME_BYTES + 3] = "*.";
+    size_t front =
+        names->wildcards && type == MUTUAL_NAME_DNS && len > 2 && memcmp(text, "*.", 2) == 0 ? 2
+                                                                                             : 0;
+    if (!mutual_name_parse(type, text + front, len - front, storage + front, sizeof storage - front,
+                           &name, err)) {
         return false;
     }
+    name.text -= front;
+    name.len += front;
     if (has_name(names, type, name.text)) {
         return true;
     }
@@ -185,7 +191,8 @@ static bool add_made(struct ca_names *names, const struct ca_rule *rule, const c
 bool ca_names_build(const struct ca_rule *rule, const struct ca_request *request,
                     struct ca_names *ret_names, struct mutual_error *err)
 {
-    MU_AUTO(ca_names) struct ca_names names = {.arena = mu_arena_new(NAMES_BYTES)};
+    MU_AUTO(ca_names)
+    struct ca_names names = {.arena = mu_arena_new(NAMES_BYTES), .wildcards = request->exact};
     if (names.arena != NULL) {
         names.items = mu_arena_alloc(names.arena, MU_LIMIT_CERT_NAMES * sizeof *names.items);
     }
@@ -198,10 +205,10 @@ bool ca_names_build(const struct ca_rule *rule, const struct ca_request *request
             return false;
         }
     }
-    if (request->csr != NULL && !add_requested(&names, request->csr, err)) {
+    if (!request->exact && request->csr != NULL && !add_requested(&names, request->csr, err)) {
         return false;
     }
-    for (int type = 0; type < MUTUAL_NAME_COUNT_; type++) {
+    for (int type = 0; type < MUTUAL_NAME_COUNT_ && !request->exact; type++) {
         bool made = (rule->made_types & (1u << type)) != 0;
         if (made && !has_name(&names, (enum mutual_name_type)type, NULL) &&
             !add_made(&names, rule, request->name, (enum mutual_name_type)type, err)) {

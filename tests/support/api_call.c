@@ -72,6 +72,7 @@ void api_home_init(struct api_home *home, const struct api_table *const *tables,
         .root_life_s = INT64_C(7300) * DAY_S,
         .issuer_life_s = INT64_C(1826) * DAY_S,
         .passphrase = "not a secret of anybody",
+        .store = getenv("MUTUAL_TEST_STORE"), /* an empty one, or the usual file */
         .owner = "tests",
         .place = "here",
         .who = "tester (1000)",

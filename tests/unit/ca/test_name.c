@@ -142,7 +142,7 @@ static void general_names_hold_addresses_as_bytes(void **state)
     struct mutual_name items[] = {{MUTUAL_NAME_IP, "10.0.0.1", 8},
                                   {MUTUAL_NAME_IP, "2001:db8::1", 11},
                                   {MUTUAL_NAME_SPIFFE, "spiffe://a/b", 12}};
-    const struct ca_names names = {items, 3, NULL};
+    const struct ca_names names = {.items = items, .count = 3};
     struct mu_gname out[3];
     uint8_t addresses[3][16];
     assert_true(ca_names_general(&names, out, addresses));
