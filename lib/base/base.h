@@ -237,6 +237,9 @@ bool mu_fd_read(int fd, const char *name, size_t max, struct mu_buf *ret_buf,
 bool mu_file_write(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err);
 /* As mu_file_write, but fails with FILE_EXISTS when there is one already. */
 bool mu_file_create(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err);
+/* Removes what processes that were killed while writing the file left beside it. Only for who keeps
+ * other writers of the file away. */
+void mu_file_clear_strays(const char *path);
 /* Writes all of it, over short writes and EINTR. */
 bool mu_fd_write(int fd, const void *data, size_t len);
 

@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -167,6 +168,32 @@ bool mu_file_write(const char *path, struct mu_slice bytes, mode_t mode, struct 
 {
     return is_special(path) ? write_through(path, bytes, err)
                             : write_aside(path, bytes, mode, true, err);
+}
+
+/* "BASE.0123abcd.new", as write_aside names them. */
+static bool is_stray(const char *name, const char *base)
+{
+    size_t len = strlen(base);
+    return strncmp(name, base, len) == 0 && name[len] == '.' && strlen(name + len) == 13 &&
+           strspn(name + len + 1, "0123456789abcdef") == 8 && strcmp(name + len + 9, ".new") == 0;
+}
+
+void mu_file_clear_strays(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    MU_AUTO(free)
+    char *directory = slash == NULL   ? mu_strdup(".")
+                      : slash == path ? mu_strdup("/")
+                                      : mu_strndup(path, (size_t)(slash - path));
+    DIR *open = directory == NULL ? NULL : opendir(directory);
+    for (struct dirent *entry; open != NULL && (entry = readdir(open)) != NULL;) {
+        if (is_stray(entry->d_name, slash == NULL ? path : slash + 1)) {
+            (void)unlinkat(dirfd(open), entry->d_name, 0);
+        }
+    }
+    if (open != NULL) {
+        (void)closedir(open);
+    }
 }
 
 bool mu_file_create(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err)

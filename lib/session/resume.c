@@ -163,7 +163,7 @@ static void keep(struct mutual_session *session, SSL_SESSION *whole)
                                           : mu_slice_of(binding, sizeof session->context->binding);
     bool single = session->server || SSL_version(session->ssl) != TLS1_3_VERSION;
     /* Whoever would be refused must not push those out who may come back. */
-    if (session->disbelief != NULL || !is_small(session) ||
+    if (session->disbelief != NULL || session->rehearsal || !is_small(session) ||
         !still_admitted(session, &proof, session->evidence.service)) {
         return;
     }

@@ -276,8 +276,7 @@ static bool enter_context(struct mutual_session *session, struct mutual_context 
     return true;
 }
 
-/* Whose name is it? NULL: nobody's, and nobody answers for it. */
-static struct mutual_context *context_for(struct mutual_context *entry, struct mu_slice name)
+struct mutual_context *mu_select_context(struct mutual_context *entry, struct mu_slice name)
 {
     struct mutual_context *tenant = mu_tenants_find(&entry->tenants, name);
     if (tenant != NULL) {
@@ -313,7 +312,7 @@ int mu_select_host(SSL *ssl, int *alert, void *context)
     if (!keep_name(session, name)) {
         return SSL_CLIENT_HELLO_ERROR;
     }
-    struct mutual_context *chosen = context_for(session->entry, name);
+    struct mutual_context *chosen = mu_select_context(session->entry, name);
     if (chosen == NULL) {
         *alert = SSL_AD_UNRECOGNIZED_NAME;
         (void)refuse_name(session);

@@ -37,11 +37,14 @@ static bool set_up(struct mutual_session *session)
         SSL_set_tlsext_host_name(session->ssl, context->server_name) != 1) {
         return false;
     }
-    mu_resume_offer(session);
+    if (!session->rehearsal) {
+        mu_resume_offer(session);
+    }
     return true;
 }
 
-struct mutual_session *mutual_session_new(struct mutual_context *context, struct mutual_error *err)
+struct mutual_session *mu_session_make(struct mutual_context *context, bool rehearsal,
+                                       struct mutual_error *err)
 {
     struct mutual_session *session = mu_alloc(1, sizeof *session);
     if (session == NULL) {
@@ -52,6 +55,7 @@ struct mutual_session *mutual_session_new(struct mutual_context *context, struct
     session->entry = mutual_context_ref(context);
     session->context = context;
     session->server = context->rules->side == MUTUAL_SIDE_SERVER;
+    session->rehearsal = rehearsal;
     session->engine = &mu_engine_library;
     session->alert_in = -1;
     session->alert_out = -1;
@@ -63,6 +67,11 @@ struct mutual_session *mutual_session_new(struct mutual_context *context, struct
         return NULL;
     }
     return session;
+}
+
+struct mutual_session *mutual_session_new(struct mutual_context *context, struct mutual_error *err)
+{
+    return mu_session_make(context, false, err);
 }
 
 /* A paused job lives on a stack of its own that only its own end gives back: let it run. Whoever
@@ -273,9 +282,9 @@ const struct mutual_verdict *mu_session_admit_by(struct mutual_session *session,
 {
     mutual_pass_free(session->verdict.pass);
     session->verdict = (struct mutual_verdict){.allowed = false};
-    if (session->stage == MU_STAGE_HANDSHAKE) {
-        (void)mu_fail(&session->verdict.why, MUTUAL_E_USAGE,
-                      "nobody is admitted before the handshake is done");
+    if (session->stage == MU_STAGE_HANDSHAKE || session->rehearsal) {
+        (void)mu_fail(&session->verdict.why, MUTUAL_E_USAGE, "nobody is admitted %s",
+                      session->rehearsal ? "in a rehearsal" : "before the handshake is done");
         return &session->verdict;
     }
     if (session->stage == MU_STAGE_FAILED) {

@@ -9,6 +9,7 @@
 #include <mutual/session.h>
 
 #include "base/base.h"
+#include "x509/x509.h"
 
 struct ossl_lib_ctx_st;
 struct mu_known;
@@ -49,6 +50,45 @@ struct mu_ca_names mu_context_ca_names(const struct mutual_context *context);
 /* The rules that the session is judged by: those of its context, or of the host that was asked for
  * once the hello is read. Lives as long as they do. */
 const struct mutual_rules *mu_session_rules(const struct mutual_session *session);
+
+/* ---- rehearsals --------------------------------------------------------------------------------
+ *
+ * A handshake in memory by which it is seen, before anybody connects, that a certificate works: the
+ * context's own end, with all its settings, against a stand-in of bare OpenSSL in a library context
+ * of its own. What is tried: that the certificate is the one that is shown, that its key signs what
+ * a peer verifies, that the two ends find a version, a suite, a group and a scheme. The context's
+ * end judges nobody and admits nobody; mutual_session_admit on it refuses. */
+
+/* The other end, for any number of rehearsals one after the other. It has a certificate that nobody
+ * believes. LIBRARY, NO_MEMORY. */
+struct mu_standin;
+bool mu_standin_new(struct mu_standin **ret_standin, struct mutual_error *err) MUTUAL_MUST_CHECK;
+void mu_standin_free(struct mu_standin *standin);
+
+/* Which of the context's identities is shown to a client that asks for the name (NULL: for none)
+ * and verifies only keys of that kind; of a client, its one. NULL: none, or the name is refused. */
+const struct mutual_identity *mu_context_shows(struct mutual_context *context, const char *name,
+                                               enum mu_key_kind kind);
+
+struct mu_rehearsal_plan {
+    struct mutual_context *context; /* a reference is taken */
+    const char *name;               /* server: what the stand-in asks for; NULL: nothing */
+    enum mu_key_kind kind;          /* server: the keys that the stand-in can verify */
+    bool tls12;                     /* the stand-in speaks that and nothing newer */
+};
+struct mu_rehearsal;
+bool mu_rehearsal_new(struct mu_standin *standin, const struct mu_rehearsal_plan *plan,
+                      struct mu_rehearsal **ret_rehearsal,
+                      struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Goes on by one flight of each end, a signature and its verification at most. WANT_READ: call
+ * again; WANT_KEY as of a session; DONE: both ends are done. Errors are a session's, or
+ * PROTOCOL_VIOLATION when the stand-in is not content. */
+enum mutual_io mu_rehearsal_step(struct mu_rehearsal *rehearsal, struct mutual_error *err);
+/* Was this what the stand-in was shown, certificate for certificate? Once it is done. */
+bool mu_rehearsal_showed(const struct mu_rehearsal *rehearsal, struct mu_cert *const *chain,
+                         size_t count);
+void mu_rehearsal_free(struct mu_rehearsal *rehearsal);
+void mu_standin_auto(struct mu_standin **standin);
 
 /* ---- after admission ------------------------------------------------------------------------- */
 

@@ -188,8 +188,12 @@ struct mutual_session {
     bool mutual;         /* both ends presented a certificate                     */
     bool closed;         /* our close_notify is out                               */
     bool stapled;        /* server: an OCSP response went along                   */
+    bool rehearsal;      /* the peer is judged by nobody, and so never admitted   */
 };
 
+/* session.c: as mutual_session_new, or one for a rehearsal. */
+struct mutual_session *mu_session_make(struct mutual_context *context, bool rehearsal,
+                                       struct mutual_error *err);
 /* Has the peer sent more messages beside its data than any end has reason to? */
 bool mu_session_is_flooded(const struct mutual_session *session);
 enum mutual_io mu_session_fail_flooded(struct mutual_session *session, struct mutual_error *err);
@@ -214,6 +218,8 @@ bool mu_wire_is_late(const struct mutual_session *session);
 void mu_wire_alert(struct mutual_session *session, uint8_t alert);
 
 /* select.c */
+/* The context that answers to a name; NULL: nobody has it, and nobody answers for it. */
+struct mutual_context *mu_select_context(struct mutual_context *entry, struct mu_slice name);
 int mu_select_host(SSL *ssl, int *alert, void *context);
 int mu_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *in, unsigned in_len, void *context);

@@ -223,6 +223,11 @@ bool mutual_trust_add_intermediates_pem(struct mutual_trust *trust, const char *
 
 /* ---- the end of construction, and reading ---------------------------------------------------- */
 
+bool mu_trust_is_frozen(const struct mutual_trust *trust)
+{
+    return trust->frozen;
+}
+
 bool mutual_trust_freeze(struct mutual_trust *trust, struct mutual_error *err)
 {
     if (trust->anchor_count == 0) {

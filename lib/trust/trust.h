@@ -16,6 +16,8 @@ struct x509_st;
 /* The anchors in the order they were added; owned by the bundle. NULL past the end. */
 const struct mu_cert *mu_trust_anchor(const struct mutual_trust *trust, size_t index);
 void mu_trust_auto(struct mutual_trust **trust);
+/* Only then may anything be validated by it. */
+bool mu_trust_is_frozen(const struct mutual_trust *trust);
 
 /* As mutual_trust_validate, of certificates that OpenSSL has parsed already (and bounded in size),
  * so that no public key is decoded twice. */

@@ -190,11 +190,24 @@ static bool recover_one(struct ca *ca, const struct inventory_record *record, in
     return true;
 }
 
+/* Half-written files of the authority itself; only one process at a time writes them. */
+static void clear_own_strays(const struct ca *ca)
+{
+    static const char *const files[] = {CA_PART_CRL, CA_PART_HEAD};
+    for (size_t i = 0; i < MU_COUNT(files); i++) {
+        MU_AUTO(free) char *path = ca_text("%s/" CA_PART "/%s", ca->dir, files[i]);
+        if (path != NULL) {
+            mu_file_clear_strays(path);
+        }
+    }
+}
+
 bool ca_recover(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err)
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
     const struct inventory_filter filter = {
         .interrupted = true, .machine = ca_machine(), .limit = INTERRUPTED_MAX};
+    clear_own_strays(ca);
     if (!inventory_records_get(ca->inventory, &filter, INTERRUPTED_MAX, &records, err)) {
         return false;
     }

@@ -119,6 +119,7 @@ static bool write_config(struct making *making, struct mutual_error *err)
                            err)) {
         return false;
     }
+    mu_file_clear_strays(making->result->config_path);
     if (mu_file_create(making->result->config_path, mu_buf_slice(&text), 0644, &why)) {
         return true;
     }

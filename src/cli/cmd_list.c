@@ -4,6 +4,7 @@
  * when they end.
  */
 #include "cli/authority_internal.h"
+#include "cli/lastseen_internal.h"
 #include "cli/usage_internal.h"
 
 #include <string.h>
@@ -11,7 +12,8 @@
 struct list_options {
     const char *dir, *owner, *place, *purpose, *profile;
     int64_t expiring_ns;
-    bool revoked, interrupted;
+    const char *control;
+    bool revoked, interrupted, seen;
 };
 
 #define O(field_) offsetof(struct list_options, field_)
@@ -52,13 +54,24 @@ static const struct cli_option list_table[] = {
      .kind = CLI_FLAG,
      .offset = O(interrupted),
      .help = "only those whose issuing was interrupted"},
+    {.name = "seen",
+     .kind = CLI_FLAG,
+     .offset = O(seen),
+     .help = "also when and where the running gateway saw each last"},
+    {.name = "control",
+     .kind = CLI_PATH,
+     .offset = O(control),
+     .value = "PATH",
+     .help = "the gateway's control socket, for --seen"},
     {.name = NULL},
 };
 #undef O
 
 struct listing {
     const struct cli *cli;
-    const struct usage *usage; /* NULL: no policy to go by */
+    const struct usage *usage;   /* NULL: no policy to go by */
+    const struct lastseen *seen; /* NULL: not asked, or no gateway answered */
+    bool ask_seen;
     int64_t now_s;
     struct cli_table *table;
     struct mu_json json;
@@ -144,6 +157,12 @@ static void row(struct listing *listing, const struct inventory_record *record)
     cli_table_cell(table, CLI_PLAIN, "%s", record->place);
     cli_table_cell(table, CLI_PLAIN, "%s", record->purpose);
     cli_table_cell(table, CLI_DIM, "%.*s", SERIAL_SHOWN, mu_buf_str(&serial));
+    if (listing->seen != NULL) {
+        MU_AUTO(buf) struct mu_buf seen;
+        mu_buf_init(&seen, 4096);
+        lastseen_text(listing->seen, record, listing->now_s, &seen);
+        cli_table_cell(table, CLI_PLAIN, "%s", seen.len > 0 ? mu_buf_str(&seen) : "-");
+    }
     if (listing->usage != NULL) {
         cli_table_cell(table, CLI_PLAIN, "%s", mu_buf_str(&usage));
     }
@@ -217,6 +236,9 @@ static void object(struct listing *listing, const struct inventory_record *recor
     if (record->revoked) {
         mu_json_string(json, "revoked_at", mu_time_format(record->revoked_s, time));
         mu_json_string(json, "reason", mu_reason_word(record->reason));
+    }
+    if (listing->ask_seen) {
+        lastseen_json(listing->seen, record, json);
     }
     if (listing->usage != NULL) {
         mu_json_open(json, "may_reach", '[');
@@ -322,6 +344,7 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
 {
     MU_AUTO(ca) struct ca *ca = NULL;
     MU_AUTO(usage) struct usage *usage = NULL;
+    MU_AUTO(lastseen) struct lastseen *seen = NULL;
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, JSON_MAX);
     struct listing listing = {.cli = cli, .now_s = mu_clock_wall_s(), .out = &out};
@@ -334,9 +357,22 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
         cli_say(cli, "mutual: warning: who may use them is not shown: %s\n", why.reason);
     }
     listing.usage = usage;
-    const char *const heads[] = {"NAME",       "PROFILE", "STATE",
-                                 "EXPIRES IN", "OWNER",   "PLACE",
-                                 "PURPOSE",    "SERIAL",  usage != NULL ? "ACCESS" : NULL,
+    if (options->seen && !lastseen_load(options->control, &seen, &why)) {
+        cli_say(cli, "mutual: warning: when they were seen is not shown: %s\n", why.reason);
+    }
+    listing.seen = seen;
+    listing.ask_seen = options->seen;
+    const char *last = usage != NULL ? "ACCESS" : NULL;
+    const char *const heads[] = {"NAME",
+                                 "PROFILE",
+                                 "STATE",
+                                 "EXPIRES IN",
+                                 "OWNER",
+                                 "PLACE",
+                                 "PURPOSE",
+                                 "SERIAL",
+                                 seen != NULL ? "LAST SEEN" : last,
+                                 seen != NULL ? last : NULL,
                                  NULL};
     MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
     if (table == NULL) {

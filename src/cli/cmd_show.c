@@ -3,12 +3,13 @@
  * mutual show FILE|WHO, mutual show profile NAME: what a thing is and what it may do, in words.
  */
 #include "cli/authority_internal.h"
+#include "cli/lastseen_internal.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 struct show_options {
-    const char *dir, *password_file, *issuer;
+    const char *dir, *password_file, *control, *issuer;
     bool pem;
 };
 
@@ -28,6 +29,11 @@ static const struct cli_option show_table[] = {
      .kind = CLI_FLAG,
      .offset = O(pem),
      .help = "print the certificate itself, followed by its issuer's"},
+    {.name = "control",
+     .kind = CLI_PATH,
+     .offset = O(control),
+     .value = "PATH",
+     .help = "the gateway that says when and where it saw the certificate"},
     {.name = NULL},
 };
 static const struct cli_option profile_table[] = {
@@ -70,6 +76,43 @@ static bool show_file(const struct cli *cli, const struct show_options *options,
     return cli_write(cli, &out, err);
 }
 
+/* When and where it was last seen; only named a failure when that gateway was asked for. */
+static bool add_seen(const struct cli *cli, const struct show_options *options,
+                     const struct inventory_record *record, int64_t now_s, struct mu_buf *out,
+                     struct mutual_error *err)
+{
+    MU_AUTO(lastseen) struct lastseen *seen = NULL;
+    struct mutual_error why = {0};
+    if (!lastseen_load(options->control, &seen, &why)) {
+        if (options->control != NULL) {
+            *err = why;
+            return false;
+        }
+        return true;
+    }
+    if (!cli->json) {
+        MU_AUTO(buf) struct mu_buf text;
+        mu_buf_init(&text, 4096);
+        lastseen_text(seen, record, now_s, &text);
+        mu_buf_printf(out, "  last seen    %s\n",
+                      text.len > 0 ? mu_buf_str(&text) : "not by the gateway here");
+        return !out->failed || mu_fail_memory(err);
+    }
+    MU_AUTO(buf) struct mu_buf object;
+    struct mu_json json;
+    mu_buf_init(&object, 1u << 20);
+    mu_json_init(&json, &object);
+    mu_json_open(&json, NULL, '{');
+    lastseen_json(seen, record, &json);
+    mu_json_close(&json, '}');
+    mu_assert(out->len > 2 && object.len > 2); /* both are objects: they become one */
+    out->len -= 2;
+    mu_buf_byte(out, ',');
+    mu_buf_append(out, object.data + 1, object.len - 1);
+    mu_buf_byte(out, '\n');
+    return !out->failed || mu_fail_memory(err);
+}
+
 static bool show_record(const struct cli *cli, const struct show_options *options,
                         struct mutual_error *err)
 {
@@ -86,7 +129,8 @@ static bool show_record(const struct cli *cli, const struct show_options *option
         return false;
     }
     if (!options->pem) {
-        return ca_describe_record(record, now_s, cli->json, &out, err) && cli_write(cli, &out, err);
+        return ca_describe_record(record, now_s, cli->json, &out, err) &&
+               add_seen(cli, options, record, now_s, &out, err) && cli_write(cli, &out, err);
     }
     if (!mu_cert_from_der(record->der, &cert, err)) {
         return false;

@@ -127,6 +127,52 @@ static void show_lists(const struct cli *cli, const json_t *status)
     }
 }
 
+static void show_staple(struct cli_table *table, const char *service, const json_t *certificate)
+{
+    const json_t *staple = json_object_get(certificate, "staple");
+    const char *code = json_string_value(json_object_get(staple, "code"));
+    const char *url = json_string_value(json_object_get(staple, "url"));
+    bool good = json_is_true(json_object_get(staple, "good"));
+    bool must = json_is_true(json_object_get(staple, "must_staple"));
+    cli_table_cell(table, CLI_BOLD, "%s", service);
+    cli_table_cell(table, CLI_PLAIN, "%s", url != NULL ? url : text_at(staple, "source"));
+    cli_table_cell(table, good && code == NULL ? CLI_GOOD : CLI_BAD, "%s%s%s%s",
+                   good ? "sent" : "none", code != NULL ? ", " : "", code != NULL ? code : "",
+                   must && !good ? ", demanded" : "");
+    cli_table_cell(table, CLI_PLAIN, "%s",
+                   json_is_string(json_object_get(staple, "produced"))
+                       ? text_at(staple, "produced")
+                       : text_at(staple, "this_update"));
+    cli_table_cell(table, CLI_PLAIN, "%s", text_at(staple, "next_update"));
+}
+
+/* Nothing where nothing is stapled, or is to be. */
+static void show_staples(const struct cli *cli, const json_t *status)
+{
+    static const char *const heads[] = {"SERVICE",  "STAPLE FROM", "STATE",
+                                        "PRODUCED", "NEXT UPDATE", NULL};
+    MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
+    size_t count = 0;
+    size_t s;
+    const json_t *service;
+    json_array_foreach(json_object_get(status, "services"), s, service)
+    {
+        size_t i;
+        const json_t *certificate;
+        json_array_foreach(json_object_get(service, "certificates"), i, certificate)
+        {
+            if (json_is_object(json_object_get(certificate, "staple"))) {
+                show_staple(table, text_at(service, "name"), certificate);
+                count++;
+            }
+        }
+    }
+    if (count > 0) {
+        cli_print(cli, "\n");
+        cli_table_print(table, cli);
+    }
+}
+
 static void show_changes(const struct cli *cli, const json_t *changes)
 {
     const json_t *last = json_object_get(changes, "last");
@@ -148,7 +194,7 @@ static void show_changes(const struct cli *cli, const json_t *changes)
 /* What is fetched, when there is anything. */
 static void show_fetched(const struct cli *cli, const json_t *status)
 {
-    static const char *const heads[] = {"FETCHED",      "TRUST",       "STATE", "LAST SUCCESS",
+    static const char *const heads[] = {"FETCHED",      "FOR",         "STATE", "LAST SUCCESS",
                                         "NEXT ATTEMPT", "NEXT UPDATE", NULL};
     const json_t *fetched = json_object_get(status, "fetched");
     if (json_array_size(fetched) == 0) {
@@ -161,7 +207,9 @@ static void show_fetched(const struct cli *cli, const json_t *status)
     {
         const char *code = json_string_value(json_object_get(source, "code"));
         cli_table_cell(table, CLI_BOLD, "%s", text_at(source, "url"));
-        cli_table_cell(table, CLI_PLAIN, "%s", text_at(source, "trust"));
+        cli_table_cell(table, CLI_PLAIN, "%s",
+                       json_is_string(json_object_get(source, "trust")) ? text_at(source, "trust")
+                                                                        : text_at(source, "chain"));
         cli_table_cell(table, code == NULL ? CLI_GOOD : CLI_BAD, "%s", code == NULL ? "ok" : code);
         cli_table_cell(table, CLI_PLAIN, "%s", text_at(source, "last_success"));
         cli_table_cell(table, CLI_PLAIN, "%s", text_at(source, "next_attempt"));
@@ -193,6 +241,7 @@ static void show(const struct cli *cli, const json_t *status)
     cli_print(cli, "\n");
     show_services(cli, status);
     show_lists(cli, status);
+    show_staples(cli, status);
     cli_print(cli, "\n");
     show_processes(cli, status);
     show_fetched(cli, status);

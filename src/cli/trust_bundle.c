@@ -4,7 +4,6 @@
  */
 #include "cli/trust_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -29,14 +28,6 @@ static bool find_real(const char *path, char real[PATH_MAX], struct mutual_error
 
 /* ---- one at a time --------------------------------------------------------------------------- */
 
-/* "BASE.0123abcd.new", as mu_file_write names what it has not finished. */
-static bool is_stray(const char *name, const char *base)
-{
-    size_t len = strlen(base);
-    return strncmp(name, base, len) == 0 && name[len] == '.' && strlen(name + len) == 13 &&
-           strspn(name + len + 1, "0123456789abcdef") == 8 && strcmp(name + len + 9, ".new") == 0;
-}
-
 bool trust_lock(const char *path, int *ret_lock, struct mutual_error *err)
 {
     char real[PATH_MAX];
@@ -53,16 +44,8 @@ bool trust_lock(const char *path, int *ret_lock, struct mutual_error *err)
         (void)close(fd);
         return mu_fail(err, MUTUAL_E_STORE_BUSY, "another rotation is at work in \"%s\"", real);
     }
-    int copy = dup(fd);
-    DIR *directory = copy == -1 ? NULL : fdopendir(copy);
-    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
-        if (is_stray(entry->d_name, slash + 1)) {
-            (void)unlinkat(fd, entry->d_name, 0);
-        }
-    }
-    if (directory != NULL) {
-        (void)closedir(directory);
-    }
+    *slash = '/';
+    mu_file_clear_strays(real);
     *ret_lock = fd;
     return true;
 }

@@ -152,6 +152,9 @@ struct config_certificate {
     const char *key;       /* resolved path */
     const char *ocsp;      /* resolved path, or NULL */
     bool ocsp_beside;      /* it is the directory's and need not be there */
+    const char *ca;        /* resolved path, or NULL: the authority that the chain leads to */
+    bool ca_beside;        /* it is the directory's and need not be there */
+    struct config_staple_source staple; /* fetched in place of `ocsp` */
     struct config_secret passphrase;
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "config/config_internal.h"
@@ -67,26 +68,21 @@ bool config_state_directory(struct mu_buf *out)
 }
 
 /* Readable, and different for what is different: "corp-crl.example.org_ca.crl-0f3c91aa5be2d7c4". */
-static void put_file_name(struct mu_buf *out, const char *trust, const char *url)
+static void put_file_name(struct mu_buf *out, const char *label, const char *shown,
+                          struct mu_slice whole)
 {
     static const uint8_t key[16] = "mutual-fetched.";
-    const char *shown = strstr(url, "//");
-    MU_AUTO(buf) struct mu_buf both;
-    mu_buf_init(&both, 4096);
-    (void)config_fetched_name(trust, url, &both);
-    shown = shown == NULL ? url : shown + 2;
-    (void)mu_buf_printf(out, "%s-", trust);
+    (void)mu_buf_printf(out, "%s-", label);
     for (size_t i = 0; shown[i] != '\0' && i < 80; i++) {
         char c = shown[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                      c == '.' || c == '-';
         (void)mu_buf_byte(out, plain ? (uint8_t)c : '_');
     }
-    (void)mu_buf_printf(out, "-%016llx", (unsigned long long)mu_siphash(key, mu_buf_slice(&both)));
+    (void)mu_buf_printf(out, "-%016llx", (unsigned long long)mu_siphash(key, whole));
 }
 
-bool config_fetched_path(const struct config_fetch *fetch, const char *trust, const char *url,
-                         struct mu_buf *out)
+static bool put_directory(const struct config_fetch *fetch, struct mu_buf *out)
 {
     if (fetch->directory != NULL) {
         (void)mu_buf_text(out, fetch->directory);
@@ -95,8 +91,19 @@ bool config_fetched_path(const struct config_fetch *fetch, const char *trust, co
     } else {
         return false;
     }
-    (void)mu_buf_byte(out, '/');
-    put_file_name(out, trust, url);
+    return mu_buf_byte(out, '/');
+}
+
+bool config_fetched_path(const struct config_fetch *fetch, const char *trust, const char *url,
+                         struct mu_buf *out)
+{
+    const char *shown = strstr(url, "//");
+    MU_AUTO(buf) struct mu_buf both;
+    mu_buf_init(&both, 4096);
+    if (!put_directory(fetch, out) || !config_fetched_name(trust, url, &both)) {
+        return false;
+    }
+    put_file_name(out, trust, shown == NULL ? url : shown + 2, mu_buf_slice(&both));
     return !out->failed;
 }
 
@@ -121,4 +128,62 @@ bool config_list_name(const struct config_trust *trust, size_t index, struct mu_
     }
     const char *url = revocation->fetch[index - revocation->crl.count].url;
     return trust->name != NULL && url != NULL && config_fetched_name(trust->name, url, out);
+}
+
+/* ---- responses ---------------------------------------------------------------------------------
+ */
+
+bool config_staple_is_fetched(const struct config_certificate *certificate)
+{
+    return certificate->staple.url != NULL ||
+           certificate->staple.from == CONFIG_STAPLE_FROM_CERTIFICATE;
+}
+
+bool config_staple_path(const struct config_fetch *fetch, const char *chain, struct mu_buf *out)
+{
+    const char *shown = chain;
+    MU_AUTO(buf) struct mu_buf whole;
+    mu_buf_init(&whole, 4096 + 64);
+    for (const char *slash = strchr(chain, '/'); slash != NULL && strlen(shown) > 60;
+         slash = strchr(slash + 1, '/')) {
+        shown = slash + 1;
+    }
+    if (!put_directory(fetch, out) || !config_staple_name(chain, &whole)) {
+        return false;
+    }
+    put_file_name(out, "staple", shown[0] == '/' ? shown + 1 : shown, mu_buf_slice(&whole));
+    return !out->failed;
+}
+
+bool config_staple_name(const char *chain, struct mu_buf *out)
+{
+    return mu_buf_printf(out, "stapled to %s", chain);
+}
+
+/* ---- hosts -------------------------------------------------------------------------------------
+ */
+
+static bool same_text(struct mu_slice a, const char *b)
+{
+    return a.len == strlen(b) && strncasecmp((const char *)a.data, b, a.len) == 0;
+}
+
+static bool is_host(struct mu_slice host, const char *allowed)
+{
+    if (!mu_text_starts(allowed, "*.")) {
+        return same_text(host, allowed);
+    }
+    const uint8_t *dot = host.len == 0 ? NULL : memchr(host.data, '.', host.len);
+    return dot != NULL && dot > host.data &&
+           same_text(mu_slice_of(dot, host.len - (size_t)(dot - host.data)), allowed + 1);
+}
+
+bool config_fetch_allows(const struct config_fetch *fetch, struct mu_slice host)
+{
+    for (size_t i = 0; i < fetch->allow.count; i++) {
+        if (fetch->allow.items[i] != NULL && is_host(host, fetch->allow.items[i])) {
+            return true;
+        }
+    }
+    return fetch->allow.count == 0;
 }

@@ -5,12 +5,22 @@
 #ifndef CONFIG_FETCHED_H
 #define CONFIG_FETCHED_H
 
+struct config_certificate;
 struct config_trust;
 
 /* A revocation list that is fetched. */
 struct config_source {
     struct config_mark mark;
     const char *url;
+    int64_t every_ns;
+};
+
+/* Where a certificate's OCSP response is fetched from. */
+enum config_staple_from { CONFIG_STAPLE_FROM_NONE, CONFIG_STAPLE_FROM_CERTIFICATE };
+struct config_staple_source {
+    struct config_mark mark;
+    const char *url; /* NULL: see `from` */
+    enum config_staple_from from;
     int64_t every_ns;
 };
 
@@ -39,6 +49,7 @@ struct config_fetch {
     const char *directory;                /* resolved path; NULL: config_fetched_path knows one */
     const char *trust;                    /* whom to believe for https; NULL: https is refused  */
     struct config_texts private_networks; /* as config_network_parse reads them                */
+    struct config_texts allow;            /* hosts; none: every host that a URL names          */
     int64_t timeout_ns;                   /* for one whole answer                               */
 };
 
@@ -59,6 +70,13 @@ bool config_fetched_path(const struct config_fetch *fetch, const char *trust, co
                          struct mu_buf *out);
 /* Under which name the snapshot holds it, if it was fetched at all. */
 bool config_fetched_name(const char *trust, const char *url, struct mu_buf *out);
+/* Is the response about a certificate fetched? The same for it: by the path of its chain, for the
+ * URL may stand in there. */
+bool config_staple_is_fetched(const struct config_certificate *certificate);
+bool config_staple_path(const struct config_fetch *fetch, const char *chain, struct mu_buf *out);
+bool config_staple_name(const char *chain, struct mu_buf *out);
+/* May anything be fetched from that host? "*.example.org" stands for one more label. */
+bool config_fetch_allows(const struct config_fetch *fetch, struct mu_slice host);
 /* Every list that a trust block uses, files first, then what is fetched: how many there are, and
  * under which name the snapshot holds the nth; false: it has none. */
 size_t config_list_count(const struct config_trust *trust);

@@ -110,8 +110,32 @@ static void look_at_secret(struct load *load, const char *path, const char *what
     }
 }
 
-static void read_certificates(struct load *load, const struct config_certificate *certificates,
-                              size_t count)
+/* The response that was fetched last, if one was. */
+static void read_staple(struct load *load, const struct config *config,
+                        const struct config_certificate *certificate)
+{
+    struct config_place place = config_place_of(&certificate->mark, "staple");
+    struct mutual_error err = {0};
+    MU_AUTO(buf) struct mu_buf path;
+    MU_AUTO(buf) struct mu_buf name;
+    MU_AUTO(buf) struct mu_buf bytes = {0};
+    mu_buf_init(&path, 8192);
+    mu_buf_init(&name, 8192);
+    if (!config_staple_path(&config->fetch, certificate->chain, &path) ||
+        !config_staple_name(certificate->chain, &name)) {
+        (void)mu_fail(&err, MUTUAL_E_CONFIG_INVALID, "there is no place to keep what is fetched");
+        (void)mu_error_hint(&err, "fetch: {directory: PATH}");
+        complain(load, &place, &err);
+    } else if ((!mu_file_read(mu_buf_str(&path), MU_LIMIT_OCSP_BYTES, &bytes, &err) ||
+                !config_snapshot_add(load->snapshot, mu_buf_str(&name), mu_buf_slice(&bytes),
+                                     &err)) &&
+               err.code != MUTUAL_E_FILE_MISSING) {
+        complain(load, &place, &err);
+    }
+}
+
+static void read_certificates(struct load *load, const struct config *config,
+                              const struct config_certificate *certificates, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct config_certificate *c = &certificates[i];
@@ -122,6 +146,13 @@ static void read_certificates(struct load *load, const struct config_certificate
         place = config_place_of(&c->mark, "ocsp");
         if (c->ocsp != NULL && (!c->ocsp_beside || access(c->ocsp, F_OK) == 0)) {
             (void)read_file(load, c->ocsp, MU_LIMIT_OCSP_BYTES, false, &place);
+        }
+        if (c->chain != NULL && config_staple_is_fetched(c)) {
+            read_staple(load, config, c);
+        }
+        place = config_place_of(&c->mark, "ca");
+        if (c->ca != NULL && (!c->ca_beside || access(c->ca, F_OK) == 0)) {
+            (void)read_file(load, c->ca, MU_LIMIT_PEM_BYTES, false, &place);
         }
         place = config_place_of(&c->mark, "key");
         if (c->key != NULL) {
@@ -182,11 +213,11 @@ static void read_references(struct load *load, const struct config *config)
     for (size_t i = 0; i < config->served_count; i++) {
         const struct config_inbound *in = config->served[i];
         if (in->listener == NULL || in->certificates != in->listener->certificates) {
-            read_certificates(load, in->certificates, in->certificate_count);
+            read_certificates(load, config, in->certificates, in->certificate_count);
         }
     }
     for (size_t i = 0; i < config->outbound_count; i++) {
-        read_certificates(load, config->outbounds[i].certificates,
+        read_certificates(load, config, config->outbounds[i].certificates,
                           config->outbounds[i].certificate_count);
     }
 }

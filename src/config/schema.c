@@ -111,6 +111,29 @@ static const char *join(struct decode *decode, const char *directory, const char
 }
 
 /* A directory stands for the files that Kubernetes puts into one. */
+static void finish_staple(struct decode *decode, const struct config_node *node,
+                          struct config_certificate *certificate)
+{
+    struct config_place place = node_place(node);
+    bool both = certificate->staple.url != NULL &&
+                certificate->staple.from == CONFIG_STAPLE_FROM_CERTIFICATE;
+    if (both) {
+        decode_complain(decode, &place, NULL,
+                        "a staple is fetched from a url or from what the "
+                        "certificate names, not both");
+    }
+    if (!config_staple_is_fetched(certificate)) {
+        return;
+    }
+    if (certificate->ocsp != NULL && !certificate->ocsp_beside) {
+        decode_complain(decode, &place, "leave one of them away",
+                        "a certificate's OCSP response is a file (ocsp) or fetched (staple), not "
+                        "both");
+    }
+    certificate->ocsp = NULL;
+    certificate->ocsp_beside = false;
+}
+
 static void finish_certificate(struct decode *decode, const struct config_node *node, void *base)
 {
     struct config_certificate *certificate = base;
@@ -125,6 +148,9 @@ static void finish_certificate(struct decode *decode, const struct config_node *
         certificate->ocsp = certificate->ocsp_beside
                                 ? join(decode, certificate->directory, "tls.ocsp")
                                 : certificate->ocsp;
+        certificate->ca_beside = certificate->ca == NULL;
+        certificate->ca = certificate->ca_beside ? join(decode, certificate->directory, "ca.crt")
+                                                 : certificate->ca;
     } else if (written && half) {
         decode_complain(decode, &place, NULL,
                         "a certificate is a directory or a chain and a key, not both");
@@ -136,7 +162,32 @@ static void finish_certificate(struct decode *decode, const struct config_node *
                             "a certificate needs a chain and a key");
         }
     }
+    finish_staple(decode, node, certificate);
 }
+
+#define THIS config_staple_source
+static const char *const from_words[] = {"none", "certificate", NULL};
+static const struct setting staple_source_settings[] = {
+    {"url", SETTING_TEXT, .reload = RELOAD_LIVE, AT(url), .max = 2048, .since = "0.1",
+     .help = "the responder, http or https; asked by POST (RFC 6960)"},
+    {"from", SETTING_WORD, .reload = RELOAD_LIVE, AT(from), .dflt = "none", .words = from_words,
+     .since = "0.1",
+     .help = "certificate: the responder is the one that the certificate itself names"},
+    {"every", SETTING_DURATION, .reload = RELOAD_LIVE, AT(every_ns), .dflt = "7d", .min = 1,
+     .max = 2592000, .since = "0.1",
+     .help = "how often to ask at the latest; when half of a response's time is over in any case"},
+    {.name = NULL},
+};
+#undef THIS
+static const struct block staple_source_block = {
+    .name = "staple",
+    .help =
+        "An OCSP response that is fetched in the background and sent to clients who ask for one "
+        "(stapling). The last good one is kept over restarts.",
+    .size = sizeof(struct config_staple_source),
+    .settings = staple_source_settings,
+    .short_form = "url",
+};
 
 #define THIS config_certificate
 static const struct setting certificate_settings[] = {
@@ -151,6 +202,11 @@ static const struct setting certificate_settings[] = {
     {"ocsp", SETTING_PATH, AT(ocsp), .reload = RELOAD_LIVE, .since = "0.1",
      .help = "DER file: the OCSP response that is sent to clients who ask for one (stapling); "
              "tls.ocsp of a directory is used when it is there"},
+    {"staple", SETTING_BLOCK, .reload = RELOAD_LIVE, AT(staple), .block = &staple_source_block,
+     .since = "0.1", .help = "where the OCSP response is fetched from, in place of a file"},
+    {"ca", SETTING_PATH, AT(ca), .reload = RELOAD_LIVE, .since = "0.1",
+     .help = "PEM file: the authority that the chain has to lead to, else the configuration is "
+             "refused; ca.crt of a directory is used when it is there"},
     {.name = NULL},
 };
 #undef THIS
@@ -592,6 +648,11 @@ static const struct setting fetch_settings[] = {
      TEXTS_AT(private_networks), .max = 64, .since = "0.1",
      .help = "networks such as 10.1.0.0/16 that URLs may lead to although they are not of the "
              "public internet"},
+    {"allow", SETTING_TEXT, SETTING_ONE_OR_MANY, .reload = RELOAD_LIVE, TEXTS_AT(allow), .max = 255,
+     .since = "0.1",
+     .help = "the only hosts that anything is fetched from, such as crl.example.org or "
+             "*.example.org (one label more); when left out, every host that a URL of the "
+             "configuration names"},
     {"timeout", SETTING_DURATION, .reload = RELOAD_LIVE, AT(timeout_ns), .dflt = "60s", .min = 1,
      .max = 3600, .since = "0.1", .help = "how long one whole answer may take"},
     {.name = NULL},

@@ -23,8 +23,9 @@ extern const struct role fetch_role;
  */
 
 enum fetch_kind {
-    FETCH_BYTES, /* whatever is there: the asker judges it                                     */
-    FETCH_CRL,   /* a revocation list: signed under `material`, current, no older than `last`  */
+    FETCH_BYTES,  /* whatever is there: the asker judges it                                     */
+    FETCH_CRL,    /* a revocation list: signed under `material`, current, no older than `last`  */
+    FETCH_STAPLE, /* an OCSP response about the certificate in `material`: good, and of now    */
 };
 #define FETCH_TEXT MU_LIMIT_HTTP_VALIDATOR
 
@@ -43,7 +44,8 @@ struct fetch_request {
     int64_t timeout_ns; /* for the whole content                                     */
     int content_fd;     /* an empty memory file for what comes; sealed when that is good */
     int believed_fd;    /* PEM of the authorities believed for https                 */
-    int material_fd;    /* FETCH_CRL: what fetch_material_write wrote                */
+    int material_fd;    /* FETCH_CRL: what fetch_material_write wrote; FETCH_STAPLE:
+                           fetch_about_write                                         */
     int last_fd;        /* FETCH_CRL: the list that a good answer replaces           */
 };
 bool fetch_request_send(struct supervisor *supervisor, const struct supervised *child,
@@ -61,6 +63,14 @@ struct fetch_material {
 void fetch_material_write(struct mu_buf *out, const struct fetch_material *material);
 bool fetch_material_read(struct mu_slice bytes, struct fetch_material *ret_material,
                          struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* Whom a response is to be about, in DER. */
+struct fetch_about {
+    struct mu_slice leaf, issuer;
+};
+void fetch_about_write(struct mu_buf *out, const struct fetch_about *about);
+bool fetch_about_read(struct mu_slice bytes, struct fetch_about *ret_about,
+                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* FETCH_SOCKET_WANTED: a connection to a port of the host that `id` is about. */
 struct fetch_want {
@@ -88,7 +98,8 @@ struct fetch_outcome {
     int64_t fresh_s; /* how long the server says that it holds */
     char etag[FETCH_TEXT];
     char modified[FETCH_TEXT];
-    int64_t this_update_s, next_update_s; /* FETCH_CRL with 200 */
+    int64_t this_update_s, next_update_s; /* FETCH_CRL and FETCH_STAPLE with 200 */
+    int64_t produced_s;                   /* FETCH_STAPLE                        */
 };
 bool fetch_outcome_send(struct ipc_channel *parent, const struct fetch_outcome *outcome,
                         struct mutual_error *err) MUTUAL_MUST_CHECK;
@@ -112,6 +123,7 @@ struct fetch_times {
     int64_t this_update_s; /* of what is had; 0: nothing is, or it has no end           */
     int64_t next_update_s;
     unsigned failures; /* in a row                                                  */
+    bool half;         /* when half of its time is over; else when an eighth is left */
 };
 /* In how many milliseconds to ask again. `random` spreads it, so that not all ask at once. */
 int64_t fetch_delay_ms(const struct fetch_times *times, int64_t now_s, uint32_t random);
@@ -125,6 +137,8 @@ struct fetch_kept {
     char modified[FETCH_TEXT];
     int64_t fetched_s;
     int64_t this_update_s, next_update_s;
+    int64_t produced_s; /* of a response */
+    char about[65];     /* ... the fingerprint of the certificate, in hexadecimal; else "" */
 };
 /* False when there is none, or when it does not go with the file that is there. */
 bool fetch_kept_load(const char *path, struct fetch_kept *ret_kept);

@@ -17,4 +17,8 @@ bool fetch_judge_crl(const struct fetch_material *material, struct mu_slice last
                      struct mu_slice list, int64_t now_s, int64_t *ret_this_update_s,
                      int64_t *ret_next_update_s, struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* Is the response good for the certificate at now_s? Errors as mu_staple_check. */
+bool fetch_judge_staple(const struct fetch_about *about, struct mu_slice response, int64_t now_s,
+                        struct fetch_outcome *outcome, struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whether a fetched revocation list may replace the one that is there. Runs in the fetch process:
- * the parent takes only what passed here, and the world judges it once more when it is built.
+ * Whether a fetched revocation list may replace the one that is there, or a response be sent. Runs
+ * in the fetch process: the parent takes only what passed here, and the world judges it once more
+ * when it is built.
  */
 #include "fetch/fetch_internal.h"
 
 #include <mutual/trust.h>
 
+#include "identity/identity.h"
 #include "x509/x509.h"
 
 static void trust_auto(struct mutual_trust **trust)
@@ -115,5 +117,24 @@ bool fetch_judge_crl(const struct fetch_material *material, struct mu_slice last
     }
     *ret_this_update_s = facts->this_update_s;
     *ret_next_update_s = facts->next_update_s;
+    return true;
+}
+
+bool fetch_judge_staple(const struct fetch_about *about, struct mu_slice response, int64_t now_s,
+                        struct fetch_outcome *outcome, struct mutual_error *err)
+{
+    MU_AUTO(cert) struct mu_cert *leaf = NULL;
+    MU_AUTO(cert) struct mu_cert *issuer = NULL;
+    MU_AUTO(ocsp) struct mu_ocsp *ocsp = NULL;
+    struct mu_staple_span span;
+    if (!mu_cert_from_der(about->leaf, &leaf, err) ||
+        !mu_cert_from_der(about->issuer, &issuer, err) ||
+        !mu_staple_check(response, leaf, issuer, now_s, &span, err) ||
+        !mu_ocsp_from_der(response, &ocsp, err)) {
+        return false;
+    }
+    outcome->this_update_s = span.from_s;
+    outcome->next_update_s = span.until_s;
+    outcome->produced_s = mu_ocsp_facts(ocsp)->produced_at_s;
     return true;
 }

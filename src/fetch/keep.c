@@ -88,6 +88,8 @@ bool fetch_kept_load(const char *path, struct fetch_kept *ret_kept)
         take_time(line, "fetched ", &kept.fetched_s);
         take_time(line, "this-update ", &kept.this_update_s);
         take_time(line, "next-update ", &kept.next_update_s);
+        take_time(line, "produced ", &kept.produced_s);
+        take_text(line, "about ", kept.about, sizeof kept.about);
     }
     *ret_kept = kept;
     return strcmp(hash, noted) == 0;
@@ -107,9 +109,10 @@ static bool save_note(const char *path, struct mu_slice bytes, const struct fetc
     }
     (void)mu_buf_printf(&note,
                         "sha256 %s\netag %s\nmodified %s\nfetched %lld\nthis-update %lld\n"
-                        "next-update %lld\n",
+                        "next-update %lld\nproduced %lld\nabout %s\n",
                         hash, kept->etag, kept->modified, (long long)kept->fetched_s,
-                        (long long)kept->this_update_s, (long long)kept->next_update_s);
+                        (long long)kept->this_update_s, (long long)kept->next_update_s,
+                        (long long)kept->produced_s, kept->about);
     return (!note.failed || mu_fail_memory(err)) &&
            mu_file_write(mu_buf_str(&name), mu_buf_slice(&note), 0640, err);
 }

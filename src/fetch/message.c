@@ -62,12 +62,12 @@ bool fetch_request_read(struct ipc_message *message, struct fetch_request *ret_r
     if (!ipc_reader_end(&reader, "what to fetch", err)) {
         return false;
     }
-    request->kind = kind == FETCH_CRL ? FETCH_CRL : FETCH_BYTES;
+    request->kind = kind <= FETCH_STAPLE ? (enum fetch_kind)kind : FETCH_BYTES;
     request->post = (flags & POST) != 0;
     bool material = (flags & HAS_MATERIAL) != 0;
     size_t count = (size_t)__builtin_popcount(flags & HAS_ALL);
-    if (kind > FETCH_CRL || (flags & HAS_CONTENT) == 0 || count != message->fd_count ||
-        (kind == FETCH_CRL) != material) {
+    if (kind > FETCH_STAPLE || (flags & HAS_CONTENT) == 0 || count != message->fd_count ||
+        (kind != FETCH_BYTES) != material) {
         return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED,
                        "what to fetch does not go with its descriptors");
     }
@@ -94,6 +94,21 @@ bool fetch_material_read(struct mu_slice bytes, struct fetch_material *ret_mater
     ret_material->anchors = ipc_get_bytes(&reader, MU_LIMIT_PEM_BYTES);
     ret_material->intermediates = ipc_get_bytes(&reader, MU_LIMIT_PEM_BYTES);
     return ipc_reader_end(&reader, "what a list is judged by", err);
+}
+
+void fetch_about_write(struct mu_buf *out, const struct fetch_about *about)
+{
+    ipc_put_bytes(out, about->leaf);
+    ipc_put_bytes(out, about->issuer);
+}
+
+bool fetch_about_read(struct mu_slice bytes, struct fetch_about *ret_about,
+                      struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(bytes);
+    ret_about->leaf = ipc_get_bytes(&reader, MU_LIMIT_CERT_BYTES);
+    ret_about->issuer = ipc_get_bytes(&reader, MU_LIMIT_CERT_BYTES);
+    return ipc_reader_end(&reader, "whom a response is about", err);
 }
 
 bool fetch_want_send(struct ipc_channel *parent, const struct fetch_want *want,
@@ -165,6 +180,7 @@ bool fetch_outcome_send(struct ipc_channel *parent, const struct fetch_outcome *
     ipc_put_u64(&payload, (uint64_t)outcome->fresh_s);
     ipc_put_u64(&payload, (uint64_t)outcome->this_update_s);
     ipc_put_u64(&payload, (uint64_t)outcome->next_update_s);
+    ipc_put_u64(&payload, (uint64_t)outcome->produced_s);
     ipc_put_text(&payload, outcome->etag);
     ipc_put_text(&payload, outcome->modified);
     if (!ok) {
@@ -187,6 +203,7 @@ bool fetch_outcome_read(const struct ipc_message *message, struct fetch_outcome 
     outcome->fresh_s = (int64_t)ipc_get_u64(&reader);
     outcome->this_update_s = (int64_t)ipc_get_u64(&reader);
     outcome->next_update_s = (int64_t)ipc_get_u64(&reader);
+    outcome->produced_s = (int64_t)ipc_get_u64(&reader);
     ipc_get_line(&reader, outcome->etag, sizeof outcome->etag);
     ipc_get_line(&reader, outcome->modified, sizeof outcome->modified);
     if (!ok) {

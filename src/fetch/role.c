@@ -123,6 +123,19 @@ static bool check_last(struct job *job, struct mutual_error *err)
     return true;
 }
 
+static bool judge_staple(struct job *job, struct fetch_outcome *outcome)
+{
+    MU_AUTO(buf) struct mu_buf response = {0};
+    MU_AUTO(buf) struct mu_buf packed = {0};
+    struct fetch_about about;
+    struct mutual_error *err = &outcome->error;
+    return read_all(job->request.content_fd, "the answer", MU_LIMIT_OCSP_BYTES, &response, err) &&
+           read_all(job->request.material_fd, "the certificate", 2 * (MU_LIMIT_CERT_BYTES + 8),
+                    &packed, err) &&
+           fetch_about_read(mu_buf_slice(&packed), &about, err) &&
+           fetch_judge_staple(&about, mu_buf_slice(&response), mu_clock_wall_s(), outcome, err);
+}
+
 static bool judge(struct job *job, struct fetch_outcome *outcome)
 {
     MU_AUTO(buf) struct mu_buf list = {0};
@@ -132,7 +145,7 @@ static bool judge(struct job *job, struct fetch_outcome *outcome)
     struct mutual_error *err = &outcome->error;
     struct mutual_error lost = {0};
     if (job->request.kind != FETCH_CRL) {
-        return true;
+        return job->request.kind != FETCH_STAPLE || judge_staple(job, outcome);
     }
     if (!read_all(job->request.last_fd, "the last list", MU_LIMIT_CRL_BYTES, &last, &lost)) {
         mu_buf_clear(&last);

@@ -7,6 +7,7 @@
 
 #define LEAST_MS       INT64_C(1000) /* a server that errs is not asked more often */
 #define FIRST_RETRY_MS INT64_C(2000)
+#define HALF_RETRY_MS  INT64_C(3600000)
 
 /* After the nth failure in a row: 2 s, doubled up to `most`. */
 static int64_t back_off(unsigned failures, int64_t most_ms)
@@ -21,16 +22,18 @@ static int64_t back_off(unsigned failures, int64_t most_ms)
 int64_t fetch_delay_ms(const struct fetch_times *times, int64_t now_s, uint32_t random)
 {
     int64_t delay_ms = times->every_s * 1000;
+    int64_t life_s = times->next_update_s - times->this_update_s;
     if (times->failures > 0) {
-        delay_ms = back_off(times->failures, delay_ms);
+        int64_t most_ms = times->half && delay_ms > HALF_RETRY_MS ? HALF_RETRY_MS : delay_ms;
+        delay_ms = back_off(times->failures, most_ms);
     } else if (times->next_update_s > 0 && times->next_update_s != MU_TIME_NEVER_S) {
-        /* with an eighth of its life left, which leaves time to fail */
-        int64_t life_s = times->next_update_s - times->this_update_s;
-        int64_t due_s = times->next_update_s - life_s / 8 - now_s;
+        /* with an eighth of its life left, which leaves time to fail; or half, where nothing else
+         * would clear the certificate */
+        int64_t due_s = times->next_update_s - life_s / (times->half ? 2 : 8) - now_s;
         int64_t due_ms = due_s > 0 ? (due_s < times->every_s ? due_s : times->every_s) * 1000 : 0;
         delay_ms = due_ms < delay_ms ? due_ms : delay_ms;
         /* The server still gives what is about to end: ask now and then, not all the time. */
-        int64_t floor_ms = times->every_s * 1000 / 20;
+        int64_t floor_ms = (times->half && life_s < times->every_s ? life_s : times->every_s) * 50;
         delay_ms = delay_ms < floor_ms ? floor_ms : delay_ms;
     }
     /* up to a fifth earlier */

@@ -75,19 +75,42 @@ static void wait_as_planned(struct source *source)
         .this_update_s = source->kept.this_update_s,
         .next_update_s = source->kept.next_update_s,
         .failures = source->failures,
+        .half = source->kind == SOURCE_STAPLE,
     };
     wait_for(source, fetch_delay_ms(&times, mu_clock_wall_s(), some_number()));
 }
 
-/* Soon; at once when there is nothing yet. */
+/* Soon; at once when there is nothing yet. A response that holds is not asked for again before its
+ * time: no responder says that it is still right. */
 static void wait_a_little(struct source *source)
 {
+    if (source->kind == SOURCE_STAPLE && source_holds(source, mu_clock_wall_s()) &&
+        source->failures == 0) {
+        wait_as_planned(source);
+        return;
+    }
     int64_t spread_ms = source->every_s * 100 < SPREAD_MS ? source->every_s * 100 : SPREAD_MS;
     wait_for(source, source->has_kept ? (int64_t)(some_number() % (uint64_t)(spread_ms + 1)) : 0);
 }
 
 /* ---- how it went -------------------------------------------------------------------------------
  */
+
+/* Nobody who keeps to the certificate's word will connect. */
+static void tell_missing(const struct source *source)
+{
+    struct mutual_error why = {0};
+    if (source->kind == SOURCE_STAPLE && source->must_staple &&
+        !source_holds(source, mu_clock_wall_s())) {
+        (void)mu_fail(
+            &why, MUTUAL_E_OCSP_MISSING,
+            "the certificate in \"%s\" demands a stapled OCSP response (must-staple), and "
+            "there is none to send: clients will refuse it",
+            source->owner);
+        (void)mu_error_hint(&why, "See why %s gives none: mutual status.", source->url);
+        parent_log(source->fetching->parent, CONFIG_LOG_ERROR, "staple_missing", NULL, &why);
+    }
+}
 
 static void fail(struct source *source, const struct mutual_error *why)
 {
@@ -102,6 +125,7 @@ static void fail(struct source *source, const struct mutual_error *why)
     (void)snprintf(text, sizeof text, "asks again in %lld s",
                    (long long)(source->next_s - mu_clock_wall_s()));
     parent_log(source->fetching->parent, CONFIG_LOG_WARNING, "fetch_failed", text, &source->why);
+    tell_missing(source);
 }
 
 static void succeed(struct source *source)
@@ -121,17 +145,29 @@ static void tell(struct source *source, const char *event, const char *what)
     parent_log(source->fetching->parent, CONFIG_LOG_INFO, event, text, NULL);
 }
 
-/* A good new list is used: everything is read again, as by SIGHUP. */
+/* It was asked for by a certificate that is not in use any more: once more, for the new one. */
+static bool is_outdated(struct source *source)
+{
+    if (source->kind == SOURCE_STAPLE && strcmp(source->sent_about, source->about) != 0) {
+        wait_for(source, 0);
+        return true;
+    }
+    return false;
+}
+
+/* A good new list or response is used: everything is read again, as by SIGHUP. */
 static void use(struct source *source, const struct fetch_outcome *outcome)
 {
     struct fetch_kept kept = {.fetched_s = mu_clock_wall_s(),
                               .this_update_s = outcome->this_update_s,
-                              .next_update_s = outcome->next_update_s};
+                              .next_update_s = outcome->next_update_s,
+                              .produced_s = outcome->produced_s};
     struct mutual_error err = {0};
     char what[64];
     bool changed = false;
     (void)snprintf(kept.etag, sizeof kept.etag, "%s", outcome->etag);
     (void)snprintf(kept.modified, sizeof kept.modified, "%s", outcome->modified);
+    (void)snprintf(kept.about, sizeof kept.about, "%s", source->sent_about);
     if (!fetch_kept_save(source->path, source->content_fd, &kept, &changed, &err)) {
         fail(source, &err);
         return;
@@ -314,7 +350,7 @@ static bool on_outcome(struct fetching *fetching, struct ipc_message *message,
         source->count_same++;
         succeed(source);
         tell(source, "fetch_unchanged", "not modified");
-    } else if (source != NULL) {
+    } else if (source != NULL && !is_outdated(source)) {
         use(source, &outcome);
     }
     if (source != NULL) {
@@ -340,39 +376,81 @@ bool fetching_message(struct fetching *fetching, const struct supervised *child,
 /* ---- the configuration -------------------------------------------------------------------------
  */
 
-static struct source *find(const struct fetching *fetching, const char *trust, const char *url)
+static struct source *find(const struct fetching *fetching, enum source_kind kind,
+                           const char *owner, const char *url)
 {
     for (size_t i = 0; i < fetching->count; i++) {
         struct source *source = fetching->sources[i];
-        if (strcmp(source->trust, trust) == 0 && strcmp(source->url, url) == 0) {
+        if (source->kind == kind && strcmp(source->owner, owner) == 0 &&
+            (url == NULL || strcmp(source->url, url) == 0)) {
             return source;
         }
     }
     return NULL;
 }
 
-static void follow_one(struct fetching *fetching, const char *trust,
-                       const struct config_source *written, bool anew)
+static struct source *add(struct fetching *fetching, enum source_kind kind, const char *owner,
+                          const char *url)
 {
     const struct config *config = fetching->parent->current->world->config;
-    struct source *source = find(fetching, trust, written->url);
-    bool fresh = source == NULL;
-    if (fresh) {
-        source = mu_grow((void **)&fetching->sources, &fetching->cap, fetching->count,
-                         sizeof(struct source *), SOURCES_MAX)
-                     ? source_new(fetching, config, trust, written)
-                     : NULL;
-        if (source == NULL) {
-            struct mutual_error err = {0};
-            (void)mu_fail(&err, MUTUAL_E_LIMIT, "\"%s\" cannot be fetched too", written->url);
-            parent_log(fetching->parent, CONFIG_LOG_ERROR, "fetch_failed", NULL, &err);
-            return;
-        }
-        fetching->sources[fetching->count++] = source;
+    struct source *source = mu_grow((void **)&fetching->sources, &fetching->cap, fetching->count,
+                                    sizeof(struct source *), SOURCES_MAX)
+                                ? source_new(fetching, config, kind, owner, url)
+                                : NULL;
+    if (source == NULL) {
+        struct mutual_error err = {0};
+        (void)mu_fail(&err, MUTUAL_E_LIMIT, "\"%s\" cannot be fetched too", url);
+        parent_log(fetching->parent, CONFIG_LOG_ERROR, "fetch_failed", NULL, &err);
+        return NULL;
     }
-    source->wanted = true;
-    source->every_s = written->every_ns / MU_NS_PER_S;
-    if (fresh || (anew && source->state == SOURCE_WAITS)) {
+    fetching->sources[fetching->count++] = source;
+    return source;
+}
+
+/* What is had of it already, if it is the same; else a new one. NULL: there is no room. */
+static struct source *follow_one(struct fetching *fetching, enum source_kind kind,
+                                 const char *owner, const char *url, int64_t every_ns)
+{
+    struct source *source = find(fetching, kind, owner, url);
+    if (source == NULL) {
+        source = add(fetching, kind, owner, url);
+    }
+    if (source != NULL) {
+        source->wanted = true;
+        source->every_s = every_ns / MU_NS_PER_S;
+    }
+    return source;
+}
+
+static void follow_list(struct fetching *fetching, const char *trust,
+                        const struct config_source *written, bool anew)
+{
+    bool fresh = find(fetching, SOURCE_LIST, trust, written->url) == NULL;
+    struct source *source =
+        follow_one(fetching, SOURCE_LIST, trust, written->url, written->every_ns);
+    if (source != NULL && (fresh || (anew && source->state == SOURCE_WAITS))) {
+        wait_a_little(source);
+    }
+}
+
+/* A chain that several services present is asked about once, as the first of them says. */
+static void follow_staple(struct fetching *fetching, const struct world_chain *chain, bool anew)
+{
+    const char *path = chain->config->chain;
+    struct source *source = find(fetching, SOURCE_STAPLE, path, NULL);
+    if (source != NULL && source->wanted) {
+        return;
+    }
+    bool fresh = find(fetching, SOURCE_STAPLE, path, chain->staple_url) == NULL;
+    source = follow_one(fetching, SOURCE_STAPLE, path, chain->staple_url,
+                        chain->config->staple.every_ns);
+    if (source == NULL) {
+        return;
+    }
+    bool had = source_holds(source, mu_clock_wall_s());
+    source_follow_chain(source, chain);
+    bool renewed = had && !source->has_kept;
+    if (source->state == SOURCE_WAITS && (fresh || renewed || (anew && source->failures > 0))) {
         wait_a_little(source);
     }
 }
@@ -415,7 +493,15 @@ void fetching_follow(struct fetching *fetching)
     for (size_t i = 0; i < config->trust_count; i++) {
         const struct config_trust *trust = &config->trusts[i];
         for (size_t j = 0; j < trust->revocation.fetch_count; j++) {
-            follow_one(fetching, trust->name, &trust->revocation.fetch[j], anew);
+            follow_list(fetching, trust->name, &trust->revocation.fetch[j], anew);
+        }
+    }
+    const struct world *world = fetching->parent->current->world;
+    for (size_t i = 0; i < world->service_count; i++) {
+        for (size_t k = 0; k < world->services[i].chain_count; k++) {
+            if (world->services[i].chains[k].staple_url != NULL) {
+                follow_staple(fetching, &world->services[i].chains[k], anew);
+            }
         }
     }
     drop_unwanted(fetching);
@@ -429,4 +515,27 @@ void fetching_json(const struct fetching *fetching, struct mu_json *json)
         source_json(fetching->sources[i], json);
     }
     mu_json_close(json, ']');
+}
+
+bool fetching_staple_json(const struct fetching *fetching, const char *chain, struct mu_json *json)
+{
+    const struct source *source = find(fetching, SOURCE_STAPLE, chain, NULL);
+    if (source != NULL) {
+        source_staple_json(source, json);
+    }
+    return source != NULL;
+}
+
+bool fetching_staple(const struct fetching *fetching, size_t index, struct fetching_staple *ret)
+{
+    size_t nth = 0;
+    for (size_t i = 0; i < fetching->count; i++) {
+        const struct source *source = fetching->sources[i];
+        if (source->kind == SOURCE_STAPLE && source->has_kept && nth++ == index) {
+            *ret = (struct fetching_staple){source->owner, source->must_staple,
+                                            source->kept.this_update_s, source->kept.next_update_s};
+            return true;
+        }
+    }
+    return false;
 }

@@ -26,5 +26,14 @@ bool fetching_message(struct fetching *fetching, const struct supervised *child,
                       struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* The member "fetched" of the status. */
 void fetching_json(const struct fetching *fetching, struct mu_json *json);
+/* Of the response about a chain's leaf, into an object that is open; false: none is fetched. */
+bool fetching_staple_json(const struct fetching *fetching, const char *chain, struct mu_json *json);
+/* The responses that are kept, one after the other; false past the last. Borrowed. */
+struct fetching_staple {
+    const char *chain;
+    bool must_staple;
+    int64_t this_update_s, next_update_s;
+};
+bool fetching_staple(const struct fetching *fetching, size_t index, struct fetching_staple *ret);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How near revocation lists are to their next update.
+ * How near revocation lists and OCSP responses are to their next update.
  */
 #ifndef GATEWAY_FRESH_INTERNAL_H
 #define GATEWAY_FRESH_INTERNAL_H
@@ -14,7 +14,7 @@ struct parent;
 int64_t fresh_first(int64_t this_s, int64_t next_s);
 int64_t fresh_next(int64_t this_s, int64_t next_s, int64_t now_s);
 
-/* Another setup is in use: tells of its lists that are late or nearly so, and from now on of each
+/* Another setup is in use: tells of what it has that is late or nearly so, and from now on of each
  * when it is time. */
 void fresh_follow(struct parent *parent);
 

@@ -6,163 +6,34 @@
 #include <string.h>
 
 #include "gateway/worker_internal.h"
-#include "identity/identity.h"
 #include "session/session.h"
 #include "x509/x509.h"
 
-enum { IDENTITIES_MAX = 64 };
-
-struct identities {
-    struct mutual_identity *items[IDENTITIES_MAX];
-    size_t count;
-};
-
-static void mu_identities_auto(struct identities *identities)
+static bool find_key(void *owner, const struct world_chain *chain, struct mu_key **ret_key,
+                     struct mutual_error *err)
 {
-    for (size_t i = 0; i < identities->count; i++) {
-        mutual_identity_unref(identities->items[i]);
-    }
+    const struct generation *generation = owner;
+    return keys_client_key(generation->worker->keys, mu_cert_facts(chain->certs[0])->spki, ret_key,
+                           err);
 }
 
-static bool make_identity(struct worker *worker, const struct world_chain *chain,
-                          struct mutual_identity **ret_identity, struct mutual_error *err)
+struct mutual_context *generation_context(void *owner, size_t service)
 {
-    MU_AUTO(key) struct mu_key *key = NULL;
-    MU_AUTO(identity) struct mutual_identity *identity = NULL;
-    const struct mu_cert_facts *leaf = mu_cert_facts(chain->certs[0]);
-    if (!keys_client_key(worker->keys, leaf->spki, &key, err) ||
-        !mu_identity_new(chain->certs, chain->count, key, &identity, err) ||
-        (chain->staple.len > 0 &&
-         !mu_identity_keep_staple(identity, chain->staple, chain->staple_span, err))) {
-        return false;
-    }
-    *ret_identity = MU_TAKE(identity);
-    return true;
-}
-
-static bool make_identities(struct worker *worker, const struct world_service *facts,
-                            struct identities *identities, struct mutual_error *err)
-{
-    for (size_t i = 0; i < facts->chain_count; i++) {
-        if (identities->count == IDENTITIES_MAX) {
-            return mu_fail(err, MUTUAL_E_LIMIT, "more than %d certificates", IDENTITIES_MAX);
-        }
-        if (!make_identity(worker, &facts->chains[i], &identities->items[identities->count], err)) {
-            return false;
-        }
-        identities->count++;
-    }
-    return true;
-}
-
-/* The name that the server is asked for: as configured, else the host that we connect to. */
-static const char *server_name(const struct config_outbound *outbound)
-{
-    struct address literal;
-    if (outbound == NULL) {
-        return NULL;
-    }
-    if (outbound->server_name != NULL) {
-        return outbound->server_name;
-    }
-    bool is_name = outbound->connect.kind == CONFIG_ADDRESS_TCP &&
-                   !address_literal(&outbound->connect, &literal);
-    return is_name ? outbound->connect.host : NULL;
-}
-
-static bool copy_alpn(const struct config_texts *alpn, const char **list, size_t cap,
-                      struct mutual_error *err)
-{
-    if (alpn->count >= cap) {
-        return mu_fail(err, MUTUAL_E_LIMIT, "more than %zu protocols in alpn", cap - 1);
-    }
-    for (size_t i = 0; i < alpn->count; i++) {
-        list[i] = alpn->items[i];
-    }
-    list[alpn->count] = NULL;
-    return true;
-}
-
-/* The hosts of a listener, whose contexts are made before its own. */
-struct hosts {
-    struct mutual_host *items;
-    const char **names; /* of all of them, each list ended by NULL */
-    size_t count;
-};
-
-static void mu_hosts_auto(struct hosts *hosts)
-{
-    mu_free(hosts->items);
-    mu_free(hosts->names);
-}
-
-static bool find_hosts(const struct service *service, struct hosts *hosts, struct mutual_error *err)
-{
-    const struct generation *generation = service->generation;
-    size_t names = 0;
-    for (size_t i = 0; i < generation->world->service_count; i++) {
-        const struct world_service *facts = &generation->world->services[i];
-        if (facts->listener == service->facts) {
-            hosts->count++;
-            names += facts->host_count + 1;
-        }
-    }
-    hosts->items = mu_alloc(hosts->count + 1, sizeof *hosts->items);
-    hosts->names = mu_alloc(names + 1, sizeof *hosts->names);
-    if (hosts->items == NULL || hosts->names == NULL) {
-        return mu_fail_memory(err);
-    }
-    const char **name = hosts->names;
-    struct mutual_host *host = hosts->items;
-    for (size_t i = 0; i < generation->world->service_count; i++) {
-        const struct world_service *facts = &generation->world->services[i];
-        if (facts->listener != service->facts) {
-            continue;
-        }
-        *host++ = (struct mutual_host){name, generation->services[i].context};
-        for (size_t n = 0; n < facts->host_count; n++) {
-            *name++ = mutual_pattern_text(facts->hosts[n]);
-        }
-        *name++ = NULL;
-    }
-    return true;
+    const struct generation *generation = owner;
+    return generation->services[service].context;
 }
 
 static bool make_context(struct worker *worker, struct service *service, struct mutual_error *err)
 {
-    enum { ALPN_MAX = 33 };
-    const char *alpn[ALPN_MAX];
-    __attribute__((cleanup(mu_hosts_auto))) struct hosts hosts = {.items = NULL};
-    const struct world_service *facts = service->facts;
-    const struct config_inbound *inbound = facts->inbound;
-    const struct config_outbound *outbound = facts->outbound;
-    const struct config_tls *tls = inbound != NULL ? &inbound->tls : &outbound->tls;
-    const struct config_texts *protocols = inbound != NULL ? &inbound->alpn : &outbound->alpn;
-    __attribute__((cleanup(mu_identities_auto))) struct identities identities = {.count = 0};
-    if (!make_identities(worker, facts, &identities, err) ||
-        !copy_alpn(protocols, alpn, ALPN_MAX, err) ||
-        (facts->listener == NULL && !find_hosts(service, &hosts, err))) {
-        return false;
-    }
-    struct mutual_context_options options = {
-        .rules = &facts->rules,
-        .identities = identities.items,
-        .identity_count = identities.count,
-        .alpn = protocols->count > 0 ? alpn : NULL,
-        .server_name = server_name(outbound),
-        .send_ca_names = inbound != NULL && inbound->clients.send_ca_names,
-        .strict_sni = inbound != NULL && tls->strict_sni,
-        .hosts = hosts.items,
-        .host_count = hosts.count,
-        .library_records = tls->record_layer == CONFIG_RECORDS_LIBRARY,
-        .cache = tls->resumption ? worker->cache : NULL,
-    };
-    struct mu_context_extras extras = {
-        .known = worker->known,
-        .target = outbound != NULL ? outbound->connect.text : NULL,
-        .tls13_only = tls->min == CONFIG_TLS_1_3,
-    };
-    return mu_context_new(&options, &extras, &service->context, err);
+    struct generation *generation = service->generation;
+    const struct world_maker maker = {.key = find_key,
+                                      .made = generation_context,
+                                      .owner = generation,
+                                      .cache = worker->cache,
+                                      .known = worker->known};
+    return world_context_new(generation->world,
+                             (size_t)(service->facts - generation->world->services), &maker,
+                             &service->context, err);
 }
 
 static bool make_service(struct worker *worker, struct generation *generation, size_t index,

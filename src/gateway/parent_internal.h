@@ -42,6 +42,7 @@ enum phase {
     PHASE_IDLE,    /* nothing is coming                                    */
     PHASE_LISTS,   /* a helper reads and verifies revocation lists         */
     PHASE_KEYS,    /* the key process reads its keys, the resolver answers */
+    PHASE_TRIALS,  /* a worker tries its certificates                      */
     PHASE_WORKERS, /* the workers build it                                 */
 };
 
@@ -59,6 +60,19 @@ struct alarm {
     int64_t since_s;
     int64_t every_ns;
     struct event_timer timer;
+};
+
+/* The certificates of the coming setup, and those that were tried and are in use. */
+struct trials {
+    struct mu_map *known; /* digests of what is in use; NULL: nothing is known */
+    struct world_trial *items;
+    size_t count;
+    size_t pending;  /* the first so many of items are to be tried */
+    uint32_t worker; /* who tries them */
+    bool running;
+    unsigned lost; /* workers that ended meanwhile */
+    struct mutual_error why;
+    struct event_deferred refuse;
 };
 
 #define CHANGE_WORDS 64 /* "policy, trust, revocation, services" */
@@ -124,6 +138,7 @@ struct parent {
     struct reload reload;
     int64_t reload_began_ns;
     struct alarm alarm;
+    struct trials trials;
     struct changes changes;
     struct sightings *sightings;
     struct event_timer seen_timer; /* when they are kept again */
@@ -156,6 +171,9 @@ void setup_deafen(struct setup *setup);
 /* Sends the setup to a worker. */
 bool setup_send(struct parent *parent, const struct setup *setup, const struct supervised *worker,
                 struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Of that only the tables of its revocation lists, which come first. */
+bool setup_send_tables(struct parent *parent, const struct setup *setup,
+                       const struct supervised *worker, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Sends the addresses of the setup's targets to a worker. */
 bool setup_send_addresses(struct parent *parent, const struct setup *setup,
                           const struct supervised *worker,
@@ -174,6 +192,8 @@ void reload_begin(struct parent *parent);
 void reload_step(struct parent *parent);
 /* The coming setup is not to be; the old one stays. */
 void reload_refuse(struct parent *parent, const struct mutual_error *why);
+/* The certificates of the coming setup were tried, and are good. */
+void reload_tried(struct parent *parent);
 /* A worker says that it uses a setup, or why not. */
 bool reload_worker_done(struct parent *parent, const struct supervised *worker,
                         const struct ipc_message *message,
@@ -182,6 +202,28 @@ bool reload_worker_done(struct parent *parent, const struct supervised *worker,
 void reload_look(struct parent *parent);
 /* A worker is up, for the first time or again. */
 void reload_worker_ready(struct parent *parent, const struct supervised *worker);
+
+/* ---- trials.c: the self-test of the coming setup
+ * -------------------------------------------------
+ */
+
+/* Finds out what is to be tried; parent->trials.pending says how much. */
+bool trials_begin(struct parent *parent, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* How much longer than usual that may take. */
+int64_t trials_patience_ns(const struct parent *parent);
+/* Gives it to a worker, if one is ready and none has it. */
+void trials_give(struct parent *parent);
+void trials_worker_died(struct parent *parent, uint32_t worker);
+/* Fails closed: a key that ends the key process is not taken into use. */
+void trials_keys_died(struct parent *parent);
+void trials_kill_silent(struct parent *parent, const struct mutual_error *why);
+/* Reads TRIED. */
+bool trials_read(struct parent *parent, const struct supervised *worker,
+                 const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The setup that was tried is in use; nothing is coming any more; the parent ends. */
+void trials_in_use(struct parent *parent);
+void trials_forget(struct parent *parent);
+void trials_done(struct parent *parent);
 
 /* ---- serve.c ------------------------------------------------------------------------------------
  */

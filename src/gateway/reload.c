@@ -24,6 +24,7 @@ static void forget_coming(struct parent *parent)
         setup_refuse(parent, MU_TAKE(parent->coming));
     }
     parent->phase = PHASE_IDLE;
+    trials_forget(parent);
     reactor_cancel(parent->reactor, &parent->patience);
 }
 
@@ -192,6 +193,9 @@ static void on_patience(void *owner)
     struct mutual_error why = {0};
     (void)mu_fail(&why, MUTUAL_E_PROCESS_DIED, "%s did not answer in %d seconds",
                   parent->phase == PHASE_KEYS ? "the key process" : "a worker", PATIENCE_S);
+    if (parent->phase == PHASE_TRIALS) {
+        trials_kill_silent(parent, &why);
+    }
     if (parent->phase == PHASE_WORKERS) {
         kill_silent(parent, &why);
     }
@@ -270,10 +274,17 @@ void reload_begin(struct parent *parent)
     begin(parent, false);
 }
 
+static void wait_anew(struct parent *parent, int64_t more_ns)
+{
+    reactor_arm_in(parent->reactor, &parent->patience, PATIENCE_S * MU_NS_PER_S + more_ns,
+                   on_patience, parent);
+}
+
 static void send_to_workers(struct parent *parent)
 {
     struct mutual_error err = {0};
     parent->phase = PHASE_WORKERS;
+    wait_anew(parent, 0);
     changes_expect(parent);
     for (uint32_t i = 0; i < parent->workers; i++) {
         const struct supervised *worker = supervisor_find(parent->supervisor, IPC_WORKER, i);
@@ -283,6 +294,27 @@ static void send_to_workers(struct parent *parent)
     }
 }
 
+/* Everything is there: whatever was not tried before is, by one worker, and then all of them get
+ * it. */
+static void try_certificates(struct parent *parent)
+{
+    struct mutual_error err = {0};
+    if (!trials_begin(parent, &err)) {
+        reload_refuse(parent, &err);
+    } else if (parent->trials.pending == 0) {
+        send_to_workers(parent);
+    } else {
+        parent->phase = PHASE_TRIALS;
+        wait_anew(parent, trials_patience_ns(parent));
+        trials_give(parent);
+    }
+}
+
+void reload_tried(struct parent *parent)
+{
+    send_to_workers(parent);
+}
+
 static void commit(struct parent *parent)
 {
     struct setup *old = parent->current;
@@ -290,6 +322,7 @@ static void commit(struct parent *parent)
     parent->current = MU_TAKE(parent->coming);
     config_snapshot_free(MU_TAKE(parent->refused));
     keys_loader_commit(parent->loader, parent->supervisor);
+    trials_in_use(parent);
     forget_coming(parent);
     setup_free(old);
     end_alarm(parent);
@@ -317,7 +350,7 @@ void reload_step(struct parent *parent)
         if (loading == KEYS_FAILED) {
             reload_refuse(parent, &why);
         } else if (loading == KEYS_LOADED && parent->resolver == NULL) {
-            send_to_workers(parent);
+            try_certificates(parent);
         }
     }
     if (parent->phase == PHASE_WORKERS && all_done(parent)) {
@@ -356,6 +389,9 @@ void reload_worker_ready(struct parent *parent, const struct supervised *worker)
     struct mutual_error err = {0};
     const struct setup *setup = parent->phase == PHASE_WORKERS ? parent->coming : parent->current;
     parent->done[worker->index] = 0;
+    if (parent->phase == PHASE_TRIALS) {
+        trials_give(parent);
+    }
     if (setup != NULL && !setup_send(parent, setup, worker, &err)) {
         supervisor_kill(parent->supervisor, worker, &err);
     }

@@ -168,6 +168,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     if (worker && message->type == IPC_MSG_GENERATION_DONE) {
         return reload_worker_done(parent, child, message, err);
     }
+    if (worker && message->type == IPC_MSG_TRIED) {
+        return trials_read(parent, child, message, err);
+    }
     if (worker && message->type == IPC_MSG_CHANGED) {
         return changes_report(parent, child, message, err);
     }
@@ -193,10 +196,12 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
     struct mutual_error why = {0};
     if (child->role->party == IPC_KEYS) {
         keys_loader_lost(parent->loader);
+        trials_keys_died(parent);
     } else if (child->role->party == IPC_FETCH) {
         fetching_died(parent->fetching);
     } else {
         parent->done[child->index] = 0;
+        trials_worker_died(parent, child->index);
         changes_worker_died(parent, child->index);
         control_worker_died(parent->control);
         if (!death->expected || death->signalled) {
@@ -331,9 +336,9 @@ static void tell_listeners(struct parent *parent)
 void parent_serving(struct parent *parent, bool first)
 {
     control_follow(parent->control, &parent->current->world->config->status);
-    fresh_follow(parent);
     seen_serving(parent);
     fetching_follow(parent->fetching);
+    fresh_follow(parent);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);
@@ -435,6 +440,7 @@ static void finish(struct parent *parent)
     control_free(parent->control);
     seen_close(parent);
     fetching_free(parent->fetching);
+    trials_done(parent);
     supervisor_free(parent->supervisor);
     watch_free(parent->watch);
     config_snapshot_free(parent->refused);

@@ -43,8 +43,8 @@ static bool build_world(struct parent *parent, struct setup *setup, struct mutua
 {
     struct config_findings *findings = &setup->findings;
     bool built =
-        setup->snapshot != NULL &&
-        world_build_with(setup->snapshot, setup->lists, mu_clock_wall_s(), findings, &setup->world);
+        setup->snapshot != NULL && world_build_unread(setup->snapshot, setup->lists,
+                                                      mu_clock_wall_s(), findings, &setup->world);
     config_findings_sort(findings);
     tell_findings(parent, findings);
     return (setup->loaded && built) || config_findings_fail(findings, err);
@@ -369,8 +369,8 @@ static bool send_first(struct parent *parent, const struct setup *setup,
 }
 
 /* TABLES: id, then trust block, index and digest for each descriptor. */
-static bool send_tables(struct parent *parent, const struct setup *setup,
-                        const struct supervised *worker, struct mutual_error *err)
+bool setup_send_tables(struct parent *parent, const struct setup *setup,
+                       const struct supervised *worker, struct mutual_error *err)
 {
     size_t count = setup->lists == NULL ? 0 : world_lists_count(setup->lists);
     bool ok = true;
@@ -398,8 +398,8 @@ bool setup_send(struct parent *parent, const struct setup *setup, const struct s
                 struct mutual_error *err)
 {
     size_t sent = 0;
-    bool ok =
-        send_tables(parent, setup, worker, err) && send_first(parent, setup, worker, &sent, err);
+    bool ok = setup_send_tables(parent, setup, worker, err) &&
+              send_first(parent, setup, worker, &sent, err);
     while (ok && sent < setup->listener_count) {
         MU_AUTO(buf) struct mu_buf payload;
         int fds[MU_LIMIT_MESSAGE_FDS];

@@ -16,23 +16,31 @@
 
 enum { SOCKETS_MAX = 32, NETWORKS_MAX = 64 }; /* of one fetch, its redirects included */
 
-struct source *source_new(struct fetching *fetching, const struct config *config, const char *trust,
-                          const struct config_source *written)
+static bool keep_path(const struct config *config, enum source_kind kind, const char *owner,
+                      const char *url, struct mu_buf *path)
+{
+    return kind == SOURCE_LIST ? config_fetched_path(&config->fetch, owner, url, path)
+                               : config_staple_path(&config->fetch, owner, path);
+}
+
+struct source *source_new(struct fetching *fetching, const struct config *config,
+                          enum source_kind kind, const char *owner, const char *url)
 {
     struct source *source = mu_alloc(1, sizeof *source);
     MU_AUTO(buf) struct mu_buf path;
     struct mutual_error lost = {0};
-    mu_buf_init(&path, 4096);
-    if (source == NULL || !config_fetched_path(&config->fetch, trust, written->url, &path)) {
+    mu_buf_init(&path, 8192);
+    if (source == NULL || !keep_path(config, kind, owner, url, &path)) {
         mu_free(source);
         return NULL;
     }
     source->fetching = fetching;
+    source->kind = kind;
     source->content_fd = -1;
-    source->trust = mu_strdup(trust);
-    source->url = mu_strdup(written->url);
+    source->owner = mu_strdup(owner);
+    source->url = mu_strdup(url);
     source->path = mu_strdup(mu_buf_str(&path));
-    if (source->trust == NULL || source->url == NULL || source->path == NULL ||
+    if (source->owner == NULL || source->url == NULL || source->path == NULL ||
         !http_url_parse(mu_slice_text(source->url), &source->parts, &lost)) {
         source_free(source, NULL);
         return NULL;
@@ -42,6 +50,25 @@ struct source *source_new(struct fetching *fetching, const struct config *config
     source->has_kept = fetch_kept_load(source->path, &source->kept);
     source->good_s = source->kept.fetched_s;
     return source;
+}
+
+void source_follow_chain(struct source *source, const struct world_chain *chain)
+{
+    const struct mu_cert_facts *leaf = mu_cert_facts(chain->certs[0]);
+    MU_AUTO(buf) struct mu_buf hex;
+    mu_buf_init(&hex, sizeof source->about);
+    mu_hex(&hex, mu_slice_of(leaf->fingerprint, sizeof leaf->fingerprint));
+    (void)snprintf(source->about, sizeof source->about, "%s", mu_buf_str(&hex));
+    source->must_staple = leaf->must_staple;
+    if (strcmp(source->kept.about, source->about) != 0) {
+        source->has_kept = false;
+        source->kept = (struct fetch_kept){0};
+    }
+}
+
+bool source_holds(const struct source *source, int64_t now_s)
+{
+    return source->has_kept && now_s < source->kept.next_update_s;
 }
 
 void source_free(struct source *source, struct reactor *reactor)
@@ -55,7 +82,7 @@ void source_free(struct source *source, struct reactor *reactor)
     source_forget_content(source);
     resolve_stop(source->resolver);
     resolve_names_done(&source->names);
-    mu_free(source->trust);
+    mu_free(source->owner);
     mu_free(source->url);
     mu_free(source->path);
     mu_free(source);
@@ -144,33 +171,93 @@ static void close_fds(const struct fetch_request *request)
     }
 }
 
+static bool send_list(struct source *source, struct parent *parent, const struct supervised *child,
+                      struct fetch_request *request, struct mutual_error *err)
+{
+    request->kind = FETCH_CRL;
+    request->max = MU_LIMIT_FETCH_BYTES;
+    request->last_fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    (void)snprintf(request->accept, sizeof request->accept, "application/pkix-crl, */*;q=0.1");
+    if (source->has_kept) {
+        (void)snprintf(request->etag, sizeof request->etag, "%s", source->kept.etag);
+        (void)snprintf(request->modified, sizeof request->modified, "%s", source->kept.modified);
+    }
+    return put_material(parent->current, source->owner, &request->material_fd, err) &&
+           fetch_request_send(parent->supervisor, child, request, err);
+}
+
+/* The chain of that file, as it is in use. */
+static const struct world_chain *chain_of(const struct world *world, const char *path)
+{
+    for (size_t i = 0; i < world->service_count; i++) {
+        for (size_t k = 0; k < world->services[i].chain_count; k++) {
+            const struct world_chain *chain = &world->services[i].chains[k];
+            if (chain->staple_url != NULL && strcmp(chain->config->chain, path) == 0) {
+                return chain;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool put_about(const struct world_chain *chain, int *ret_fd, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf all;
+    mu_buf_init(&all, 2 * (MU_LIMIT_CERT_BYTES + 8));
+    const struct fetch_about about = {mu_cert_facts(chain->certs[0])->der,
+                                      mu_cert_facts(chain->staple_issuer)->der};
+    fetch_about_write(&all, &about);
+    return (!all.failed || mu_fail_memory(err)) && memory_file(mu_buf_slice(&all), ret_fd, err);
+}
+
+/* RFC 6960 section A.1, with the identifiers that every responder knows, and without a nonce: what
+ * is sent on to others has to be made for all. */
+static bool send_staple(struct source *source, struct parent *parent,
+                        const struct supervised *child, struct fetch_request *request,
+                        struct mutual_error *err)
+{
+    const struct world_chain *chain = chain_of(parent->current->world, source->owner);
+    MU_AUTO(buf) struct mu_buf body;
+    mu_buf_init(&body, 4096);
+    request->kind = FETCH_STAPLE;
+    request->max = MU_LIMIT_OCSP_BYTES;
+    request->post = true;
+    (void)snprintf(request->content_type, sizeof request->content_type, "application/ocsp-request");
+    (void)snprintf(request->accept, sizeof request->accept, "application/ocsp-response");
+    (void)snprintf(source->sent_about, sizeof source->sent_about, "%s", source->about);
+    if (chain == NULL) {
+        return mu_fail(err, MUTUAL_E_NOT_FOUND, "nothing is served with \"%s\" any more",
+                       source->owner);
+    }
+    if (!mu_ocsp_request_build(chain->certs[0], chain->staple_issuer, MU_OCSP_SHA1,
+                               mu_slice_of(NULL, 0), &body, err)) {
+        return false;
+    }
+    request->body = mu_buf_slice(&body);
+    return put_about(chain, &request->material_fd, err) &&
+           fetch_request_send(parent->supervisor, child, request, err);
+}
+
 bool source_send(struct source *source, struct parent *parent, const struct supervised *child,
                  struct mutual_error *err)
 {
     const struct setup *setup = parent->current;
     struct fetch_request request = {
         .id = source->id,
-        .kind = FETCH_CRL,
-        .accept = "application/pkix-crl, */*;q=0.1",
-        .max = MU_LIMIT_FETCH_BYTES,
         .timeout_ns = setup->world->config->fetch.timeout_ns,
         .content_fd = -1,
         .believed_fd = -1,
         .material_fd = -1,
-        .last_fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
+        .last_fd = -1,
     };
     (void)snprintf(request.url, sizeof request.url, "%s", source->url);
-    if (source->has_kept) {
-        (void)snprintf(request.etag, sizeof request.etag, "%s", source->kept.etag);
-        (void)snprintf(request.modified, sizeof request.modified, "%s", source->kept.modified);
-    }
     source->sockets = 0;
     source_forget_content(source);
     bool done = memory_file(mu_slice_of(NULL, 0), &source->content_fd, err) &&
-                put_material(setup, source->trust, &request.material_fd, err) &&
                 (!source->parts.secure || put_believed(setup, &request.believed_fd, err)) &&
                 (request.content_fd = source->content_fd) != -1 &&
-                fetch_request_send(parent->supervisor, child, &request, err);
+                (source->kind == SOURCE_LIST ? send_list(source, parent, child, &request, err)
+                                             : send_staple(source, parent, child, &request, err));
     close_fds(&request);
     return done;
 }
@@ -234,6 +321,10 @@ bool source_connect(struct source *source, const struct config_fetch *config,
     size_t network_count = read_networks(config, networks);
     const struct targets *targets = &source->names.items[0].targets;
     size_t nth = 0;
+    if (!config_fetch_allows(config, source->parts.host)) {
+        return mu_fail(err, MUTUAL_E_FETCH_FORBIDDEN, "fetch.allow does not name the host \"%s\"",
+                       source->host);
+    }
     if (!is_port_allowed(source, want->port) || source->sockets++ == SOCKETS_MAX) {
         return mu_fail(err, MUTUAL_E_FETCH_FORBIDDEN, "port %u was asked for, or too much",
                        want->port);
@@ -272,7 +363,8 @@ void source_json(const struct source *source, struct mu_json *json)
     bool bad = source->why.code != MUTUAL_OK;
     mu_json_open(json, NULL, '{');
     mu_json_string(json, "url", source->url);
-    mu_json_string(json, "trust", source->trust);
+    mu_json_string(json, "trust", source->kind == SOURCE_LIST ? source->owner : NULL);
+    mu_json_string(json, "chain", source->kind == SOURCE_STAPLE ? source->owner : NULL);
     mu_json_string(json, "file", source->path);
     put_time(json, "last_success", source->good_s);
     put_time(json, "last_attempt", source->tried_s);
@@ -285,4 +377,18 @@ void source_json(const struct source *source, struct mu_json *json)
     mu_json_string(json, "code", bad ? mutual_code_name(source->why.code) : NULL);
     mu_json_string(json, "why", bad ? source->why.reason : NULL);
     mu_json_close(json, '}');
+}
+
+void source_staple_json(const struct source *source, struct mu_json *json)
+{
+    bool bad = source->why.code != MUTUAL_OK;
+    mu_json_string(json, "source", "fetched");
+    mu_json_string(json, "url", source->url);
+    mu_json_bool(json, "good", source_holds(source, mu_clock_wall_s()));
+    put_time(json, "produced", source->kept.produced_s);
+    put_time(json, "this_update", source->kept.this_update_s);
+    put_time(json, "next_update", source->kept.next_update_s);
+    put_time(json, "next_attempt", source->next_s);
+    mu_json_string(json, "code", bad ? mutual_code_name(source->why.code) : NULL);
+    mu_json_string(json, "why", bad ? source->why.reason : NULL);
 }

@@ -18,11 +18,20 @@ enum source_state {
     SOURCE_FETCHES,  /* for the fetch process            */
 };
 
+enum source_kind {
+    SOURCE_LIST,   /* a revocation list, of a trust block             */
+    SOURCE_STAPLE, /* an OCSP response, about the leaf of a chain file */
+};
+
 struct source {
     struct fetching *fetching;
-    char *trust; /* name of the trust block */
+    enum source_kind kind;
+    char *owner; /* name of the trust block, or path of the chain */
     char *url;
-    char *path; /* where it is kept */
+    char *path;          /* where it is kept */
+    char about[65];      /* STAPLE: fingerprint of the leaf that is in use now ... */
+    char sent_about[65]; /* ... and of the one that was asked about                */
+    bool must_staple;    /* it is refused without                                  */
     struct http_url parts;
     char host[256];
     int64_t every_s;
@@ -44,10 +53,14 @@ struct source {
 };
 
 /* NULL: out of memory, or no place to keep it. */
-struct source *source_new(struct fetching *fetching, const struct config *config, const char *trust,
-                          const struct config_source *written);
+struct source *source_new(struct fetching *fetching, const struct config *config,
+                          enum source_kind kind, const char *owner, const char *url);
+/* The leaf is that of the chain now: whatever is kept of another is not had any more. */
+void source_follow_chain(struct source *source, const struct world_chain *chain);
+/* Does a response hold at now_s? */
+bool source_holds(const struct source *source, int64_t now_s);
 void source_free(struct source *source, struct reactor *reactor);
-/* Sends what is to be fetched, judged by the trust block as the setup has it. */
+/* Sends what is to be fetched, judged by the trust block or the chain as the setup has it. */
 bool source_send(struct source *source, struct parent *parent, const struct supervised *child,
                  struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Begins a connection to a port of the source's host, to the nth of its addresses that is allowed.
@@ -58,5 +71,7 @@ bool source_connect(struct source *source, const struct config_fetch *config,
 /* What came is kept, or is not wanted. */
 void source_forget_content(struct source *source);
 void source_json(const struct source *source, struct mu_json *json);
+/* The members that tell of a response, into an object that is open. */
+void source_staple_json(const struct source *source, struct mu_json *json);
 
 #endif

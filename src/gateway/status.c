@@ -61,7 +61,30 @@ static void put_processes(const struct parent *parent, struct mu_json *json)
     mu_json_close(json, ']');
 }
 
-static void put_certificates(const struct world_service *service, struct mu_json *json)
+/* What is stapled to the certificate, if it is to be. */
+static void put_staple(const struct parent *parent, const struct world_chain *chain,
+                       struct mu_json *json)
+{
+    const struct config_certificate *config = chain->config;
+    bool must = mu_cert_facts(chain->certs[0])->must_staple;
+    bool has_file = chain->staple.len > 0;
+    if (!must && !has_file && chain->staple_url == NULL && !config_staple_is_fetched(config)) {
+        mu_json_null(json, "staple");
+        return;
+    }
+    mu_json_open(json, "staple", '{');
+    mu_json_bool(json, "must_staple", must);
+    if (chain->staple_url == NULL || !fetching_staple_json(parent->fetching, config->chain, json)) {
+        mu_json_string(json, "source", has_file ? config->ocsp : NULL);
+        mu_json_bool(json, "good", has_file && mu_clock_wall_s() < chain->staple_span.until_s);
+        put_time(json, "this_update", chain->staple_span.from_s);
+        put_time(json, "next_update", chain->staple_span.until_s);
+    }
+    mu_json_close(json, '}');
+}
+
+static void put_certificates(const struct parent *parent, const struct world_service *service,
+                             struct mu_json *json)
 {
     mu_json_open(json, "certificates", '[');
     for (size_t i = 0; i < service->chain_count; i++) {
@@ -70,6 +93,7 @@ static void put_certificates(const struct world_service *service, struct mu_json
         mu_json_string(json, "subject", leaf->subject_text);
         mu_json_string(json, "file", service->chains[i].config->chain);
         put_time(json, "not_after", leaf->not_after_s);
+        put_staple(parent, &service->chains[i], json);
         mu_json_close(json, '}');
     }
     mu_json_close(json, ']');
@@ -127,7 +151,7 @@ static void put_service(const struct parent *parent, uint32_t index, const struc
     mu_json_string(json, "target",
                    service->inbound != NULL ? service->inbound->forward.text
                                             : service->outbound->connect.text);
-    put_certificates(service, json);
+    put_certificates(parent, service, json);
     mu_json_open(json, "figures", '{');
     put_figures(figures, service->name, json);
     mu_json_close(json, '}');

@@ -234,7 +234,9 @@ static bool on_generation(struct worker *worker, struct ipc_message *message,
     read_listeners(&worker->coming, &reader, message, 1);
     struct mutual_error why = {0};
     const struct world_lists *tables = worker->tables_id == id ? worker->tables : NULL;
-    bool built = generation_new(worker, id, snapshot_fd, tables, &worker->coming.generation, &why);
+    worker->coming.generation = tryout_take(worker, id);
+    bool built = worker->coming.generation != NULL ||
+                 generation_new(worker, id, snapshot_fd, tables, &worker->coming.generation, &why);
     world_lists_free(MU_TAKE(worker->tables));
     (void)close(snapshot_fd);
     if (!built) {
@@ -366,6 +368,7 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
                                                   struct mutual_error *) = {
         [IPC_MSG_GENERATION] = on_generation,
         [IPC_MSG_TABLES] = on_tables,
+        [IPC_MSG_TRIALS] = tryout_message,
         [IPC_MSG_DESCRIPTORS] = on_descriptors,
         [IPC_MSG_ADDRESSES] = on_addresses,
         [IPC_MSG_DRAIN] = on_drain,

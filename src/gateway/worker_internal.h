@@ -57,6 +57,8 @@ struct generation {
 bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
                     const struct world_lists *tables, struct generation **ret_generation,
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The context of a service by its index; `generation` is one. */
+struct mutual_context *generation_context(void *generation, size_t service);
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 /* NULL: there is none of that name. */
@@ -141,6 +143,27 @@ struct coming {
     size_t have;
 };
 
+/* ---- tryout.c: the self-test of what is coming --------------------------------------------------
+ */
+
+struct trying {
+    uint32_t id;
+    struct generation *generation; /* built aside, being tried or found good; NULL: none */
+    struct world_trial *trials;
+    size_t count;
+    struct world_tryout *tryout; /* NULL: it is over */
+    struct keys_waiter waiter;
+    struct event_deferred work;
+    struct event_timer patience; /* for a signature */
+};
+/* Reads TRIALS and begins. */
+bool tryout_message(struct worker *worker, struct ipc_message *message,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The generation of that number, when it was built and found good here; else NULL. */
+struct generation *tryout_take(struct worker *worker, uint32_t id);
+/* Ends it, wherever it is. */
+void tryout_drop(struct worker *worker);
+
 struct worker {
     struct child *child;
     struct reactor *reactor;
@@ -162,6 +185,7 @@ struct worker {
     struct generation *current;
     struct listeners listeners;
     struct coming coming;
+    struct trying trying;
     struct world_lists *tables; /* of revocation lists, for the generation of that number */
     uint32_t tables_id;
     struct live *live;    /* who is connected, by what lets them */

@@ -176,6 +176,9 @@ static void on_signed(struct keys_client *client, const struct keys_reply *reply
     if (reply->status == KEYS_REFUSED) {
         client->figures.refused++;
         failed = MUTUAL_E_KEY_REFUSED;
+    } else if (reply->status == KEYS_UNABLE) {
+        client->figures.refused++;
+        failed = MUTUAL_E_KEY_UNSUPPORTED;
     } else if (reply->status != KEYS_SIGNED || reply->signature.len > pending->cap) {
         client->figures.lost++;
         failed = MUTUAL_E_KEY_UNAVAILABLE;
@@ -393,6 +396,9 @@ bool keys_client_sign(struct keys_client *client, const uint8_t id[KEYS_ID_SIZE]
     }
     if (failed == MUTUAL_E_KEY_REFUSED) {
         return mu_fail(err, failed, "the key process refused to sign %zu bytes", tbs.len);
+    }
+    if (failed == MUTUAL_E_KEY_UNSUPPORTED) {
+        return mu_fail(err, failed, "the key cannot make the signature that was asked for");
     }
     if (failed != MUTUAL_OK) {
         return mu_fail(err, MUTUAL_E_KEY_UNAVAILABLE, "the key process did not answer");

@@ -170,7 +170,8 @@ struct keys_waiter {
     struct keys_pending *pending; /* ours */
     struct event_deferred work;   /* ours */
     enum mutual_code failed;      /* why the last signature failed, for the error that the session
-                                     reports: KEY_UNAVAILABLE, KEY_REFUSED; MUTUAL_OK if none did */
+                                     reports: KEY_UNAVAILABLE, KEY_REFUSED, KEY_UNSUPPORTED;
+                                     MUTUAL_OK if none did                                      */
 };
 void keys_client_enter(struct keys_client *client, struct keys_waiter *waiter);
 void keys_client_leave(struct keys_client *client);

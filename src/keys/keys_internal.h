@@ -36,7 +36,13 @@ void keys_request_write(struct mu_buf *buf, const struct keys_request *request);
 bool keys_request_read(struct mu_slice payload, struct keys_request *ret_request,
                        struct mutual_error *err);
 
-enum keys_status { KEYS_SIGNED, KEYS_REFUSED, KEYS_UNAVAILABLE, KEYS_STATUS_COUNT_ };
+enum keys_status {
+    KEYS_SIGNED,
+    KEYS_REFUSED,
+    KEYS_UNAVAILABLE, /* not now */
+    KEYS_UNABLE,      /* the key cannot make such a signature: its parameters forbid it */
+    KEYS_STATUS_COUNT_
+};
 struct keys_reply {
     uint64_t number;
     enum keys_status status;

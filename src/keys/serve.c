@@ -207,7 +207,7 @@ static enum keys_status judge_and_sign(struct peer *peer, const struct keys_requ
     }
     if (!keys_sign(held, &request->scheme, request->tbs, signature, &err)) {
         process_log(peer->server->child, err.reason);
-        return KEYS_UNAVAILABLE;
+        return KEYS_UNABLE;
     }
     return KEYS_SIGNED;
 }

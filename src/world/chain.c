@@ -92,7 +92,9 @@ static void build_chain(struct build *build, const struct config_certificate *co
         chain->key_hash[i] = leaf->key_hash[i];
     }
     judge_leaf(build, chain->certs[0], server, &place);
-    judge_order(build, chain, &place);
+    if (build_judge_path(build, chain, server, &place)) {
+        judge_order(build, chain, &place);
+    }
     if (server) {
         build_staple(build, chain);
     }
@@ -119,6 +121,9 @@ void build_same_chains(struct build *build, const struct world_service *listener
         *chain = listener->chains[i];
         for (size_t k = 0; k < chain->count; k++) {
             (void)mu_cert_ref(chain->certs[k]);
+        }
+        if (chain->staple_issuer != NULL) {
+            (void)mu_cert_ref(chain->staple_issuer);
         }
     }
 }

@@ -109,19 +109,25 @@ static void secret_auto(char **text)
     mu_secret_free(*text);
 }
 
-static bool check_key(const struct world_chain *chain, struct mutual_error *err)
+bool secret_key_load(const struct config_certificate *config, struct mu_key **ret_key,
+                     struct mutual_error *err)
 {
-    const struct config_certificate *config = chain->config;
     __attribute__((cleanup(wiped_auto))) struct mu_buf pem = {0};
     __attribute__((cleanup(secret_auto))) char *passphrase = NULL;
     size_t len;
-    MU_AUTO(key) struct mu_key *key = NULL;
     if (config->passphrase.kind != CONFIG_SECRET_NONE &&
         !world_secret_read(&config->passphrase, &passphrase, &len, err)) {
         return false;
     }
-    if (!read_private(config->key, MU_LIMIT_KEY_BYTES, &pem, err) ||
-        !mu_key_from_pem(mu_buf_slice(&pem), config->key, passphrase, &key, err)) {
+    return read_private(config->key, MU_LIMIT_KEY_BYTES, &pem, err) &&
+           mu_key_from_pem(mu_buf_slice(&pem), config->key, passphrase, ret_key, err);
+}
+
+static bool check_key(const struct world_chain *chain, struct mutual_error *err)
+{
+    const struct config_certificate *config = chain->config;
+    MU_AUTO(key) struct mu_key *key = NULL;
+    if (!secret_key_load(config, &key, err)) {
         return false;
     }
     if (!mu_key_matches(key, chain->certs[0], err)) {
@@ -131,7 +137,7 @@ static bool check_key(const struct world_chain *chain, struct mutual_error *err)
 }
 
 /* A secret that cannot be had here says nothing about the pair. */
-static bool is_out_of_reach(enum mutual_code code)
+bool secret_is_out_of_reach(enum mutual_code code)
 {
     return code == MUTUAL_E_FILE_UNREADABLE || code == MUTUAL_E_FILE_MISSING;
 }
@@ -150,7 +156,7 @@ void build_check_keys(struct build *build)
             if (build_told_already(build, &place)) {
                 continue;
             }
-            if (is_out_of_reach(err.code)) {
+            if (secret_is_out_of_reach(err.code)) {
                 build_add(build, CONFIG_WARNING, err.code, &place,
                           "run the check as the user who serves",
                           "key and certificate could not be compared: %s", err.reason);

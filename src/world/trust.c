@@ -99,20 +99,29 @@ static bool add_list(struct build *build, const struct config_trust *config, siz
     return mu_trust_table_add(trust, table, err);
 }
 
-static void judge_source(struct build *build, const struct config_source *source)
+bool build_judge_url(struct build *build, const char *text, enum config_severity severity,
+                     const struct config_place *place)
 {
-    struct config_place place = config_place_of(&source->mark, "url");
     const struct config_fetch *fetch = &build->whole->config->fetch;
     struct http_url url;
     struct mutual_error err = {0};
-    if (!http_url_parse(mu_slice_text(source->url), &url, &err)) {
-        build_add_error(build, CONFIG_ERROR, &place, &err);
-    } else if (url.secure && fetch->trust == NULL) {
-        build_add(build, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place,
-                  "fetch: {trust: NAME}; a list is signed, so http will do as well",
-                  "\"%s\" is https, and nothing says which authorities to believe there",
-                  source->url);
+    if (!http_url_parse(mu_slice_text(text), &url, &err)) {
+        build_add_error(build, severity, place, &err);
+        return false;
     }
+    if (url.secure && fetch->trust == NULL) {
+        build_add(build, severity, MUTUAL_E_CONFIG_INVALID, place,
+                  "fetch: {trust: NAME}; what is fetched is signed, so http will do as well",
+                  "\"%s\" is https, and nothing says which authorities to believe there", text);
+        return false;
+    }
+    if (!config_fetch_allows(fetch, url.host)) {
+        build_add(build, severity, MUTUAL_E_FETCH_FORBIDDEN, place,
+                  "add the host to fetch: {allow}, or leave that away",
+                  "\"%s\" is on a host that fetch.allow does not name", text);
+        return false;
+    }
+    return true;
 }
 
 /* What was fetched so far. It came from elsewhere, so it is no error of the configuration when it
@@ -131,7 +140,7 @@ static bool add_fetched(struct build *build, const struct config_trust *config,
         MU_AUTO(buf) struct mu_buf name;
         mu_buf_init(&name, 4096);
         if (source->url != NULL) {
-            judge_source(build, source);
+            (void)build_judge_url(build, source->url, CONFIG_ERROR, &place);
         }
         if (!config_list_name(config, index, &name)) {
             continue;

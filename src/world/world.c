@@ -304,6 +304,7 @@ static void free_services(struct world *world)
             for (size_t k = 0; k < service->chains[c].count; k++) {
                 mu_cert_unref(service->chains[c].certs[k]);
             }
+            mu_cert_unref(service->chains[c].staple_issuer);
         }
     }
 }
@@ -334,8 +335,14 @@ static void build_everything(struct build *build)
     build_services(build);
 }
 
+enum build_how {
+    BUILD_TO_SERVE,
+    BUILD_UNREAD, /* without a look at fetched OCSP responses       */
+    BUILD_CHECK,  /* keys are compared, and all certificates tried */
+};
+
 static bool build_world(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                        int64_t now_s, bool check_keys, struct config_findings *findings,
+                        int64_t now_s, enum build_how how, struct config_findings *findings,
                         const struct world **ret_world)
 {
     size_t errors = findings->errors;
@@ -345,19 +352,26 @@ static bool build_world(const struct config_snapshot *snapshot, const struct wor
                           .findings = findings,
                           .now_s = now_s,
                           .no_memory = whole == NULL,
+                          .unread = how == BUILD_UNREAD,
                           .lists = lists};
+    bool check_keys = how == BUILD_CHECK;
     if (whole != NULL) {
         atomic_init(&whole->refs, 1);
         whole->arena = mu_arena_new(WORLD_BYTES_MAX);
         (void)config_build_partial(snapshot, NULL, findings, &whole->config);
-        build.no_memory = whole->arena == NULL;
-        if (whole->arena != NULL && whole->config != NULL) {
+        build.paths = mu_map_new();
+        build.no_memory = whole->arena == NULL || build.paths == NULL;
+        if (!build.no_memory && whole->config != NULL) {
             build_everything(&build);
             if (check_keys) {
                 build_check_keys(&build);
             }
+            if (check_keys && findings->errors == errors) {
+                build_try(&build);
+            }
         }
     }
+    mu_map_free(build.paths);
     if (build.no_memory) {
         config_finding_add(findings, NULL, CONFIG_ERROR, MUTUAL_E_NO_MEMORY, NULL, NULL,
                            "out of memory while building what the configuration says");
@@ -376,20 +390,27 @@ static bool build_world(const struct config_snapshot *snapshot, const struct wor
 bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world)
 {
-    return build_world(snapshot, NULL, now_s, false, findings, ret_world);
+    return build_world(snapshot, NULL, now_s, BUILD_TO_SERVE, findings, ret_world);
 }
 
 bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,
                       int64_t now_s, struct config_findings *findings,
                       const struct world **ret_world)
 {
-    return build_world(snapshot, lists, now_s, false, findings, ret_world);
+    return build_world(snapshot, lists, now_s, BUILD_TO_SERVE, findings, ret_world);
+}
+
+bool world_build_unread(const struct config_snapshot *snapshot, const struct world_lists *lists,
+                        int64_t now_s, struct config_findings *findings,
+                        const struct world **ret_world)
+{
+    return build_world(snapshot, lists, now_s, BUILD_UNREAD, findings, ret_world);
 }
 
 bool world_check(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world)
 {
-    return build_world(snapshot, NULL, now_s, true, findings, ret_world);
+    return build_world(snapshot, NULL, now_s, BUILD_CHECK, findings, ret_world);
 }
 
 /* The count is the only part of a world that changes. */

@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "config/config.h"
 #include "identity/identity.h"
+#include "session/session.h"
 #include "x509/x509.h"
 
 /* A certificate that we present, with what completes its path. */
@@ -26,6 +27,8 @@ struct world_chain {
     uint8_t key_hash[32];   /* SHA-256 of the leaf's SubjectPublicKeyInfo: which key signs for it */
     struct mu_slice staple; /* the OCSP response to send, verified; empty: none */
     struct mu_staple_span staple_span;
+    const char *staple_url;        /* where it is fetched from, or NULL */
+    struct mu_cert *staple_issuer; /* with a URL: who issued the leaf; a reference */
 };
 
 /* One trust block. */
@@ -129,13 +132,75 @@ bool world_build_with(const struct config_snapshot *snapshot, const struct world
                       int64_t now_s, struct config_findings *findings,
                       const struct world **ret_world);
 
+/* As world_build_with, but OCSP responses that were fetched are left unread, for they come from
+ * strangers: for the parent of a gateway, whose workers read them. */
+bool world_build_unread(const struct config_snapshot *snapshot, const struct world_lists *lists,
+                        int64_t now_s, struct config_findings *findings,
+                        const struct world **ret_world);
+
 /* NULL when there is none of that name. */
 const struct world_service *world_service_find(const struct world *world, const char *name);
 const struct world_trust *world_trust_find(const struct world *world, const char *name);
 
-/* The same, and compares the private key of every certificate with it. Reads the key files, so it
- * is for `mutual check`, and for nobody who talks to strangers. Keys that cannot be read here, or
- * whose passphrase is not at hand, are a warning. */
+/* ---- the contexts that serve, and a test of them ------------------------------------------------
+ */
+
+/* By what a service's context is made, beside what the world says. */
+struct world_maker {
+    /* The key of a chain's leaf; a reference is handed out. */
+    bool (*key)(void *owner, const struct world_chain *chain, struct mu_key **ret_key,
+                struct mutual_error *err);
+    struct mutual_context *(*made)(void *owner, size_t host); /* of a host's index, made before */
+    void *owner;
+    struct mutual_cache *cache; /* or NULL: nothing is resumed */
+    struct mu_known *known;     /* or NULL */
+};
+/* The context of the index-th service; those of a listener's hosts are made before it. The world
+ * must outlive it. */
+bool world_context_new(const struct world *world, size_t index, const struct world_maker *maker,
+                       struct mutual_context **ret_context,
+                       struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* One certificate to try: the chain-th of a service, and a digest of all that decides whether it
+ * works: its chain, the role, versions, records, protocols, what clients are asked. What has the
+ * same digest need not be tried again. */
+struct world_trial {
+    uint32_t service;
+    uint32_t chain;
+    uint8_t digest[32];
+};
+/* Everything that there is to try, each once; mu_free it. */
+bool world_trials(const struct world *world, struct world_trial **ret_trials, size_t *ret_count,
+                  struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* Tries them one after the other, by a rehearsal (session/session.h) of TLS 1.3 and, where it is
+ * served, of 1.2. One that works with no version is an error; with one of two, or never shown to
+ * anybody, a warning. */
+struct world_tryout;
+struct world_tryout_hooks {
+    /* The context of a service; NULL: it cannot be tried, and that was told. */
+    struct mutual_context *(*context)(void *owner, size_t service);
+    /* May put a better reason for a handshake that failed; may be NULL. */
+    void (*explain)(void *owner, struct mutual_error *err);
+    void *owner;
+};
+#define WORLD_TRYOUT_WARNINGS 16u
+/* The world, the trials and the contexts must outlive it. */
+bool world_tryout_new(const struct world *world, const struct world_trial *trials, size_t count,
+                      const struct world_tryout_hooks *hooks, struct world_tryout **ret_tryout,
+                      struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Goes on a little. WANT_READ: call again; WANT_KEY: once the signature is there; DONE: all were
+ * tried; FAILED: one works for nobody, `err` names certificate and service. */
+enum mutual_io world_tryout_step(struct world_tryout *tryout, struct mutual_error *err);
+const struct mutual_error *world_tryout_warnings(const struct world_tryout *tryout,
+                                                 size_t *ret_count);
+/* What is being tried, or what failed; NULL: all is over. */
+const struct world_trial *world_tryout_at(const struct world_tryout *tryout);
+void world_tryout_free(struct world_tryout *tryout);
+
+/* As world_build, and compares the private key of every certificate with it, and tries them all as
+ * above. Reads the key files, so it is for `mutual check`, and for nobody who talks to strangers.
+ * Keys that cannot be read here, or whose passphrase is not at hand, are a warning. */
 bool world_check(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world);
 

@@ -23,6 +23,8 @@ struct build {
     int64_t now_s;
     bool no_memory;
     const struct world_lists *lists; /* NULL: from the bytes of the snapshot */
+    struct mu_map *paths;            /* chains whose path was judged before */
+    bool unread;                     /* fetched OCSP responses are left unread */
 };
 
 /* A running hash over parts; parts cannot run into each other. */
@@ -50,6 +52,13 @@ void build_chains(struct build *build, const struct config_certificate *certific
 /* The certificates of a host that presents its listener's; judged there. */
 void build_same_chains(struct build *build, const struct world_service *listener,
                        struct world_service *service);
+/* Does the chain lead to whom it should? False: an error was found, and told unless it was before.
+ */
+bool build_judge_path(struct build *build, const struct world_chain *chain, bool server,
+                      const struct config_place *place);
+/* May it be fetched from there? Else a finding of that severity. */
+bool build_judge_url(struct build *build, const char *text, enum config_severity severity,
+                     const struct config_place *place);
 /* The OCSP response of a server's chain: one that is no good is a finding and left out. */
 void build_staple(struct build *build, struct world_chain *chain);
 void build_policy(struct build *build);
@@ -67,6 +76,13 @@ struct mu_shared *lists_find(const struct world_lists *lists, const struct world
                              const struct digest *bundle, const struct mutual_error **ret_why);
 /* Reads the keys and compares them with their certificates. */
 void build_check_keys(struct build *build);
+/* Tries every certificate whose key can be read here. */
+void build_try(struct build *build);
+/* The private key of a certificate, from its files. */
+bool secret_key_load(const struct config_certificate *config, struct mu_key **ret_key,
+                     struct mutual_error *err);
+/* Does the failure say nothing about the key: it cannot be had here? */
+bool secret_is_out_of_reach(enum mutual_code code);
 /* "certificate \"web\" in FILE": expired, about to expire, not yet valid. */
 void build_judge_time(struct build *build, const struct mu_cert *cert, const char *what,
                       const struct config_place *place);

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -332,3 +333,40 @@ def test_the_page_works_as_written(rotation):
         status, text = r.mutual(*words)
         assert status == (1 if number == 2 else 0), (command, text)
     refused(r.g.address("db"), client_context(r.pki, r.old_client("ben")))
+
+
+def test_the_inventory_says_when_and_where(gateway, mutual, backend, tmp_path):
+    """Of certificates of our own, and which of them chain to a root that is to go."""
+    d = tmp_path / "d"
+
+    def authority(*words):
+        done = subprocess.run([mutual, *words, "--dir", str(d)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    authority("init", "example.org", "--dns", "localhost", "--ip", "127.0.0.1")
+    authority("issue", "localhost", "--dns", "localhost")
+    authority("issue", "ann", "-p", "client")
+    authority("issue", "never", "-p", "client")
+    g = gateway({"version": 1, "workers": 1, "watch": False,
+                 "trust": [{"name": "own", "bundle": str(d / "authority" / "ca.crt")}],
+                 "inbound": [{"name": "db", "listen": "127.0.0.1:0", "forward": backend.address,
+                              "certificate": str(d / "tls" / "localhost"),
+                              "clients": {"mode": "require", "trust": "own"}}],
+                 "policy": [{"grant": "all", "to": "db", "owner": "t", "why": "t",
+                             "from": [{"spiffe": "spiffe://example.org/**"}]}]})
+    context = ssl.create_default_context(cafile=str(d / "authority" / "ca.crt"))
+    context.load_cert_chain(str(d / "tls" / "ann" / "tls.crt"), str(d / "tls" / "ann" / "tls.key"))
+    with TlsClient(g.address(), context) as client:
+        client.ask()
+    g.status()
+    told = json.loads(authority("list", "--json", "--seen", "--control", str(g.control)))["certificates"]
+    seen = {c["name"]: [s["service"] for s in c["seen"]] for c in told}
+    assert seen["ann"] == ["db"] and seen["never"] == [], seen
+    assert re.search(r"ann .* ago at db", authority("list", "--seen", "--control", str(g.control)))
+    assert "ago at db" in authority("show", "ann", "--control", str(g.control))
+    assert json.loads(authority("show", "ann", "--json", "--control", str(g.control)))["seen"][0]["service"] == "db"
+    assert "last seen" not in authority("show", "ann")
+    done = subprocess.run([mutual, "trust", "show", "own", "-c", str(g.config), "--control", str(g.control),
+                           "--dir", str(d), "--json"], capture_output=True, text=True, timeout=60)
+    own = json.loads(done.stdout)["trust"][0]["anchors"][0]["own"]
+    assert {one["name"] for one in own["first"]} == {"localhost", "ann", "never"}, own

@@ -97,7 +97,34 @@ static void what_cannot_be_written_is_said(void **state)
     assert_int_equal(close(full), 0);
 }
 
+/* What a killed writer left goes; what only looks like it stays. */
+static void strays_are_cleared(void **state)
+{
+    static const char *const stray[] = {"a.0123abcd.new", "a.ffffffff.new"};
+    static const char *const other[] = {"a", "a.0123abc.new", "a.0123abcD.new", "b.0123abcd.new",
+                                        "a.0123abcd.newer"};
+    (void)state;
+    struct mutual_error err = {0};
+    char file[256];
+    for (size_t i = 0; i < MU_COUNT(stray) + MU_COUNT(other); i++) {
+        const char *name = i < MU_COUNT(stray) ? stray[i] : other[i - MU_COUNT(stray)];
+        (void)snprintf(file, sizeof file, "%s/%s", directory, name);
+        assert_ok(mu_file_write(file, MU_SLICE_LIT("x"), 0600, &err), &err);
+    }
+    (void)snprintf(file, sizeof file, "%s/a", directory);
+    mu_file_clear_strays(file);
+    mu_file_clear_strays("/nonexistent/a");
+    for (size_t i = 0; i < MU_COUNT(stray); i++) {
+        (void)snprintf(file, sizeof file, "%s/%s", directory, stray[i]);
+        assert_int_equal(access(file, F_OK), -1);
+    }
+    for (size_t i = 0; i < MU_COUNT(other); i++) {
+        (void)snprintf(file, sizeof file, "%s/%s", directory, other[i]);
+        assert_int_equal(unlink(file), 0);
+    }
+}
+
 #define FILE_CASE(name_) cmocka_unit_test_setup_teardown(name_, make_directory, remove_directory)
 UNIT_MAIN(FILE_CASE(what_is_written_is_read), FILE_CASE(creating_never_replaces),
           FILE_CASE(limits_and_kinds_are_kept), FILE_CASE(a_pipe_is_written_to_and_stays),
-          FILE_CASE(what_cannot_be_written_is_said))
+          FILE_CASE(what_cannot_be_written_is_said), FILE_CASE(strays_are_cleared))

@@ -88,6 +88,51 @@ static void without_a_directory_it_is_the_users(void **state)
     assert_true(mu_text_starts(path, "/state/mutual/fetched/corp-a_b-"));
 }
 
-UNIT_MAIN(UNIT_CASE(networks_are_read), UNIT_CASE(other_texts_are_no_networks),
+static void responses_are_kept_by_their_chain(void **state)
+{
+    (void)state;
+    const struct config_fetch fetch = {.directory = "/kept"};
+    MU_AUTO(buf) struct mu_buf one;
+    MU_AUTO(buf) struct mu_buf other;
+    mu_buf_init(&one, 1023);
+    mu_buf_init(&other, 1023);
+    assert_true(config_staple_path(&fetch, "/etc/mutual/tls/web/tls.crt", &one));
+    assert_true(config_staple_path(&fetch, "/etc/mutual/tls/web_tls.crt", &other));
+    assert_true(mu_text_starts(mu_buf_str(&one), "/kept/staple-etc_mutual_tls_web_tls.crt-"));
+    assert_string_not_equal(mu_buf_str(&one), mu_buf_str(&other));
+    mu_buf_clear(&other);
+    assert_true(config_staple_path(
+        &fetch, "/a/very/long/path/that/nobody/would/like/to/read/in/a/name/of/a/file/web/tls.crt",
+        &other));
+    assert_non_null(strstr(mu_buf_str(&other), "tls.crt-"));
+    assert_true(other.len < 160);
+}
+
+static bool allows(const char *one, const char *host)
+{
+    const char *items[] = {one, "192.0.2.7"};
+    const struct config_fetch fetch = {.allow = {.items = items, .count = 2}};
+    return config_fetch_allows(&fetch, mu_slice_text(host));
+}
+
+static void hosts_are_allowed_by_name(void **state)
+{
+    (void)state;
+    const struct config_fetch any = {0};
+    assert_true(config_fetch_allows(&any, mu_slice_text("a.example.org")));
+    assert_true(allows("a.example.org", "A.Example.ORG"));
+    assert_true(allows("a.example.org", "192.0.2.7"));
+    assert_true(allows("*.example.org", "a.example.org"));
+    static const char *const others[] = {"example.org",    ".example.org", "b.a.example.org",
+                                         "a.example.orgx", "xexample.org", "",
+                                         "*.example.com"};
+    for (size_t i = 0; i < MU_COUNT(others); i++) {
+        assert_false(allows("*.example.org", others[i]));
+        assert_false(allows("a.example.org", others[i]));
+    }
+}
+
+UNIT_MAIN(UNIT_CASE(responses_are_kept_by_their_chain), UNIT_CASE(hosts_are_allowed_by_name),
+          UNIT_CASE(networks_are_read), UNIT_CASE(other_texts_are_no_networks),
           UNIT_CASE(what_is_different_is_kept_apart),
           UNIT_CASE(without_a_directory_it_is_the_users))

@@ -105,6 +105,45 @@ static void what_is_no_list_is_refused(void **state)
     }
 }
 
+static enum mutual_code judge_response(struct pki *about, struct pki *issuer,
+                                       struct mu_slice response, struct fetch_outcome *outcome)
+{
+    const struct fetch_about whom = {pki_der(about), pki_der(issuer)};
+    memset(&err, 0, sizeof err);
+    memset(outcome, 0, sizeof *outcome);
+    return fetch_judge_staple(&whom, response, PKI_NOW_S, outcome, &err) ? MUTUAL_OK : err.code;
+}
+
+static void a_response_is_about_one_certificate_and_of_now(void **state)
+{
+    (void)state;
+    struct pki *leaf = pki_issue(root, (struct pki_leaf){.dns = "web.example"});
+    struct pki *neighbour = pki_issue(root, (struct pki_leaf){.dns = "other.example"});
+    struct fetch_outcome outcome;
+    struct mu_slice good = pki_ocsp(leaf, (struct pki_answer){.produced_s = PKI_NOW_S - 7});
+    assert_int_equal(judge_response(leaf, root, good, &outcome), MUTUAL_OK);
+    assert_int_equal(outcome.this_update_s, PKI_NOW_S - DAY_S);
+    assert_int_equal(outcome.next_update_s, PKI_NOW_S + 7 * DAY_S);
+    assert_int_equal(outcome.produced_s, PKI_NOW_S - 7);
+    assert_int_equal(judge_response(neighbour, root, good, &outcome), MUTUAL_E_OCSP_OTHER_CERT);
+    assert_int_equal(judge_response(leaf, other, good, &outcome), MUTUAL_E_OCSP_OTHER_CERT);
+    assert_int_equal(judge_response(leaf, root, mu_slice_of("junk", 4), &outcome),
+                     MUTUAL_E_OCSP_MALFORMED);
+    const struct {
+        struct pki_answer answer;
+        enum mutual_code code;
+    } rows[] = {
+        {{.next_s = PKI_NOW_S - 1}, MUTUAL_E_OCSP_STALE},
+        {{.status = MU_OCSP_REVOKED}, MUTUAL_E_CERT_REVOKED},
+        {{.status = MU_OCSP_UNKNOWN}, MUTUAL_E_OCSP_UNKNOWN},
+        {{.responder = neighbour}, MUTUAL_E_OCSP_SIGNER},
+    };
+    for (size_t i = 0; i < MU_COUNT(rows); i++) {
+        assert_int_equal(judge_response(leaf, root, pki_ocsp(leaf, rows[i].answer), &outcome),
+                         rows[i].code);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +153,7 @@ int main(void)
         cmocka_unit_test(a_list_that_has_run_out_is_refused),
         cmocka_unit_test(a_last_list_that_is_no_good_does_not_count),
         cmocka_unit_test(what_is_no_list_is_refused),
+        cmocka_unit_test(a_response_is_about_one_certificate_and_of_now),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

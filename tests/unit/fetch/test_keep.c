@@ -51,7 +51,9 @@ static const struct fetch_kept noted = {.etag = "\"v1\"",
                                         .modified = "Sun, 06 Nov 1994 08:49:37 GMT",
                                         .fetched_s = 10,
                                         .this_update_s = 20,
-                                        .next_update_s = 30};
+                                        .next_update_s = 30,
+                                        .produced_s = 40,
+                                        .about = "00ff"};
 
 static bool changed;
 
@@ -83,6 +85,8 @@ static void what_is_kept_is_found_again(void **state)
     assert_int_equal(kept.fetched_s, 10);
     assert_int_equal(kept.this_update_s, 20);
     assert_int_equal(kept.next_update_s, 30);
+    assert_int_equal(kept.produced_s, 40);
+    assert_string_equal(kept.about, "00ff");
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0640);
 }

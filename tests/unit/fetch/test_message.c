@@ -46,7 +46,8 @@ static void an_outcome_comes_back(void **state)
                                  .etag = "\"a\"",
                                  .modified = "Sun",
                                  .this_update_s = 5,
-                                 .next_update_s = 6};
+                                 .next_update_s = 6,
+                                 .produced_s = 4};
     struct fetch_outcome got;
     assert_ok(fetch_outcome_send(child, &sent, &err), &err);
     struct ipc_message message = get(parent);
@@ -58,6 +59,7 @@ static void an_outcome_comes_back(void **state)
     assert_string_equal(got.etag, "\"a\"");
     assert_string_equal(got.modified, "Sun");
     assert_int_equal(got.next_update_s, 6);
+    assert_int_equal(got.produced_s, 4);
     struct mu_slice whole = message.payload;
     for (size_t len = 1; len < whole.len; len++) {
         struct ipc_message cut = {.type = message.type, .payload = {whole.data, len}};
@@ -129,6 +131,23 @@ static void material_comes_back(void **state)
     }
 }
 
+static void whom_it_is_about_comes_back(void **state)
+{
+    (void)state;
+    const struct fetch_about sent = {MU_SLICE_LIT("leaf"), MU_SLICE_LIT("issuer")};
+    struct fetch_about got;
+    MU_AUTO(buf) struct mu_buf bytes;
+    mu_buf_init(&bytes, 4096);
+    fetch_about_write(&bytes, &sent);
+    assert_ok(fetch_about_read(mu_buf_slice(&bytes), &got, &err), &err);
+    assert_true(mu_slice_equal(got.leaf, sent.leaf));
+    assert_true(mu_slice_equal(got.issuer, sent.issuer));
+    for (size_t len = 0; len < bytes.len; len++) {
+        assert_fails(fetch_about_read(mu_slice_of(bytes.data, len), &got, &err), &err,
+                     MUTUAL_E_MESSAGE_MALFORMED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +156,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_does_not_fit_together_is_malformed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_want_comes_back, setup, teardown),
         cmocka_unit_test(material_comes_back),
+        cmocka_unit_test(whom_it_is_about_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,28 @@ static void failures_back_off(void **state)
     assert_between(&times, 1000, 1000);
 }
 
+/* A response is asked for when half of its time is over, a short one of a minute as well, and after
+ * failures at least once an hour. */
+static void a_response_is_asked_for_at_half_time(void **state)
+{
+    (void)state;
+    struct fetch_times times = {.every_s = 7 * DAY_S,
+                                .this_update_s = NOW_S,
+                                .next_update_s = NOW_S + 8 * DAY_S,
+                                .half = true};
+    assert_between(&times, 4 * DAY_S * 800, 4 * DAY_S * 1000);
+    times.next_update_s = NOW_S + 60;
+    assert_between(&times, 24000, 30000);
+    times.this_update_s = NOW_S - 59;
+    times.next_update_s = NOW_S + 1;
+    assert_between(&times, 2400, 3000);
+    times.failures = 1000000;
+    assert_between(&times, HOUR_S * 800, HOUR_S * 1000);
+    times.every_s = 60;
+    assert_between(&times, 48000, 60000);
+}
+
 UNIT_MAIN(UNIT_CASE(it_is_asked_as_often_as_was_configured),
           UNIT_CASE(it_is_asked_before_the_list_runs_out),
           UNIT_CASE(a_list_that_is_about_to_end_is_not_asked_for_all_the_time),
-          UNIT_CASE(failures_back_off))
+          UNIT_CASE(failures_back_off), UNIT_CASE(a_response_is_asked_for_at_half_time))

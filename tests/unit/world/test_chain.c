@@ -76,6 +76,9 @@ static void test_order(void **state)
     MU_AUTO(buf) struct mu_buf text;
     mu_buf_init(&text, 65536);
     mu_buf_printf(&text, "%s%s", pki_pem(leaf), pki_pem(pki_ca(root, "Other")));
+    fails(TRUST INBOUND, mu_buf_str(&text), MUTUAL_E_CHAIN_INCOMPLETE, "issued it");
+    mu_buf_clear(&text);
+    mu_buf_printf(&text, "%s%s%s", pki_pem(leaf), pki_pem(pki_ca(root, "Other")), pki_pem(sub));
     warns(mu_buf_str(&text), MUTUAL_E_CHAIN_INCOMPLETE, "certificate 2 of \"tls/tls.crt\"");
     struct scene s =
         presenting(TRUST INBOUND "policy:\n" GRANT("g", "to: db, from: {dns: a.example}"),

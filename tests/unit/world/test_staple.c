@@ -132,7 +132,125 @@ static void a_file_that_was_named(void **state)
     scene_done(&s);
 }
 
+/* ---- those that are fetched ------------------------------------------------------------------ */
+
+static struct scene fetching(const char *staple, const char *fetch, const struct pki *whose,
+                             struct mu_slice response)
+{
+    MU_AUTO(buf) struct mu_buf text;
+    struct scene s = {0};
+    mu_buf_init(&text, 65536);
+    mu_buf_printf(&text,
+                  TRUST "inbound:\n  - {name: db, listen: '127.0.0.1:1', forward: 'unix:/x', "
+                        "certificate: {directory: tls, staple: %s}, clients: {trust: corp}}\n"
+                        "policy:\n" GRANT("g", "to: db, from: {dns: a.example}") "%s",
+                  staple, fetch);
+    scene_add(&s, "m", mu_buf_str(&text));
+    scene_add(&s, "ca.pem", pki_pem(root));
+    scene_add(&s, "tls/tls.crt", pki_chain_pem(whose));
+    if (response.data != NULL) {
+        scene_add_bytes(&s, "stapled to tls/tls.crt", response);
+    }
+    return s;
+}
+
+static const struct world_chain *chain_of(const struct scene *s)
+{
+    return &s->world->services[0].chains[0];
+}
+
+static void what_is_fetched_is_sent(void **state)
+{
+    (void)state;
+    struct mu_slice response = pki_ocsp(leaf, (struct pki_answer){0});
+    struct scene s = fetching("'http://ocsp.example/'", "", leaf, response);
+    scene_build(&s);
+    if (s.world == NULL || s.findings.count > 0) {
+        scene_show(&s);
+    }
+    assert_true(mu_slice_equal(chain_of(&s)->staple, response));
+    assert_string_equal(chain_of(&s)->staple_url, "http://ocsp.example/");
+    assert_ptr_equal(chain_of(&s)->staple_issuer, chain_of(&s)->certs[1]);
+    scene_done(&s);
+}
+
+/* The parent of a gateway reads none, be it what it may; whoever serves finds it no good. */
+static void what_is_left_unread(void **state)
+{
+    (void)state;
+    struct scene s = fetching("'http://ocsp.example/'", "", leaf, mu_slice_of("junk", 4));
+    assert_true(world_build_unread(s.snapshot, NULL, PKI_NOW_S, &s.findings, &s.world));
+    assert_int_equal(chain_of(&s)->staple.len, 0);
+    assert_string_equal(chain_of(&s)->staple_url, "http://ocsp.example/");
+    assert_int_equal(s.findings.count, 0);
+    scene_done(&s);
+    s = fetching("'http://ocsp.example/'", "", leaf, mu_slice_of("junk", 4));
+    scene_build(&s);
+    assert_int_equal(chain_of(&s)->staple.len, 0);
+    assert_found(&s, CONFIG_WARNING, MUTUAL_E_OCSP_MALFORMED, "well-formed");
+    assert_found(&s, CONFIG_WARNING, MUTUAL_E_OCSP_MISSING, "until one is fetched");
+    scene_done(&s);
+}
+
+static void where_the_certificate_says(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"ldap://ocsp.example/", "http://ocsp.example/a", NULL};
+    static const char *const none[] = {"ldap://ocsp.example/", NULL};
+    struct mu_cert_template t = {.ocsp_uris = both};
+    struct pki *names = pki_issue(sub, (struct pki_leaf){.dns = "web.example.org", .t = &t});
+    struct scene s = fetching("{from: certificate}", "", names, mu_slice_of(NULL, 0));
+    scene_build(&s);
+    assert_int_equal(s.findings.count, 0);
+    assert_string_equal(chain_of(&s)->staple_url, "http://ocsp.example/a");
+    scene_done(&s);
+    /* another host than is allowed, and none at all: nothing is fetched, and that is told */
+    s = fetching("{from: certificate}", "fetch: {allow: ocsp.example.org}\n", names,
+                 mu_slice_of(NULL, 0));
+    scene_build(&s);
+    assert_found(&s, CONFIG_WARNING, MUTUAL_E_FETCH_FORBIDDEN, "fetch.allow");
+    assert_null(chain_of(&s)->staple_url);
+    scene_done(&s);
+    t.ocsp_uris = none;
+    names = pki_issue(sub, (struct pki_leaf){.dns = "web.example.org", .t = &t});
+    s = fetching("{from: certificate}", "", names, mu_slice_of(NULL, 0));
+    scene_build(&s);
+    assert_found(&s, CONFIG_WARNING, MUTUAL_E_OCSP_MISSING, "names no OCSP responder");
+    assert_null(chain_of(&s)->staple_url);
+    scene_done(&s);
+}
+
+static void urls_that_cannot_be(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *staple;
+        const char *fetch;
+        enum mutual_code code;
+    } rows[] = {
+        {"'ftp://ocsp.example/'", "", MUTUAL_E_HTTP_URL_INVALID},
+        {"'https://ocsp.example/'", "", MUTUAL_E_CONFIG_INVALID},
+        {"'http://ocsp.example/'", "fetch: {allow: other.example}\n", MUTUAL_E_FETCH_FORBIDDEN},
+        {"{url: 'http://ocsp.example/', from: certificate}", "", MUTUAL_E_CONFIG_INVALID},
+    };
+    for (size_t i = 0; i < MU_COUNT(rows); i++) {
+        struct scene s = fetching(rows[i].staple, rows[i].fetch, leaf, mu_slice_of(NULL, 0));
+        scene_build(&s);
+        assert_null(s.world);
+        assert_found(&s, CONFIG_ERROR, rows[i].code, "");
+        scene_done(&s);
+    }
+    struct scene s =
+        fetching("'http://ocsp.example/', ocsp: my.ocsp", "", leaf, mu_slice_of(NULL, 0));
+    scene_build(&s);
+    assert_null(s.world);
+    assert_found(&s, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, "not both");
+    scene_done(&s);
+}
+
 UNIT_MAIN(cmocka_unit_test_setup(a_good_one_is_sent, setup), cmocka_unit_test(by_an_anchor),
           cmocka_unit_test(what_is_not_sent), cmocka_unit_test(none_where_one_is_demanded),
           cmocka_unit_test(an_issuer_that_is_not_here), cmocka_unit_test(one_about_to_end),
-          cmocka_unit_test(a_file_that_was_named))
+          cmocka_unit_test(a_file_that_was_named), cmocka_unit_test(what_is_fetched_is_sent),
+          cmocka_unit_test(what_is_left_unread), cmocka_unit_test(where_the_certificate_says),
+          cmocka_unit_test(urls_that_cannot_be))

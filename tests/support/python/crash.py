@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kills a command at each of its writes in turn, and lets its writes fail one after the other.
+
+A command is run once under strace to count the calls that change a file; then once for each of them,
+killed on entering that very call (`-e inject=CALL:signal=KILL:when=K`), or with that call failing
+(`error=ENOSPC`). A sample of the points unless MUTUAL_CRASH=all is set."""
+import collections
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+# What reaches a disk, or its directory.
+COMMITS = ("fsync", "fdatasync", "rename", "renameat2", "link", "mkdir", "unlink", "unlinkat", "rmdir",
+           "ftruncate")
+WRITES = ("pwrite64", "write")
+CALLS = COMMITS + WRITES
+ALL = os.environ.get("MUTUAL_CRASH") == "all"
+
+
+def need_strace():
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    probe = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", "inject=fsync:error=EIO:when=1", "true"],
+                           capture_output=True, text=True)
+    if probe.returncode != 0:
+        pytest.skip(f"strace may not trace here: {probe.stderr.strip()}")
+
+
+def count(command, env=None):
+    """How often it makes each call, in one undisturbed run."""
+    done = subprocess.run(["strace", "-qq", "-o", "/dev/stderr", "-e", "trace=" + ",".join(CALLS), *command],
+                          capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 0, done.stderr
+    return done, collections.Counter(re.findall(r"^([a-z0-9]+)\(", done.stderr, re.M))
+
+
+def points(counts, most, calls=CALLS):
+    """The (call, number) to try: all of them, or so many, spread over them; the writes of a database
+    are many and alike, so they have a third of the places."""
+    every = [(call, k) for call in calls for k in range(1, counts[call] + 1)]
+    if ALL or len(every) <= most:
+        return every
+    commits = [point for point in every if point[0] in COMMITS]
+    writes = [point for point in every if point[0] in WRITES]
+    part = min(len(writes), max(1, most // 3)) if commits else most
+    return spread(commits, most - part) + spread(writes, part)
+
+
+def spread(items, most):
+    """The first, the last and some between."""
+    if len(items) <= most:
+        return items
+    if most == 1:
+        return items[len(items) // 2:len(items) // 2 + 1]
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+
+
+def disturb(command, call, when, how, env=None):
+    """Runs it with that call disturbed: "signal=KILL", "error=ENOSPC". Yields the finished process and
+    whether it was killed."""
+    done = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                           f"inject={call}:{how}:when={when}", *command],
+                          capture_output=True, text=True, timeout=60, env=env)
+    return done, done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+
+
+class Namespace:
+    """A mount namespace of our own, in a user namespace where we are not root."""
+
+    def __init__(self):
+        flags = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
+        self.enter = ["--mount"] if os.geteuid() == 0 else ["--user", "--mount", "--preserve-credentials"]
+        probe = subprocess.run(["unshare", *flags, "sh", "-c", "mount -t tmpfs none /tmp"], capture_output=True,
+                               text=True)
+        if probe.returncode != 0:
+            pytest.skip(f"mounting is not permitted here: {probe.stderr.strip()}")
+        self.holder = subprocess.Popen(["unshare", *flags, "sh", "-c", "echo up; exec sleep 600"],
+                                       stdout=subprocess.PIPE, text=True)
+        assert self.holder.stdout.readline() == "up\n"
+
+    def __call__(self, *command, status=0):
+        done = subprocess.run(["nsenter", "-t", str(self.holder.pid), *self.enter, "--", *map(str, command)],
+                              capture_output=True, text=True, timeout=60)
+        if status is not None:
+            assert done.returncode == status, (command, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def close(self):
+        self.holder.kill()
+        self.holder.wait()
