@@ -150,7 +150,13 @@ void api_serve(const struct api_table *const *tables, size_t table_count, struct
     } else if (match.route == NULL) {
         refuse_method(response, &match, head);
     } else if (body_fits(response, match.route, head, body)) {
+        struct mutual_error lost = {0};
         api_who(caller, &who);
+        if (world->ca != NULL && !ca_speak_for(world->ca, mu_buf_str(&who), &lost)) {
+            api_problem(response, 503, NULL, &lost);
+            mu_buf_done(&match.methods);
+            return;
+        }
         const struct api_request request = {
             .head = head,
             .path_rest = match.rest,

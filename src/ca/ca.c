@@ -16,6 +16,10 @@ static void issuer_done(struct ca_issuer *issuer)
     mu_free(issuer->domain);
     mu_free(issuer->key_path);
     mu_free(issuer->crl_path);
+    mu_free(issuer->delta_path);
+    mu_free(issuer->dir);
+    mu_free(issuer->responder_key_path);
+    mu_cert_unref(issuer->responder);
 }
 
 void ca_close(struct ca *ca)
@@ -32,6 +36,7 @@ void ca_close(struct ca *ca)
     }
     mu_free(ca->issuers);
     ca_profiles_done(&ca->own);
+    mu_free(ca->url);
     mu_cert_unref(ca->root);
     mu_free(ca->dir);
     mu_free(ca->who);
@@ -67,7 +72,7 @@ const struct mu_cert *ca_issuer(const struct ca *ca)
 
 const char *ca_issuer_key_path(const struct ca *ca)
 {
-    return ca->at->key_path;
+    return ca->answering ? ca->at->responder_key_path : ca->at->key_path;
 }
 
 const char *ca_crl_path(const struct ca *ca)
@@ -166,10 +171,20 @@ static bool fill_issuer(struct ca *ca, const struct inventory_issuer *row, struc
     issuer->crl_path =
         first ? ca_text("%s/" CA_PART "/" CA_PART_CRL, ca->dir)
               : ca_text("%s/" CA_PART "/" CA_PART_ISSUERS "/%s.crl", ca->dir, row->word);
-    if (issuer->word == NULL || issuer->key_path == NULL || issuer->crl_path == NULL) {
+    issuer->delta_path =
+        first ? ca_text("%s/" CA_PART "/issuer.delta.crl", ca->dir)
+              : ca_text("%s/" CA_PART "/" CA_PART_ISSUERS "/%s.delta.crl", ca->dir, row->word);
+    const char *slash = issuer->key_path == NULL ? NULL : strrchr(issuer->key_path, '/');
+    if (slash != NULL) {
+        issuer->dir = mu_strndup(issuer->key_path, (size_t)(slash - issuer->key_path));
+        issuer->responder_key_path = ca_text("%s/ocsp.key", issuer->dir);
+    }
+    if (issuer->word == NULL || issuer->dir == NULL || issuer->responder_key_path == NULL ||
+        issuer->crl_path == NULL || issuer->delta_path == NULL) {
         return mu_fail_memory(err);
     }
-    return mu_cert_from_der(row->certificate, &issuer->cert, err) && find_domain(ca, issuer, err);
+    return mu_cert_from_der(row->certificate, &issuer->cert, err) && find_domain(ca, issuer, err) &&
+           ca_responder_load(issuer, err);
 }
 
 static bool take_issuer(struct ca *ca, const struct inventory_issuer *row, struct mutual_error *err)
@@ -339,7 +354,7 @@ bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t no
         return false;
     }
     ca->serving = access == CA_SERVE;
-    if (!ca_issuers_load(ca, err) || !load_profiles(ca, err) ||
+    if (!ca_issuers_load(ca, err) || !load_profiles(ca, err) || !ca_url_load(ca, err) ||
         (access == CA_CHANGE && !ca_lock(ca, now_s, ret_notes, err))) {
         return false;
     }

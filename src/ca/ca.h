@@ -112,7 +112,7 @@ bool ca_select(struct ca *ca, const char *word, struct mutual_error *err);
 const char *ca_issuer_word(const struct ca *ca, size_t index);
 /* Of the one that is meant. */
 const struct mu_cert *ca_issuer(const struct ca *ca);
-const char *ca_issuer_key_path(const struct ca *ca);
+const char *ca_issuer_key_path(const struct ca *ca); /* as in ca_key_current */
 const char *ca_crl_path(const struct ca *ca);
 /* The domain that names are made in: the issuer's first permitted DNS name, else the authority's.
  */
@@ -178,6 +178,16 @@ void ca_key_current(const struct ca *ca, struct ca_key *ret_key);
 /* The key of the issuer that is meant, in a locked-down process of its own, which signs only lists
  * of this issuer and certificates of its profiles, no authorities. */
 void ca_signer_init_process(struct ca_signer *signer);
+
+/* Calls each(context, …) for every private key of the authority in `dir` that is kept online
+ * (issuers', their OCSP responders') with what it may sign, until it returns false. Reads files
+ * only, not the store: for whoever hands keys to a key process. FILE_MISSING, FILE_UNREADABLE,
+ * NOT_A_CA, and what is wrong with the authority's own profiles. */
+typedef bool ca_key_fn(void *context, const char *path, const struct mu_cert *cert,
+                       const struct keys_rules *rules, struct mutual_error *err);
+bool ca_keys_scan(const char *dir, ca_key_fn *each, void *context, struct mutual_error *err);
+/* Whose the authority's files are; false: there are none. */
+bool ca_owner(const char *dir, uid_t *ret_uid, gid_t *ret_gid);
 
 /* ---- issuing --------------------------------------------------------------------------------- */
 
@@ -281,12 +291,40 @@ bool ca_choose(const struct inventory_records *records, const char *who, enum ca
 bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_reason reason,
                struct ca_signer *signer, int64_t now_s, struct mutual_error *err);
 /* Makes the next list and puts it in its place. */
-#define CA_CRL_LIFE_S (INT64_C(30) * 24 * 3600)
+#define CA_CRL_LIFE_S   (INT64_C(30) * 24 * 3600)
+#define CA_DELTA_LIFE_S (INT64_C(7) * 24 * 3600)
+#define CA_SHARD_LIFE_S (INT64_C(7) * 24 * 3600)
+/* A complete list of more entries is not made anew for every revocation by a process that serves.
+ */
+#define CA_CRL_EAGER 20000u
 bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
                     struct mutual_error *err);
-/* The same, only when a revocation is not published yet or the list is past half its life. */
+/* Of every issuer: what lacks a revocation or is past half its life, the OCSP responder's
+ * certificate included. Cheap when nothing is due. */
 bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
                     struct mutual_error *err);
+
+/* A list as it is published, of the issuer that is meant; `der` may be NULL. */
+bool ca_list_get(struct ca *ca, unsigned shard, bool delta, struct inventory_list *ret_list,
+                 struct mu_buf *der, bool *ret_found, struct mutual_error *err);
+
+/* Where the authority publishes: "http://ca.example.org", or NULL for nowhere. It is noted in the
+ * directory, so that every command issues with it: certificates then name their issuer's, their
+ * part of the list and the OCSP responder. HTTP_URL_INVALID. */
+bool ca_set_url(struct ca *ca, const char *url, struct mutual_error *err);
+const char *ca_url(const struct ca *ca);
+
+/* ---- OCSP ------------------------------------------------------------------------------------ */
+
+#define CA_OCSP_LIFE_S (INT64_C(8) * 3600)
+/* What is known of a serial number of the issuer that is meant. */
+bool ca_status(struct ca *ca, struct mu_slice serial, struct inventory_status *ret_status,
+               struct mutual_error *err);
+/* Appends a response of that issuer's responder; of the issuer itself as long as the responder has
+ * no certificate or its key is not at hand. */
+bool ca_ocsp_sign(struct ca *ca, struct ca_signer *signer, const struct mu_ocsp_answer *answers,
+                  size_t count, struct mu_slice nonce, int64_t now_s, struct mu_buf *out,
+                  struct mutual_error *err);
 
 /* ---- describing ------------------------------------------------------------------------------ */
 

@@ -13,7 +13,9 @@ struct ca_issuer {
     char *word;
     struct mu_cert *cert;
     char *domain; /* that names are made in */
-    char *key_path, *crl_path;
+    char *dir;    /* with its key, and its OCSP responder's */
+    char *key_path, *crl_path, *delta_path, *responder_key_path;
+    struct mu_cert *responder; /* NULL: none yet */
     unsigned shards;
     bool crl_due;                                 /* kept up to date while it is open */
     int64_t crl_this_update_s, crl_next_update_s; /* likewise */
@@ -34,6 +36,8 @@ struct ca {
     size_t issuer_count, issuer_cap;
     struct ca_issuer *at; /* the one that is meant now */
     struct ca_profiles own;
+    char *url;      /* where it publishes, without a slash at the end; NULL: nowhere */
+    bool answering; /* the key that is wanted is the OCSP responder's */
     bool serving;   /* CA_SERVE                            */
     unsigned locks; /* how often ca_lock was called        */
     int64_t noted;  /* the event whose link was noted last */
@@ -165,6 +169,42 @@ struct config_findings;
 bool ca_profiles_load(const char *dir, struct config_findings *findings,
                       struct ca_profiles *ret_own, struct mutual_error *err);
 void ca_profiles_done(struct ca_profiles *own);
+const struct ca_profile *ca_profile_in(const struct ca_profiles *own, size_t index);
+/* What the keys may sign (keyring.c); the rules borrow the issuer's name. */
+void ca_issuer_rules(const struct mu_cert *cert, const struct ca_profiles *own,
+                     struct keys_rules *ret_rules);
+void ca_responder_rules(const struct mu_cert *issuer, struct keys_rules *ret_rules);
+
+/* ---- lists and answers (lists.c, responder.c, url.c) ------------------------------------------
+ */
+
+/* Publishes what must be for a revocation that is committed. */
+bool ca_lists_revoked(struct ca *ca, struct ca_issuer *issuer, unsigned shard,
+                      struct ca_signer *signer, int64_t now_s, struct mutual_error *err);
+/* Where a list is published: the complete one, its delta, a part. NULL: nowhere, or no memory. */
+char *ca_list_url(const struct ca *ca, const char *word, unsigned shard, bool delta);
+/* Reads the address that was noted in the directory. */
+bool ca_url_load(struct ca *ca, struct mutual_error *err);
+
+/* The certificate of an OCSP responder, and at first its key, in a directory. */
+struct ca_responder_making {
+    struct inventory *inventory;
+    int64_t issuer_id;
+    const struct mu_cert *issuer;
+    const struct mu_key *issuer_key;
+    const char *organisation, *word;
+    const char *dir;
+    const char *owner, *place;
+    int64_t now_s;
+};
+/* `old_key`: its key, of which the public half will do; NULL: one is made. */
+bool ca_responder_make(const struct ca_responder_making *making, const struct mu_key *old_key,
+                       struct mu_cert **ret_cert, struct mutual_error *err);
+#define CA_RESPONDER_LIFE_S (INT64_C(30) * 24 * 3600)
+bool ca_responder_load(struct ca_issuer *issuer, struct mutual_error *err);
+bool ca_responder_is_due(const struct ca_issuer *issuer, int64_t now_s);
+bool ca_responder_renew(struct ca *ca, struct ca_issuer *issuer, const struct mu_key *issuer_key,
+                        int64_t now_s, struct mutual_error *err);
 
 /* ---- delivering and recovering --------------------------------------------------------------- */
 

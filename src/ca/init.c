@@ -378,15 +378,20 @@ static bool first_list(struct making *making, struct inventory *inventory, int64
     if (path == NULL) {
         return mu_fail_memory(err);
     }
-    if (!inventory_crl_begin(inventory, issuer_id, template.this_update_s, &template.number,
-                             &revoked, err) ||
-        !mu_crl_sign(&template, making->issuer_key, &der, err)) {
+    const struct inventory_scope scope = {.issuer_id = issuer_id};
+    struct inventory_list list;
+    if (!inventory_list_begin(inventory, &scope, template.this_update_s, &list, &revoked, err)) {
+        return false;
+    }
+    template.number = list.number;
+    list.this_update_s = template.this_update_s;
+    list.next_update_s = template.next_update_s;
+    if (!mu_crl_sign(&template, making->issuer_key, &der, err)) {
         return false;
     }
     mu_crl_to_pem(mu_buf_slice(&der), &pem);
     return mu_file_write(path, mu_buf_slice(&pem), 0644, err) &&
-           inventory_crl_published(inventory, issuer_id, template.number, template.this_update_s,
-                                   template.next_update_s, err);
+           inventory_list_put(inventory, &scope, &list, mu_buf_slice(&der), err);
 }
 
 /* A store elsewhere may be somebody's authority. */

@@ -24,6 +24,7 @@ struct plan {
     const struct ca_profile *profile;
     struct ca_rule rule;
     struct ca_decision decision;
+    unsigned shard;
     enum inventory_form form;
     char *path, *aside; /* "" when nothing is written */
     char password[CA_PASSPHRASE_TEXT];
@@ -317,12 +318,16 @@ static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mu
         .not_after_s = plan->decision.not_after_s,
         .replaces_id = request->replaces != NULL ? request->replaces->id : 0,
     };
+    bool parted = ca->url != NULL && ca->at->shards > 0;
     for (int i = 0; i < SERIAL_TRIES; i++) {
         bool taken = false;
         if (!mu_serial_new(plan->serial, err)) {
             return false;
         }
         record.serial = mu_slice_of(plan->serial, sizeof plan->serial);
+        /* The serial is random, so its end spreads certificates evenly over the parts. */
+        plan->shard = parted ? 1 + mu_get_be32(plan->serial + 16) % ca->at->shards : 0;
+        record.shard = plan->shard;
         if (!reserve_row(ca, request, &record, &taken, ret_id, err)) {
             return false;
         }
@@ -372,7 +377,17 @@ static bool sign(const struct ca *ca, const struct plan *plan, struct ca_signer 
     if (!ca_subject_build(ca, plan->request->name, &subject, err)) {
         return false;
     }
+    MU_AUTO(free) char *list = ca_list_url(ca, ca->at->word, plan->shard, false);
+    MU_AUTO(free)
+    char *above = ca->url == NULL ? NULL : ca_text("%s/issuer/%s.cer", ca->url, ca->at->word);
+    MU_AUTO(free) char *ocsp = ca->url == NULL ? NULL : ca_text("%s/ocsp", ca->url);
+    const char *const lists[] = {list, NULL};
+    const char *const aboves[] = {above, NULL};
+    const char *const ocsps[] = {ocsp, NULL};
     const struct mu_cert_template template = {
+        .crl_uris = lists,
+        .issuer_uris = aboves,
+        .ocsp_uris = ocsps,
         .serial = mu_slice_of(plan->serial, sizeof plan->serial),
         .subject_der = mu_buf_slice(&subject),
         .issuer = ca->at->cert,

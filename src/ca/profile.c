@@ -256,11 +256,15 @@ bool ca_profile_of(const struct ca *ca, const char *name, const struct ca_profil
 
 const struct ca_profile *ca_profile_next(const struct ca *ca, size_t index)
 {
-    for (size_t i = 0; i < MU_COUNT(profiles) + ca->own.count; i++) {
+    return ca_profile_in(&ca->own, index);
+}
+
+const struct ca_profile *ca_profile_in(const struct ca_profiles *own, size_t index)
+{
+    for (size_t i = 0; i < MU_COUNT(profiles) + own->count; i++) {
         bool built_in = i < MU_COUNT(profiles);
-        const struct ca_profile *p =
-            built_in ? &profiles[i] : &ca->own.items[i - MU_COUNT(profiles)];
-        bool replaced = built_in && find_in(ca->own.items, ca->own.count, p->name) != NULL;
+        const struct ca_profile *p = built_in ? &profiles[i] : &own->items[i - MU_COUNT(profiles)];
+        bool replaced = built_in && find_in(own->items, own->count, p->name) != NULL;
         if (!replaced && index-- == 0) {
             return p;
         }

@@ -31,36 +31,15 @@ static int open_key(const char *path, struct mutual_error *err)
     return -1;
 }
 
-/* Everything that the issuer's key may make: what its profiles say, and lists. */
-static void rules_of(const struct ca *ca, struct keys_rules *ret_rules)
-{
-    const struct mu_cert_facts *issuer = mu_cert_facts(ca->at->cert);
-    struct keys_rules rules = {.purposes = KEYS_CERTIFICATES | KEYS_CRLS,
-                               .ca = {.issuer = issuer->subject,
-                                      .may_issue_ca = false,
-                                      .serial_min_bytes = MU_SERIAL_BYTES,
-                                      .serial_max_bytes = MU_SERIAL_BYTES,
-                                      .eku_required = true,
-                                      .not_after_max_s = issuer->not_after_s}};
-    const struct ca_profile *profile;
-    for (size_t i = 0; (profile = ca_profile_next(ca, i)) != NULL; i++) {
-        struct ca_rule rule;
-        mu_assert(rules.ca.shape_count < KEYS_SHAPES_MAX);
-        struct keys_shape *shape = &rules.ca.shapes[rules.ca.shape_count++];
-        ca_rule_of(ca, profile, &rule);
-        ca_rule_shape(&rule, shape);
-        rules.ca.ekus |= shape->ekus;
-        if (shape->max_lifetime_s > rules.ca.max_lifetime_s) {
-            rules.ca.max_lifetime_s = shape->max_lifetime_s;
-        }
-    }
-    *ret_rules = rules;
-}
-
 void ca_key_current(const struct ca *ca, struct ca_key *ret_key)
 {
-    *ret_key = (struct ca_key){.cert = ca->at->cert, .path = ca->at->key_path};
-    rules_of(ca, &ret_key->rules);
+    if (ca->answering) {
+        *ret_key = (struct ca_key){.cert = ca->at->responder, .path = ca_issuer_key_path(ca)};
+        ca_responder_rules(ca->at->cert, &ret_key->rules);
+        return;
+    }
+    *ret_key = (struct ca_key){.cert = ca->at->cert, .path = ca_issuer_key_path(ca)};
+    ca_issuer_rules(ca->at->cert, &ca->own, &ret_key->rules);
 }
 
 static bool start(struct ca_signer *signer, const struct ca *ca, const struct mu_key **ret_key,

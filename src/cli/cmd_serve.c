@@ -4,6 +4,7 @@
  */
 #include "cli/cli_internal.h"
 
+#include "authority/authority.h"
 #include "gateway/gateway.h"
 
 struct serve_options {
@@ -26,6 +27,7 @@ static int run_serve(struct cli *cli, const void *options)
     const struct gateway_options gateway = {
         .load = load_file,
         .owner = cli,
+        .authority = &authority_role,
         .config_name = cli->config_path,
         .control_path = serve->control,
         .state_path = serve->state,

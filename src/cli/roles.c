@@ -4,14 +4,12 @@
  */
 #include "cli/cli_internal.h"
 
+#include "authority/authority.h"
 #include "fetch/fetch.h"
 #include "gateway/gateway.h"
 #include "keys/keys.h"
 #include "process/process.h"
 
 const struct role *const cli_roles[] = {
-    &keys_role,
-    &gateway_worker_role,
-    &fetch_role,
-    NULL,
+    &keys_role, &gateway_worker_role, &fetch_role, &authority_role, NULL,
 };

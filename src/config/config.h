@@ -202,6 +202,11 @@ enum config_proxy_protocol {
     CONFIG_PROXY_V2_CERT, /* "v2-cert": with the client's whole certificate */
 };
 
+enum config_application {
+    CONFIG_APPLICATION_NONE,
+    CONFIG_APPLICATION_AUTHORITY, /* the authority of this machine */
+};
+
 /* An inbound listener, or one of its hosts, completed by what its listener says. */
 struct config_inbound {
     struct config_mark mark;
@@ -213,7 +218,9 @@ struct config_inbound {
     size_t host_count;
     struct config_address *listen;
     size_t listen_count;
-    struct config_address forward;
+    struct config_address forward;       /* kind NONE with `application`, whose name is its text */
+    enum config_application application; /* what is behind instead                       */
+    bool plain; /* no TLS at all: for what everybody may read; with an application */
     struct config_certificate *certificates;
     size_t certificate_count;
     struct config_clients clients;
@@ -299,8 +306,10 @@ struct config_status {
 
 struct config_authority {
     struct config_mark mark;
-    const char *store; /* resolved path, or NULL */
-    const char *url;   /* where clients reach it, or NULL */
+    const char *directory; /* resolved path, or NULL: there is none here          */
+    const char *url;       /* where callers reach it by TLS, or NULL              */
+    const char *publish;   /* where everybody reads lists by plain HTTP, or NULL  */
+    int64_t grace_ns;      /* a certificate may be renewed so long after its end  */
 };
 
 /* The whole configuration: immutable, freed as one. */

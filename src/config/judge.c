@@ -298,6 +298,22 @@ static void judge_plain(struct judge *j, const struct config_inbound *in)
 static void judge_inbound(struct judge *j, const struct config_inbound *in)
 {
     bool host = in->listener != NULL;
+    bool application = in->application != CONFIG_APPLICATION_NONE;
+    if (application && !host && j->config->authority.directory == NULL) {
+        struct config_place place = config_place_of(&in->mark, "application");
+        COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place,
+                 "authority: {directory: as mutual init made it}",
+                 "\"%s\" serves the authority, and no directory of one is named",
+                 in->service != NULL ? in->service : "");
+    }
+    if (application && in->proxy_protocol != CONFIG_PROXY_NONE) {
+        struct config_place place = config_place_of(&in->mark, "proxy-protocol");
+        COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place, NULL,
+                 "the authority is told who connects already");
+    }
+    if (in->plain) {
+        return;
+    }
     if (!host || config_is_set(&in->mark, "clients")) {
         judge_clients(j, in);
     }
@@ -411,7 +427,7 @@ void config_judge(struct config_whole *whole, const struct config_snapshot *snap
         judge_reachable(&j);
     }
     if (findings->errors == errors && config->inbound_count == 0 && config->outbound_count == 0 &&
-        config->authority.store == NULL) {
+        config->authority.directory == NULL) {
         struct config_place place = {config->mark.file, 0, 0, 0};
         COMPLAIN(&j, CONFIG_WARNING, MUTUAL_E_CONFIG_INVALID, &place,
                  "add an inbound listener or an outbound target", "there is nothing to serve");

@@ -349,6 +349,7 @@ static void inherit(struct config_inbound *host, const struct config_inbound *li
     }
     if (!config_is_set(&host->mark, "forward")) {
         host->forward = listener->forward;
+        host->application = listener->application;
         host->unsafe_forward = listener->unsafe_forward;
     }
     if (!config_is_set(&host->mark, "certificate")) {
@@ -366,11 +367,44 @@ static void inherit(struct config_inbound *host, const struct config_inbound *li
     host->tls = listener->tls;
 }
 
+/* What is behind: a service that is forwarded to, or the authority, and not both. */
+static void finish_target(struct decode *decode, const struct config_node *node,
+                          struct config_inbound *in)
+{
+    bool forward = node_find(node, "forward") != NULL;
+    struct config_place place = node_place(node);
+    if (node->kind != NODE_MAP || decode->broken) {
+        return;
+    }
+    bool application = in->application != CONFIG_APPLICATION_NONE;
+    if (application && forward) {
+        decode_complain(decode, &place, NULL, "it has a forward and an application");
+    } else if (!application && !forward) {
+        decode_complain(decode, &place, "forward: the service behind, reached in the clear",
+                        "required setting \"forward\" is missing from this inbound listener");
+    }
+    if (application) {
+        in->forward = (struct config_address){.kind = CONFIG_ADDRESS_NONE, .text = "authority"};
+    }
+    if (in->plain && !application) {
+        decode_complain(decode, &place, "application: authority",
+                        "only what the authority publishes can be served in the clear");
+    } else if (in->plain && (in->certificate_count > 0 || in->host_count > 0 ||
+                             node_find(node, "clients") != NULL)) {
+        decode_complain(decode, &place, NULL,
+                        "in the clear there are no certificates, clients and hosts");
+    }
+    if (in->plain) {
+        in->clients.mode = CONFIG_MODE_NONE;
+    }
+}
+
 static void finish_inbound(struct decode *decode, const struct config_node *node, void *base)
 {
     struct config_inbound *in = base;
     in->service = in->name;
-    if (in->certificate_count == 0 && node_find(node, "certificate") == NULL &&
+    finish_target(decode, node, in);
+    if (in->certificate_count == 0 && !in->plain && node_find(node, "certificate") == NULL &&
         node_find(node, "hosts") == NULL && node->kind == NODE_MAP && !decode->broken) {
         struct config_place place = node_place(node);
         decode_complain(decode, &place, "certificate: what is presented",
@@ -388,6 +422,7 @@ static void finish_inbound(struct decode *decode, const struct config_node *node
 
 #define THIS config_inbound
 static const char *const proxy_words[] = {"none", "v2", "v2-cert", NULL};
+static const char *const application_words[] = {"none", "authority", NULL};
 static const struct setting host_settings[] = {
     {"names", SETTING_TEXT, SETTING_ONE_OR_MANY, true, RELOAD_NEW, TEXTS_AT(names), .max = 253,
      .since = "0.1",
@@ -429,8 +464,15 @@ static const struct setting inbound_settings[] = {
      .help = "the service's name: grants are given to it, logs tell it"},
     {"listen", SETTING_LISTEN, SETTING_ONE_OR_MANY, true, RELOAD_LIVE,
      LIST_AT(listen, listen_count), .since = "0.1", .help = "where TLS is accepted"},
-    {"forward", SETTING_TARGET, .required = true, .reload = RELOAD_NEW, AT(forward), .since = "0.1",
-     .help = "the service behind, reached in the clear"},
+    {"forward", SETTING_TARGET, .reload = RELOAD_NEW, AT(forward), .since = "0.1",
+     .help = "the service behind, reached in the clear; required unless there is an application"},
+    {"application", SETTING_WORD, .reload = RELOAD_NEW, AT(application), .dflt = "none",
+     .words = application_words, .since = "0.1",
+     .help = "in place of forward: the authority of this machine is the service behind, and is "
+             "told who was proved"},
+    {"plain", SETTING_BOOL, .reload = RELOAD_NEW, AT(plain), .dflt = "false", .since = "0.1",
+     .help = "with application: plain HTTP, for what the authority lets everybody read (revocation "
+             "lists, issuers' certificates); without certificate and clients"},
     {"unsafe-forward", SETTING_BOOL, AT(unsafe_forward), .dflt = "false", .since = "0.1",
      .help = "let the service behind be on another machine, where others can read along"},
     {"certificate", SETTING_BLOCK, SETTING_ONE_OR_MANY, .reload = RELOAD_NEW,
@@ -668,10 +710,19 @@ static const struct block fetch_block = {
 
 #define THIS config_authority
 static const struct setting authority_settings[] = {
-    {"store", SETTING_PATH, .reload = RELOAD_RESTART, AT(store), .since = "0.1",
-     .help = "directory of the authority's store"},
-    {"url", SETTING_TEXT, .reload = RELOAD_RESTART, AT(url), .max = 2048, .since = "0.1",
-     .help = "where others reach the authority, for addresses in certificates"},
+    {"directory", SETTING_PATH, .reload = RELOAD_LIVE, AT(directory), .since = "0.1",
+     .help = "the authority that is served, as mutual init made it; its process runs as the owner "
+             "of the directory authority in it"},
+    {"url", SETTING_TEXT, .reload = RELOAD_LIVE, AT(url), .max = 2048, .since = "0.1",
+     .help = "where others reach the authority by TLS, such as https://ca.example.org:8443: for "
+             "tokens and for addresses in certificates"},
+    {"publish-url", SETTING_TEXT, .reload = RELOAD_LIVE, AT(publish), .max = 2048, .since = "0.1",
+     .help = "where everybody reads revocation lists and issuers' certificates by plain HTTP, such "
+             "as http://ca.example.org"},
+    {"grace-after-expiry", SETTING_DURATION, .reload = RELOAD_LIVE, AT(grace_ns), .dflt = "none",
+     .min = 0, .max = 31536000, .words = none_word, .since = "0.1",
+     .help = "how long after its end a certificate may still be renewed with its own key, for "
+             "devices that were offline"},
     {.name = NULL},
 };
 #undef THIS

@@ -88,6 +88,39 @@ static bool send_proxy_header(struct conn *conn, struct mutual_error *err)
            wire_send(&conn->back, header.data, header.len, err) != FLOW_FAILED;
 }
 
+/* Tells the authority who was proved, before the first byte of the client. */
+static bool send_evidence(struct conn *conn, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf frame;
+    mu_buf_init(&frame, EVIDENCE_HEAD + EVIDENCE_BODY);
+    return record_evidence(conn, &frame, err) &&
+           wire_send(&conn->back, frame.data, frame.len, err) != FLOW_FAILED;
+}
+
+static bool has_application(const struct conn *conn)
+{
+    const struct config_inbound *inbound = conn->service->facts->inbound;
+    return inbound != NULL && inbound->application != CONFIG_APPLICATION_NONE;
+}
+
+/* A stream connects already: only the socket is needed. */
+static struct conn_next dial_application(struct conn *conn)
+{
+    struct mutual_error err = {0};
+    if (conn->back.fd == -1) {
+        conn->back.fd = stock_take(conn->worker, STOCK_STREAMS, conn);
+    }
+    if (conn->back.fd == -1) {
+        return CONN_WAIT;
+    }
+    conn->back.writable = true;
+    if (!conn_watch(&conn->back, &err) || !relay_open(conn, conn->verdict->pass, &err) ||
+        !send_evidence(conn, &err)) {
+        return conn_fail(conn, &err);
+    }
+    return CONN_GO(RELAY);
+}
+
 static struct conn_next connected(struct conn *conn)
 {
     struct mutual_error err = {0};
@@ -126,6 +159,9 @@ struct conn_next conn_stage_dial(struct conn *conn)
     int sys = 0;
     if (is_overtaken(conn) && !begin_anew(conn, &err)) {
         return conn_fail(conn, &err);
+    }
+    if (has_application(conn)) {
+        return dial_application(conn);
     }
     const struct targets *targets = &conn->service->targets;
     while (conn->target < targets->count) {

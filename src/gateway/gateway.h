@@ -18,6 +18,7 @@ struct gateway_options {
     bool (*load)(void *owner, struct config_findings *findings,
                  struct config_snapshot **ret_snapshot);
     void *owner;
+    const struct role *authority; /* the role that serves an authority; NULL: none is served here */
     const char *config_name;  /* for messages: the path of the main file, or what stands for it  */
     const char *control_path; /* UNIX socket for `mutual status`; NULL: the usual place          */
     const char *state_path;   /* directory for what outlives a restart; NULL: $STATE_DIRECTORY    */

@@ -56,6 +56,9 @@ static bool make_service(struct worker *worker, struct generation *generation, s
     if (service->meter == NULL) {
         return mu_fail_memory(err);
     }
+    if (facts->inbound != NULL && facts->inbound->plain) {
+        return true; /* no TLS is spoken there */
+    }
     return make_context(worker, service, err) ||
            mu_error_context(err, "service \"%s\"", facts->name);
 }

@@ -7,6 +7,7 @@
 #define GATEWAY_PARENT_INTERNAL_H
 
 #include "event/event.h"
+#include "evidence/evidence.h"
 #include "gateway/change_internal.h"
 #include "gateway/gateway.h"
 #include "gateway/listen_internal.h"
@@ -100,6 +101,18 @@ struct changes {
     struct change_tally last;
 };
 
+/* How many streams to the authority a worker was given in this second. */
+struct authority_given {
+    int64_t second;
+    uint32_t count;
+};
+struct authority_process {
+    bool runs;
+    uint32_t index;      /* of its latest process */
+    struct mu_buf setup; /* what it was begun with */
+    struct authority_given given[LISTEN_WORKERS_MAX];
+};
+
 struct control;
 struct log_entry;
 struct sightings;
@@ -149,6 +162,7 @@ struct parent {
     int exit_status;
     struct control *control;
     struct fetching *fetching;
+    struct authority_process authority;
 };
 
 /* ---- setup.c ------------------------------------------------------------------------------------
@@ -165,6 +179,8 @@ bool setup_build(struct parent *parent, struct setup *setup,
 void setup_free(struct setup *setup);
 /* Frees a setup that is not to be, but for what was read: its files are still watched. */
 void setup_refuse(struct parent *parent, struct setup *setup);
+/* Opens a private key that nobody else can read. FILE_UNREADABLE, FILE_EXPOSED. */
+bool setup_open_key(const char *path, int *ret_fd, struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Closes its listening sockets here: nobody is to wait in their queues any more. NULL is allowed.
  */
 void setup_deafen(struct setup *setup);
@@ -237,6 +253,24 @@ void parent_tell(struct parent *parent, const struct log_entry *entry);
 void parent_resolve(struct parent *parent);
 /* A setup is in use, the first one or another. */
 void parent_serving(struct parent *parent, bool first);
+
+/* ---- authority.c: the process of the authority --------------------------------------------------
+ */
+
+void authority_init(struct parent *parent);
+void authority_done(struct parent *parent);
+/* A setup is in use: begins, ends or renews the process as it says. */
+void authority_follow(struct parent *parent);
+/* What a process of it is begun with, and as whom it runs: the owner of the authority's files. */
+bool authority_start(const struct parent *parent, struct mu_buf *setup) MUTUAL_MUST_CHECK;
+bool authority_become(const struct parent *parent, struct process_user *ret_user);
+/* Puts the keys of the authority that the setup names into the loader. */
+bool authority_put_keys(struct parent *parent, const struct setup *setup,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Answers STREAMS_WANTED. */
+bool authority_streams(struct parent *parent, const struct supervised *worker,
+                       const struct ipc_message *message,
+                       struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* ---- changes.c: what a reload did to open connections -------------------------------------------
  */

@@ -237,3 +237,28 @@ bool record_proxy_header(struct conn *conn, struct mu_buf *out, struct mutual_er
     }
     return proxy_header_write(&facts, out, err);
 }
+
+/* ---- for the authority --------------------------------------------------------------------------
+ */
+
+bool record_evidence(struct conn *conn, struct mu_buf *out, struct mutual_error *err)
+{
+    struct sockaddr_storage socket;
+    struct mutual_session *session = conn->front.session;
+    const struct mutual_chain *chain = identity_of(conn);
+    struct evidence evidence = {.channel = chain != NULL     ? EVIDENCE_MUTUAL
+                                           : session != NULL ? EVIDENCE_TLS
+                                                             : EVIDENCE_PLAIN};
+    char address[ADDRESS_TEXT];
+    if (!mutual_pass_holds(conn->verdict->pass, reactor_now_s(conn->worker->reactor))) {
+        return mu_fail(err, MUTUAL_E_PASS_EXPIRED, "the admission ended before it was told of");
+    }
+    peer_socket(conn, &socket);
+    (void)snprintf(evidence.listener, sizeof evidence.listener, "%s", conn->service->facts->name);
+    (void)snprintf(evidence.address, sizeof evidence.address, "%s",
+                   address_format(&socket, address));
+    if (chain != NULL) {
+        evidence.leaf = mu_session_peer_cert(session); /* of a full handshake: none is resumed */
+    }
+    return evidence_write(&evidence, out, err);
+}

@@ -17,4 +17,9 @@ bool record_proxy_header(struct conn *conn, struct mu_buf *out,
 void record_event(struct worker *worker, const char *event, const char *listener,
                   const struct mutual_error *what);
 
+/* Appends the frame that tells the authority who was proved: from the verdict's pass, which must
+ * hold now, and from nothing that the client says afterwards. PASS_EXPIRED, MESSAGE_MALFORMED. */
+bool record_evidence(struct conn *conn, struct mu_buf *out,
+                     struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 #endif

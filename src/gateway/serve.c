@@ -105,13 +105,16 @@ void parent_resolve(struct parent *parent)
 static bool on_start(void *owner, const struct supervised *child, struct mu_buf *setup, int *fds,
                      size_t *fd_count, struct mutual_error *err)
 {
-    (void)owner;
-    (void)child;
-    (void)setup;
+    struct parent *parent = owner;
     (void)fds;
-    (void)err;
     *fd_count = 0; /* what a child needs comes in messages, for a reload needs them too */
-    return true;
+    return child->role->party != IPC_AUTHORITY || authority_start(parent, setup) ||
+           mu_fail_memory(err);
+}
+
+static bool on_become(void *owner, const struct supervised *child, struct process_user *ret_user)
+{
+    return child->role->party == IPC_AUTHORITY && authority_become(owner, ret_user);
 }
 
 static void on_ready(void *owner, const struct supervised *child)
@@ -124,6 +127,10 @@ static void on_ready(void *owner, const struct supervised *child)
     }
     if (child->role->party == IPC_FETCH) {
         fetching_ready(parent->fetching);
+        return;
+    }
+    if (child->role->party == IPC_AUTHORITY) {
+        parent_log(parent, CONFIG_LOG_INFO, "authority_ready", "the authority serves", NULL);
         return;
     }
     if (!keys_loader_send(parent->loader, parent->supervisor, &err)) {
@@ -162,6 +169,7 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
 {
     struct parent *parent = owner;
     bool worker = child->role->party == IPC_WORKER;
+    bool keys = child->role->party == IPC_KEYS;
     if (child->role->party == IPC_FETCH) {
         return fetching_message(parent->fetching, child, message, err);
     }
@@ -180,10 +188,13 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     if (worker && message->type == IPC_MSG_STATUS) {
         return control_status(parent->control, message, err);
     }
-    if (!worker && message->type == IPC_MSG_KEY_LOADED) {
+    if (worker && message->type == IPC_MSG_STREAMS_WANTED) {
+        return authority_streams(parent, child, message, err);
+    }
+    if (keys && message->type == IPC_MSG_KEY_LOADED) {
         return on_key_loaded(parent, message, err);
     }
-    if (!worker && message->type == IPC_MSG_KEY_JOURNAL) {
+    if (keys && message->type == IPC_MSG_KEY_JOURNAL) {
         return on_key_journal(parent, message, err);
     }
     return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "%s sent %s", child->role->name,
@@ -199,7 +210,7 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
         trials_keys_died(parent);
     } else if (child->role->party == IPC_FETCH) {
         fetching_died(parent->fetching);
-    } else {
+    } else if (child->role->party == IPC_WORKER) {
         parent->done[child->index] = 0;
         trials_worker_died(parent, child->index);
         changes_worker_died(parent, child->index);
@@ -245,6 +256,7 @@ static void on_stopped(void *owner)
 
 static const struct supervisor_hooks hooks = {
     .start = on_start,
+    .become = on_become,
     .ready = on_ready,
     .message = on_message,
     .died = on_died,
@@ -339,6 +351,7 @@ void parent_serving(struct parent *parent, bool first)
     seen_serving(parent);
     fetching_follow(parent->fetching);
     fresh_follow(parent);
+    authority_follow(parent);
     if (first) {
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);
@@ -447,6 +460,7 @@ static void finish(struct parent *parent)
     setup_free(parent->coming);
     setup_free(parent->current);
     keys_loader_free(parent->loader);
+    authority_done(parent);
     resolve_names_done(&parent->names);
     systemd_notify_free(parent->notify);
     reactor_free(parent->reactor);
@@ -461,6 +475,7 @@ int gateway_serve(const struct gateway_options *options)
         return mutual_code_exit(MUTUAL_E_NO_MEMORY);
     }
     parent->options = options;
+    authority_init(parent);
     parent->seen_lock = -1;
     parent->started_s = mu_clock_wall_s();
     log_adopt(STDERR_FILENO);

@@ -147,7 +147,7 @@ static bool open_passphrase(const struct config_secret *secret, int *ret_fd,
 }
 
 /* What is opened is judged, and not what the name stood for when the configuration was read. */
-static bool open_key(const char *path, int *ret_fd, struct mutual_error *err)
+bool setup_open_key(const char *path, int *ret_fd, struct mutual_error *err)
 {
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -177,7 +177,7 @@ static bool put_key(struct parent *parent, const struct world_chain *chain, uint
         return false;
     }
     int fd = -1;
-    if (!open_key(config->key, &fd, err)) {
+    if (!setup_open_key(config->key, &fd, err)) {
         if (passphrase_fd != -1) {
             (void)close(passphrase_fd);
         }
@@ -200,6 +200,10 @@ static bool put_keys(struct parent *parent, struct setup *setup, struct mutual_e
                 return mu_error_context(err, "service \"%s\"", service->name);
             }
         }
+    }
+    if (!authority_put_keys(parent, setup, err)) {
+        keys_loader_abandon(parent->loader, parent->supervisor);
+        return mu_error_context(err, "the authority");
     }
     return true;
 }
@@ -279,9 +283,13 @@ bool setup_is_same(const struct setup *a, const struct config_snapshot *b)
 /* ---- targets ------------------------------------------------------------------------------------
  */
 
+/* NULL: an application of ours is behind. */
 static const struct config_address *target_of(const struct world_service *service)
 {
-    return service->inbound != NULL ? &service->inbound->forward : &service->outbound->connect;
+    const struct config_inbound *in = service->inbound;
+    return in == NULL                                   ? &service->outbound->connect
+           : in->application == CONFIG_APPLICATION_NONE ? &in->forward
+                                                        : NULL;
 }
 
 bool setup_name_targets(struct parent *parent, const struct setup *setup)
@@ -290,7 +298,7 @@ bool setup_name_targets(struct parent *parent, const struct setup *setup)
     bool named = false;
     for (size_t i = 0; i < setup->world->service_count; i++) {
         const struct config_address *written = target_of(&setup->world->services[i]);
-        if (!address_literal(written, &literal)) {
+        if (written != NULL && !address_literal(written, &literal)) {
             named = resolve_name_get(&parent->names, written->host, written->port) != NULL || named;
         }
     }
@@ -301,9 +309,9 @@ static void put_target(struct parent *parent, const struct world_service *servic
                        struct mu_buf *out)
 {
     const struct config_address *written = target_of(service);
-    struct targets literal = {.count = 1};
+    struct targets literal = {.count = written != NULL ? 1 : 0};
     const struct targets *targets = &literal;
-    if (!address_literal(written, &literal.items[0])) {
+    if (written != NULL && !address_literal(written, &literal.items[0])) {
         struct resolve_name *name = resolve_name_get(&parent->names, written->host, written->port);
         literal.count = 0;
         targets = name != NULL ? &name->targets : &literal;

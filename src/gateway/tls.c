@@ -103,10 +103,20 @@ static enum first look(struct conn *conn)
     return FIRST_TLS; /* its end: the handshake tells how */
 }
 
+static struct conn_next take_plain(struct conn *conn)
+{
+    struct mutual_error err = {0};
+    conn->plain = mu_alloc(1, sizeof *conn->plain);
+    if (conn->plain == NULL) {
+        (void)mu_fail_memory(&err);
+        return conn_fail(conn, &err);
+    }
+    return CONN_GO(ADMIT);
+}
+
 /* Only where the listener says so; admission decides again. */
 static struct conn_next sniff(struct conn *conn)
 {
-    struct mutual_error err = {0};
     struct reactor *reactor = conn->worker->reactor;
     int64_t wait_ns = conn->service->facts->inbound->plain_wait_ns;
     enum first first = conn->front.readable ? look(conn) : FIRST_NONE;
@@ -117,15 +127,7 @@ static struct conn_next sniff(struct conn *conn)
         return CONN_WAIT;
     }
     reactor_cancel(reactor, &conn->until);
-    if (first == FIRST_TLS) {
-        return CONN_GO(HANDSHAKE);
-    }
-    conn->plain = mu_alloc(1, sizeof *conn->plain);
-    if (conn->plain == NULL) {
-        (void)mu_fail_memory(&err);
-        return conn_fail(conn, &err);
-    }
-    return CONN_GO(ADMIT);
+    return first == FIRST_TLS ? CONN_GO(HANDSHAKE) : take_plain(conn);
 }
 
 /* Whoever has gone before his turn came costs no session. False: there is somebody. */
@@ -148,6 +150,10 @@ static bool is_gone(struct conn *conn, struct mutual_error *err)
 struct conn_next conn_stage_handshake(struct conn *conn)
 {
     struct mutual_error err = {0};
+    const struct config_inbound *inbound = conn->service->facts->inbound;
+    if (inbound->plain) {
+        return conn->front.readable ? take_plain(conn) : CONN_WAIT;
+    }
     if (conn->front.session == NULL && conn->service->facts->rules.unsafe_plaintext) {
         struct conn_next next = sniff(conn);
         if (!next.go || next.to != STAGE_HANDSHAKE) {

@@ -374,6 +374,7 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
         [IPC_MSG_DRAIN] = on_drain,
         [IPC_MSG_LINK] = on_link,
         [IPC_MSG_SOCKETS] = stock_fill,
+        [IPC_MSG_STREAMS] = stock_fill_streams,
         [IPC_MSG_STATUS_WANTED] = on_status_wanted,
         [IPC_MSG_PING] = on_ping,
     };

@@ -8,6 +8,7 @@
 
 #include <mutual/session.h>
 
+#include "evidence/evidence.h"
 #include "gateway/address_internal.h"
 #include "gateway/change_internal.h"
 #include "gateway/conn_internal.h"
@@ -90,7 +91,9 @@ void listeners_resume(struct listeners *listeners);
 /* ---- unconnected sockets for the other end ------------------------------------------------------
  */
 
-enum { STOCK_FAMILIES = 3, STOCK_MAX = 128, STOCK_BATCH = 64 };
+enum { STOCK_FAMILIES = 4, STOCK_MAX = 128, STOCK_BATCH = 64 };
+/* In place of a family: streams whose other end the authority has. */
+enum { STOCK_STREAMS = AF_UNSPEC };
 struct stock {
     struct stock_family {
         int family;
@@ -109,6 +112,9 @@ int stock_take(struct worker *worker, int family, struct conn *conn);
 /* Reads a SOCKETS message and wakes who waits. */
 bool stock_fill(struct worker *worker, struct ipc_message *message,
                 struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The same of STREAMS. */
+bool stock_fill_streams(struct worker *worker, struct ipc_message *message,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* ---- witness.c: who was judged, for the parent -------------------------------------------------
  */

@@ -196,12 +196,49 @@ struct inventory_revoked {
 };
 void inventory_revoked_done(struct inventory_revoked *revoked);
 void mu_inventory_revoked_auto(struct inventory_revoked *revoked);
-/* Takes the next number for good and reads what is revoked, in one transaction. An entry leaves the
- * list only after its certificate has ended and it was on a list made after that end (RFC 5280
- * section 3.3); both by now_s too, for an earlier list may have been made by a wrong clock. */
-bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
-                         uint64_t *ret_number, struct inventory_revoked *ret_revoked,
-                         struct mutual_error *err);
+/* Which list of an issuer: the complete one, a delta to it, or a part (from 1). */
+struct inventory_scope {
+    int64_t issuer_id;
+    unsigned shard; /* 0: all of them */
+    bool delta;     /* never of a part */
+};
+struct inventory_list {
+    uint64_t number;
+    uint64_t base; /* of a delta: the complete list that it goes with */
+    int64_t this_update_s, next_update_s;
+    size_t entries;
+};
+/* Takes the scope's next number for good and reads what the list must hold, in one transaction. An
+ * entry leaves a list only after its certificate has ended and it was on a list made after that end
+ * (RFC 5280 section 3.3); both by now_s too, for an earlier list may have been made by a wrong
+ * clock. A delta holds what was revoked since the complete list that is kept; NOT_FOUND when none
+ * is. Fills number, base and entries. */
+bool inventory_list_begin(struct inventory *inventory, const struct inventory_scope *scope,
+                          int64_t now_s, struct inventory_list *ret_list,
+                          struct inventory_revoked *ret_revoked, struct mutual_error *err);
+/* Keeps the list in place of the one before, and says that it is no longer due; one that was
+ * overtaken changes nothing. */
+bool inventory_list_put(struct inventory *inventory, const struct inventory_scope *scope,
+                        const struct inventory_list *list, struct mu_slice der,
+                        struct mutual_error *err);
+/* Appends the list's DER to `der`, unless that is NULL. */
+bool inventory_list_get(struct inventory *inventory, const struct inventory_scope *scope,
+                        struct inventory_list *ret_list, struct mu_buf *der, bool *ret_found,
+                        struct mutual_error *err);
+/* The parts whose list is missing, lacks a revocation, or is past half its life: up to `max`. */
+bool inventory_shards_due(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
+                          unsigned *ret_shards, size_t max, size_t *ret_count,
+                          struct mutual_error *err);
+/* What is known of a serial number of that issuer. */
+struct inventory_status {
+    bool issued;
+    bool revoked;
+    int64_t revoked_s;
+    enum mu_reason reason;
+};
+bool inventory_status(struct inventory *inventory, int64_t issuer_id, struct mu_slice serial,
+                      struct inventory_status *ret_status, struct mutual_error *err);
+
 /* The list of that number is where it belongs. */
 bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,
                              int64_t this_update_s, int64_t next_update_s,

@@ -95,6 +95,25 @@ static bool add_names(struct inventory *inventory, int64_t id,
     return true;
 }
 
+/* Whoever meets the certificate asks for its part of the list, so there must be one. */
+static bool add_shard(struct inventory *inventory, const struct inventory_record *record,
+                      struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
+    if (record->shard == 0) {
+        return true;
+    }
+    if (!store_prepare(inventory->store,
+                       "INSERT INTO shard (issuer_id, shard) VALUES ($1, $2)"
+                       " ON CONFLICT (issuer_id, shard) DO NOTHING",
+                       &add, err)) {
+        return false;
+    }
+    store_bind_int(add, 1, record->issuer_id);
+    store_bind_int(add, 2, record->shard);
+    return store_run(add, err);
+}
+
 bool inventory_reserve(struct inventory *inventory, const struct inventory_record *record,
                        bool *ret_taken, int64_t *ret_id, struct mutual_error *err)
 {
@@ -103,8 +122,9 @@ bool inventory_reserve(struct inventory *inventory, const struct inventory_recor
     if (!inventory_begin(inventory, &own, err)) {
         return false;
     }
-    bool good = add_certificate(inventory, record, &id, err) &&
-                (id == 0 || add_names(inventory, id, record, err));
+    bool good =
+        add_certificate(inventory, record, &id, err) &&
+        (id == 0 || (add_names(inventory, id, record, err) && add_shard(inventory, record, err)));
     if (!inventory_end(inventory, own, good, err)) {
         return false;
     }

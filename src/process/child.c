@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,10 +59,26 @@ static bool receive_start(const struct role *role, struct ipc_channel *parent,
     return true;
 }
 
+/* What owns root's files, and is root in nothing else. */
+static bool shed_capabilities(struct mutual_error *err)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}, {0, 0, 0}};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1 ||
+        syscall(SYS_capset, &head, none) == -1) {
+        return mu_fail_errno(err, MUTUAL_E_SANDBOX, errno, "could not give up root's capabilities");
+    }
+    return true;
+}
+
 static bool become_user(const struct process_start *start, struct mutual_error *err)
 {
     if (!start->drop) {
         return true;
+    }
+    if (start->uid == 0) {
+        return shed_capabilities(err);
     }
     if (setgroups(0, NULL) == -1 || setresgid(start->gid, start->gid, start->gid) == -1 ||
         setresuid(start->uid, start->uid, start->uid) == -1) {
@@ -151,8 +169,12 @@ static bool begin(struct child *child, struct mutual_error *err)
     if (role->prepare != NULL && !role->prepare(child, err)) {
         return false;
     }
-    return sandbox_apply(role->sandbox, start.unsafe_no_sandbox, &child->sandbox, err) &&
-           say_ready(child, err);
+    bool locked = sandbox_apply_with(role->sandbox, child->places, child->place_count,
+                                     start.unsafe_no_sandbox, &child->sandbox, err);
+    for (size_t i = 0; i < child->place_count; i++) {
+        (void)close(child->places[i].fd);
+    }
+    return locked && say_ready(child, err);
 }
 
 /* The last words go to standard error: there may be no channel yet. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Landlock: no file may be opened, made, removed or executed, whatever the user's rights are.
+ * Landlock: no file may be opened, made, removed or executed, whatever the user's rights are, but
+ * for what a role may do beneath the directories it was given.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -35,8 +36,22 @@ static struct landlock_ruleset ruleset_for(uint32_t abi, uint64_t network, size_
     return set;
 }
 
-bool landlock_apply(const struct sandbox_profile *profile, struct sandbox_state *state,
-                    struct mutual_error *err)
+static bool grant(int ruleset, const struct sandbox_place *place, uint64_t known,
+                  struct mutual_error *err)
+{
+    const uint64_t writing =
+        LANDLOCK_WRITE_FILE | LANDLOCK_REMOVE_FILE | LANDLOCK_MAKE_FILE | LANDLOCK_TRUNCATE;
+    const struct landlock_beneath rule = {
+        .allowed = known & (LANDLOCK_READ_FILE | LANDLOCK_READ_DIR | (place->write ? writing : 0)),
+        .parent = place->fd};
+    return syscall(LANDLOCK_SYS_ADD_RULE, ruleset, LANDLOCK_PATH_BENEATH, &rule, UINT32_C(0)) ==
+               0 ||
+           mu_fail_errno(err, MUTUAL_E_SANDBOX, errno,
+                         "could not let a directory through Landlock");
+}
+
+bool landlock_apply(const struct sandbox_profile *profile, const struct sandbox_place *places,
+                    size_t place_count, struct sandbox_state *state, struct mutual_error *err)
 {
     long abi = syscall(LANDLOCK_SYS_CREATE_RULESET, NULL, (size_t)0, LANDLOCK_ASK_VERSION);
     if (abi <= 0) {
@@ -47,6 +62,12 @@ bool landlock_apply(const struct sandbox_profile *profile, struct sandbox_state 
     int fd = (int)syscall(LANDLOCK_SYS_CREATE_RULESET, &set, size, UINT32_C(0));
     if (fd == -1) {
         return mu_fail_errno(err, MUTUAL_E_SANDBOX, errno, "could not make a Landlock ruleset");
+    }
+    for (size_t i = 0; i < place_count; i++) {
+        if (!grant(fd, &places[i], set.files, err)) {
+            (void)close(fd);
+            return false;
+        }
     }
     long done = syscall(LANDLOCK_SYS_RESTRICT_SELF, fd, UINT32_C(0));
     int sys = errno;

@@ -24,6 +24,19 @@ struct landlock_ruleset {
 #define LANDLOCK_FILES_ABI_3 (UINT64_C(1) << 14)       /* truncate                 */
 #define LANDLOCK_FILES_ABI_5 (UINT64_C(1) << 15)       /* ioctl on devices         */
 
+#define LANDLOCK_SYS_ADD_RULE 445
+#define LANDLOCK_PATH_BENEATH 1
+struct landlock_beneath {
+    uint64_t allowed;
+    int32_t parent;
+} __attribute__((packed));
+#define LANDLOCK_READ_FILE   (UINT64_C(1) << 2)
+#define LANDLOCK_READ_DIR    (UINT64_C(1) << 3)
+#define LANDLOCK_WRITE_FILE  (UINT64_C(1) << 1)
+#define LANDLOCK_REMOVE_FILE (UINT64_C(1) << 5)
+#define LANDLOCK_MAKE_FILE   (UINT64_C(1) << 8)
+#define LANDLOCK_TRUNCATE    (UINT64_C(1) << 14)
+
 #define LANDLOCK_BIND_TCP    (UINT64_C(1) << 0)
 #define LANDLOCK_CONNECT_TCP (UINT64_C(1) << 1)
 

@@ -24,6 +24,7 @@ extern const struct sandbox_profile sandbox_worker; /* accept, connect given soc
 extern const struct sandbox_profile sandbox_keys;   /* talks on channels only: no network at all */
 extern const struct sandbox_profile sandbox_lists;  /* the same, and makes memory files         */
 extern const struct sandbox_profile sandbox_fetch;  /* speaks on sockets that connect already    */
+extern const struct sandbox_profile sandbox_authority; /* files where it is told; no network     */
 
 /* What holds. */
 enum sandbox_bits {
@@ -41,6 +42,16 @@ struct sandbox_state {
  * without seccomp fails with SANDBOX unless `unsafe`. */
 bool sandbox_apply(const struct sandbox_profile *profile, bool unsafe,
                    struct sandbox_state *ret_state, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The same for a profile with system calls for files: Landlock grants what lies beneath these open
+ * directories, to be read and, where said, made, written, renamed and removed; nothing anywhere
+ * else. */
+struct sandbox_place {
+    int fd; /* opened with O_PATH or more */
+    bool write;
+};
+bool sandbox_apply_with(const struct sandbox_profile *profile, const struct sandbox_place *places,
+                        size_t place_count, bool unsafe, struct sandbox_state *ret_state,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* One line for log and status: "seccomp, landlock 7 (files, network, scope)". */
 #define SANDBOX_WORDS 128
 const char *sandbox_words(const struct sandbox_state *state, char text[SANDBOX_WORDS]);
@@ -65,6 +76,8 @@ struct role {
     int (*main)(struct child *child);
 };
 
+#define CHILD_PLACES_MAX 4
+
 /* What a role's functions are given. */
 struct child {
     const struct role *role;
@@ -74,6 +87,8 @@ struct child {
     int fds[MU_LIMIT_MESSAGE_FDS]; /* and its descriptors, owned by the role               */
     size_t fd_count;
     struct sandbox_state sandbox;
+    struct sandbox_place places[CHILD_PLACES_MAX]; /* put there by prepare; closed afterwards */
+    size_t place_count;
     void *state; /* the role's own, from prepare to main; NULL at first */
 };
 
@@ -90,12 +105,20 @@ void process_report_broken(struct child *child, enum ipc_party peer, uint32_t in
 /* One line for the log, through the parent. */
 void process_log(struct child *child, const char *line);
 
+/* Whom a child becomes when we are root. User 0 without any capability is what owns root's files
+ * and can do nothing else that root can. */
+struct process_user {
+    uid_t uid;
+    gid_t gid;
+};
+
 /* One child without a supervisor, for a command that needs a key process (keys_local_new). */
 struct process_spawn {
     const struct role *role;
     uint32_t index;
-    const char *program; /* what its title begins with: "mutual" */
-    const char *user;    /* as in struct supervisor_options      */
+    const char *program;           /* what its title begins with: "mutual" */
+    const char *user;              /* as in struct supervisor_options      */
+    const struct process_user *as; /* goes before user; NULL: user counts */
     bool unsafe_no_sandbox;
     struct mu_slice setup;
     const int *fds; /* borrowed */
@@ -137,6 +160,8 @@ struct supervisor_hooks {
      * (borrowed; `fds` has room for MU_LIMIT_MESSAGE_FDS). */
     bool (*start)(void *owner, const struct supervised *child, struct mu_buf *setup, int *fds,
                   size_t *fd_count, struct mutual_error *err);
+    /* Whom this child becomes instead of options.user; false: that one. Asked when we are root. */
+    bool (*become)(void *owner, const struct supervised *child, struct process_user *ret_user);
     void (*ready)(void *owner, const struct supervised *child);
     /* Any message that the supervisor does not answer itself. Content that does not decode:
      * return false, and the child is replaced. Descriptors not taken are closed. */

@@ -22,7 +22,7 @@ struct sandbox_calls {
     const struct sandbox_call *items;
     size_t count;
 };
-#define SANDBOX_SETS_MAX 4
+#define SANDBOX_SETS_MAX 5
 struct sandbox_profile {
     const char *name;
     const struct sandbox_calls *sets[SANDBOX_SETS_MAX]; /* NULL after the last */
@@ -31,8 +31,8 @@ struct sandbox_profile {
 
 /* Takes away every file right this kernel knows, and what the profile names. Without Landlock, or
  * without a part of it, the state says so and all is well. */
-bool landlock_apply(const struct sandbox_profile *profile, struct sandbox_state *state,
-                    struct mutual_error *err);
+bool landlock_apply(const struct sandbox_profile *profile, const struct sandbox_place *places,
+                    size_t place_count, struct sandbox_state *state, struct mutual_error *err);
 
 /* ---- making a child -------------------------------------------------------------------------- */
 
@@ -41,7 +41,7 @@ struct process_start {
     enum ipc_party party;
     uint32_t index;
     pid_t parent;
-    bool drop; /* become uid and gid */
+    bool drop; /* become uid and gid; uid 0: give up every capability */
     uid_t uid;
     gid_t gid;
     bool unsafe_no_sandbox;

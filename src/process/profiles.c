@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The sandbox profiles as tables: every system call a role may make once it is locked down. What is
- * not here kills the process; so there is no open, socket, bind, listen, exec, fork, ptrace, kill,
- * no stat of a path, no executable memory.
+ * not here kills the process; so there is no socket, bind, listen, exec, fork, ptrace, kill, no
+ * executable memory, and for all but one no open and no stat of a path.
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -45,11 +45,29 @@ SET(talking, CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), 
 SET(serving, CALL(accept4), CALL(connect), CALL(getsockopt), CALL(setsockopt), CALL(getsockname),
     CALL(getpeername), CALL(pipe2), CALL(splice), CALL_IF(ioctl, 1, UINT32_MAX, FIONREAD));
 
+/* Sockets that it was given and that connect already. */
+SET(connected, CALL(getsockopt), CALL(setsockopt), CALL_IF(ioctl, 1, UINT32_MAX, FIONREAD));
+
 /* Making memory files that nobody can change any more. */
 SET(sealing, CALL(memfd_create), FCNTL(F_ADD_SEALS));
 
 /* Fetching: asking how a connect ended that the parent began, sealing what came. */
 SET(fetching, CALL(getsockopt), FCNTL(F_ADD_SEALS));
+
+/* A database in a file and what lies beside it, beneath the directories that Landlock grants: what
+ * SQLite and our own writing of files ask for. Nothing here makes a link or follows one out. */
+SET(filing, CALL(open), CALL(openat), CALL(fstat), CALL(stat), CALL(lstat), CALL(newfstatat),
+    CALL(statx), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink), CALL(readlinkat),
+    CALL(pwrite64), CALL(fsync), CALL(fdatasync), CALL(ftruncate), CALL(fallocate), CALL(fadvise64),
+    CALL(flock), CALL(unlink), CALL(unlinkat), CALL(rename), CALL(renameat), CALL(renameat2),
+    CALL(fchmod), CALL(fchown), CALL(getdents64), CALL(getcwd), CALL(geteuid), CALL(getuid),
+    CALL(getegid), CALL(getgid), CALL(uname), FCNTL(F_GETLK), FCNTL(F_SETLK), FCNTL(F_SETLKW));
+
+const struct sandbox_profile sandbox_authority = {
+    .name = "authority",
+    .sets = {&living, &talking, &connected, &filing, &sealing},
+    .landlock_network = LANDLOCK_BIND_TCP | LANDLOCK_CONNECT_TCP,
+};
 
 const struct sandbox_profile sandbox_worker = {
     .name = "worker",

@@ -94,11 +94,18 @@ static bool apply_seccomp(const struct sandbox_profile *profile, struct mutual_e
 bool sandbox_apply(const struct sandbox_profile *profile, bool unsafe,
                    struct sandbox_state *ret_state, struct mutual_error *err)
 {
+    return sandbox_apply_with(profile, NULL, 0, unsafe, ret_state, err);
+}
+
+bool sandbox_apply_with(const struct sandbox_profile *profile, const struct sandbox_place *places,
+                        size_t place_count, bool unsafe, struct sandbox_state *ret_state,
+                        struct mutual_error *err)
+{
     struct sandbox_state state = {0};
     if (geteuid() != 0) {
         state.holds |= SANDBOX_USER;
     }
-    if (!set_process_bits(err) || !landlock_apply(profile, &state, err)) {
+    if (!set_process_bits(err) || !landlock_apply(profile, places, place_count, &state, err)) {
         return mu_error_context(err, "sandbox \"%s\"", profile->name);
     }
     struct mutual_error why = {0};

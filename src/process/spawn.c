@@ -89,7 +89,11 @@ static bool send_start(const struct process_spawn *what, struct ipc_channel *cha
                                   .unsafe_no_sandbox = what->unsafe_no_sandbox,
                                   .nofile = what->role->nofile,
                                   .setup = what->setup};
-    if (!process_user_find(what->user, &start.drop, &start.uid, &start.gid, err)) {
+    if (what->as != NULL && geteuid() == 0) {
+        start.drop = true;
+        start.uid = what->as->uid;
+        start.gid = what->as->gid;
+    } else if (!process_user_find(what->user, &start.drop, &start.uid, &start.gid, err)) {
         return false;
     }
     MU_AUTO(buf) struct mu_buf payload;

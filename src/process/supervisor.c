@@ -125,10 +125,14 @@ static bool spawn_member(struct member *member, struct mutual_error *err)
     if (setup.failed) {
         return mu_fail_memory(err);
     }
+    struct process_user as = {0};
+    bool other = options->hooks->become != NULL &&
+                 options->hooks->become(options->owner, &member->public, &as);
     const struct process_spawn what = {.role = member->public.role,
                                        .index = member->public.index,
                                        .program = options->program,
                                        .user = options->user,
+                                       .as = other ? &as : NULL,
                                        .unsafe_no_sandbox = options->unsafe_no_sandbox,
                                        .setup = mu_buf_slice(&setup),
                                        .fds = fds,

@@ -216,13 +216,18 @@ static bool revive(struct postgres *postgres, struct mutual_error *err)
     if (pq.PQstatus(postgres->connection) == CONNECTION_OK) {
         return true;
     }
-    if (postgres->locked || postgres->scanning) {
+    if (postgres->locked || postgres->scanning || postgres->store->stays) {
         return fail_connection(postgres, "go on with", err);
     }
     pq.PQreset(postgres->connection);
     return pq.PQstatus(postgres->connection) == CONNECTION_OK
                ? greet(postgres, err)
                : fail_connection(postgres, "reach", err);
+}
+
+static bool postgres_is_lost(const struct store *store)
+{
+    return pq.PQstatus(impl_of(store)->connection) != CONNECTION_OK;
 }
 
 static int64_t count_of(PGresult *result)
@@ -711,6 +716,7 @@ static const struct store_word words[] = {
         .unlock = postgres_unlock,                                        \
         .exec = postgres_exec,                                            \
         .open_transaction = postgres_open_transaction,                    \
+        .is_lost = postgres_is_lost,                                      \
         .table_exists = postgres_table_exists,                            \
         .changes = postgres_changes,                                      \
         .ids_follow = postgres_ids_follow,                                \

@@ -165,7 +165,9 @@ static bool open_db(struct store *store, const char *name, int flags, struct mut
     (void)sqlite3_busy_timeout(impl->db, store->wait_ms);
     (void)sqlite3_db_config(impl->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     return check_ours(store, err) &&
-           store->backend->exec(store, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF",
+           store->backend->exec(store,
+                                "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+                                " PRAGMA temp_store = MEMORY",
                                 err);
 }
 

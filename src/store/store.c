@@ -73,6 +73,16 @@ bool store_lock(struct store *store, struct mutual_error *err)
     return store->backend->lock(store, err);
 }
 
+void store_stay(struct store *store)
+{
+    store->stays = true;
+}
+
+bool store_is_lost(const struct store *store)
+{
+    return store->backend->is_lost != NULL && store->backend->is_lost(store);
+}
+
 void store_unlock(struct store *store)
 {
     store->backend->unlock(store);

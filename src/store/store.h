@@ -49,6 +49,11 @@ void mu_store_auto(struct store **store);
 /* Where it lives, as given, but without a password. Owned by the store. */
 const char *store_name(const struct store *store);
 
+/* From now on a connection to a database server that is lost stays lost (STORE_UNREACHABLE): for a
+ * process that may make no sockets any more. */
+void store_stay(struct store *store);
+bool store_is_lost(const struct store *store);
+
 /* Brings the schema up to the last of the steps, each in a transaction of its own. Fails with
  * STORE_VERSION when the store is ahead of us (a newer version wrote it), STORE_CORRUPT when a step
  * that was applied is not the one we know. With STORE_READ nothing is applied: a store that is

@@ -25,6 +25,7 @@ struct store_backend {
     void (*unlock)(struct store *store);
     bool (*exec)(struct store *store, const char *sql, struct mutual_error *err);
     bool (*open_transaction)(const struct store *store);
+    bool (*is_lost)(const struct store *store); /* NULL: it cannot be */
     bool (*table_exists)(struct store *store, const char *table, bool *ret_exists,
                          struct mutual_error *err);
     int64_t (*changes)(const struct store *store);
@@ -49,6 +50,7 @@ struct store {
     char *name; /* without the scheme */
     enum store_access access;
     int wait_ms;
+    bool stays; /* a connection that is lost is not made anew */
     void *impl;
 };
 

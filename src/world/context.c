@@ -130,6 +130,8 @@ bool world_context_new(const struct world *world, size_t index, const struct wor
     const struct world_service *service = &world->services[index];
     const struct config_inbound *inbound = service->inbound;
     const struct config_outbound *outbound = service->outbound;
+    /* the authority is shown the certificate itself, which a resumed session has not */
+    bool application = inbound != NULL && inbound->application != CONFIG_APPLICATION_NONE;
     const struct config_tls *tls = inbound != NULL ? &inbound->tls : &outbound->tls;
     const struct config_texts *protocols = inbound != NULL ? &inbound->alpn : &outbound->alpn;
     __attribute__((cleanup(mu_identities_auto))) struct identities identities = {.count = 0};
@@ -149,7 +151,7 @@ bool world_context_new(const struct world *world, size_t index, const struct wor
         .hosts = hosts.items,
         .host_count = hosts.count,
         .library_records = tls->record_layer == CONFIG_RECORDS_LIBRARY,
-        .cache = tls->resumption ? maker->cache : NULL,
+        .cache = tls->resumption && !application ? maker->cache : NULL,
     };
     struct mu_context_extras extras = {
         .known = maker->known,

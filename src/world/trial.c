@@ -379,7 +379,8 @@ static void make_contexts(struct build *build, struct offline *offline)
         struct mutual_error err = {0};
         const struct world_service *service = &world->services[i];
         struct config_place place = {0};
-        if (lacks_host(offline, service) ||
+        bool plain = service->inbound != NULL && service->inbound->plain; /* no TLS is spoken */
+        if (plain || lacks_host(offline, service) ||
             world_context_new(world, i, &maker, &offline->contexts[i], &err) ||
             secret_is_out_of_reach(err.code)) {
             continue;

@@ -156,7 +156,7 @@ static void build_inbound(struct build *build, const struct config_inbound *conf
         build_chains(build, config->certificates, config->certificate_count, true, service);
     }
     service->rules.side = MUTUAL_SIDE_SERVER;
-    service->rules.unsafe_plaintext = config->unsafe_plain;
+    service->rules.unsafe_plaintext = config->unsafe_plain || config->plain;
     service->rules.mode = modes[config->clients.mode];
 }
 

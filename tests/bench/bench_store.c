@@ -122,9 +122,10 @@ static void measure(struct inventory *inventory, long rows)
     must(inventory_count(inventory, NOW, &counts, &err), &err);
     printf(", \"count_us\": %.0f", elapsed_us(start_ns));
     struct inventory_revoked revoked = {0};
-    uint64_t number = 0;
+    struct inventory_list list;
+    const struct inventory_scope scope = {.issuer_id = 1};
     start_ns = mu_clock_mono_ns();
-    must(inventory_crl_begin(inventory, 1, NOW, &number, &revoked, &err), &err);
+    must(inventory_list_begin(inventory, &scope, NOW, &list, &revoked, &err), &err);
     printf(", \"crl_us\": %.0f, \"revoked\": %zu", elapsed_us(start_ns), revoked.count);
     inventory_revoked_done(&revoked);
     struct inventory_record record = {.issuer_id = 1,

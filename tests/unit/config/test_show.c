@@ -32,7 +32,8 @@ static void test_round_trip(void **state)
 static void test_text_that_looks_like_something_else(void **state)
 {
     (void)state;
-    struct built b = build_text("version: 1\nauthority: {url: 'a: #b \"c\" {d}', store: 'null'}\n");
+    struct built b =
+        build_text("version: 1\nauthority: {url: 'a: #b \"c\" {d}', directory: 'null'}\n");
     assert_non_null(b.config);
     MU_AUTO(buf) struct mu_buf shown;
     mu_buf_init(&shown, 65536);
@@ -40,7 +41,7 @@ static void test_text_that_looks_like_something_else(void **state)
     struct built again = build_text(mu_buf_str(&shown));
     assert_non_null(again.config);
     assert_string_equal(again.config->authority.url, "a: #b \"c\" {d}");
-    assert_string_equal(again.config->authority.store, "null");
+    assert_string_equal(again.config->authority.directory, "null");
     built_done(&b);
     built_done(&again);
 }

@@ -37,7 +37,8 @@ static int look_around(const struct sandbox_profile *profile, int open_before)
     struct mutual_error err = {0};
     char name[] = "/bin/true";
     char *argv[] = {name, NULL};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !landlock_apply(profile, &state, &err)) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        !landlock_apply(profile, NULL, 0, &state, &err)) {
         return 1;
     }
     if ((state.holds & SANDBOX_LANDLOCK_FILES) == 0) {
@@ -94,7 +95,7 @@ static void a_refusal_is_told(void **state)
         if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) {
             _exit(99);
         }
-        bool done = landlock_apply(&sandbox_worker, &held, &err);
+        bool done = landlock_apply(&sandbox_worker, NULL, 0, &held, &err);
         _exit((done && held.landlock_abi == 0) || (!done && err.code == MUTUAL_E_SANDBOX) ? 0 : 1);
     }
     int status = 0;

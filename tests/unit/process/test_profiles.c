@@ -76,6 +76,29 @@ static void nothing_dangerous_is_listed(void **state)
     check(&sandbox_lists);
 }
 
+/* The one role with files may do nothing else that the others may not. */
+static void the_authority_has_files_and_no_more(void **state)
+{
+    (void)state;
+    static const int files[] = {SCMP_SYS(open),       SCMP_SYS(openat),      SCMP_SYS(stat),
+                                SCMP_SYS(newfstatat), SCMP_SYS(readlink),    SCMP_SYS(unlink),
+                                SCMP_SYS(rename),     SCMP_SYS(memfd_create)};
+    for (size_t s = 0; s < SANDBOX_SETS_MAX && sandbox_authority.sets[s] != NULL; s++) {
+        const struct sandbox_calls *calls = sandbox_authority.sets[s];
+        for (size_t i = 0; i < calls->count; i++) {
+            bool file = false;
+            bool bad = false;
+            for (size_t f = 0; f < MU_COUNT(files); f++) {
+                file = file || calls->items[i].number == files[f];
+            }
+            for (size_t f = 0; f < MU_COUNT(forbidden); f++) {
+                bad = bad || calls->items[i].number == forbidden[f];
+            }
+            assert_true(file || !bad);
+        }
+    }
+}
+
 static void keys_may_less_than_a_worker(void **state)
 {
     (void)state;
@@ -85,4 +108,5 @@ static void keys_may_less_than_a_worker(void **state)
     assert_true((sandbox_worker.landlock_network & ~sandbox_keys.landlock_network) == 0);
 }
 
-UNIT_MAIN(UNIT_CASE(nothing_dangerous_is_listed), UNIT_CASE(keys_may_less_than_a_worker))
+UNIT_MAIN(UNIT_CASE(nothing_dangerous_is_listed), UNIT_CASE(the_authority_has_files_and_no_more),
+          UNIT_CASE(keys_may_less_than_a_worker))

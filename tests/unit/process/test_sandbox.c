@@ -179,6 +179,20 @@ static const struct attempt attempts[] = {
 
 static const struct attempt memory_file = {"make a memory file", try_memfd};
 
+/* The authority reaches what lies beneath the directory it was given, and nothing else. */
+static const struct attempt beyond_files[] = {
+    {"make a socket", try_socket},
+    {"make a UNIX socket", try_unix_socket},
+    {"make a socket pair", try_socketpair},
+    {"bind", try_bind},
+    {"execute", try_exec},
+    {"fork", try_fork},
+    {"trace its parent", try_ptrace},
+    {"kill another", try_kill},
+    {"change user", try_setuid},
+    {"map executable memory", try_executable},
+};
+
 static const struct sandbox_profile *const profiles[] = {&sandbox_worker, &sandbox_keys,
                                                          &sandbox_lists};
 
@@ -283,6 +297,70 @@ static void what_is_needed_works(void **state)
     (void)close(channel[1]);
 }
 
+static char granted[64];
+
+static long use_what_is_granted(void)
+{
+    char path[128];
+    char moved[128];
+    (void)snprintf(path, sizeof path, "%s/made", granted);
+    (void)snprintf(moved, sizeof moved, "%s/moved", granted);
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    bool good = fd != -1 && pwrite(fd, "x", 1, 0) == 1 && fsync(fd) == 0 && close(fd) == 0 &&
+                rename(path, moved) == 0 && unlink(moved) == 0;
+    return good ? 0 : -1;
+}
+
+static long reach_beyond_it(void)
+{
+    static const char *const paths[] = {"/etc/passwd", "/tmp", "/proc/self/status", "/dev/null"};
+    for (size_t i = 0; i < MU_COUNT(paths); i++) {
+        if (open(paths[i], O_RDONLY) != -1 || errno != EACCES) {
+            return 0;
+        }
+    }
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/../mutual-must-not-exist", granted);
+    return open(path, O_RDWR | O_CREAT, 0600) == -1 && errno == EACCES ? -1 : 0;
+}
+
+static int locked_to_a_place(long (*body)(void))
+{
+    pid_t pid = fork();
+    assert_int_not_equal(pid, -1);
+    if (pid == 0) {
+        struct sandbox_state held;
+        const struct sandbox_place place = {open(granted, O_PATH | O_DIRECTORY), true};
+        if (!sandbox_apply_with(&sandbox_authority, &place, 1, false, &held, NULL)) {
+            _exit(99);
+        }
+        /* without Landlock in the kernel there is nothing to be tried */
+        bool files = (held.holds & SANDBOX_LANDLOCK_FILES) != 0 || body != reach_beyond_it;
+        _exit(!files || body() == -1 ? 1 : 0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void the_authority_has_its_directory_only(void **state)
+{
+    (void)state;
+    (void)snprintf(granted, sizeof granted, "/tmp/mutual-place-XXXXXX");
+    assert_non_null(mkdtemp(granted));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, channel), 0);
+    assert_int_equal(locked_to_a_place(use_what_is_granted), 0);
+    assert_int_equal(WEXITSTATUS(locked_to_a_place(reach_beyond_it)), 1);
+    assert_int_equal(access("/tmp/mutual-must-not-exist", F_OK), -1);
+    for (size_t i = 0; i < MU_COUNT(beyond_files); i++) {
+        kills(&sandbox_authority, &beyond_files[i]);
+    }
+    assert_int_equal(locked_to_a_place(live), 0);
+    (void)close(channel[0]);
+    (void)close(channel[1]);
+    assert_int_equal(rmdir(granted), 0);
+}
+
 static void the_state_is_told_in_words(void **state)
 {
     (void)state;
@@ -338,5 +416,5 @@ static void without_seccomp_only_when_told_so(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(what_is_forbidden_kills), UNIT_CASE(only_a_worker_connects_and_accepts),
-          UNIT_CASE(what_is_needed_works), UNIT_CASE(the_state_is_told_in_words),
-          UNIT_CASE(without_seccomp_only_when_told_so))
+          UNIT_CASE(what_is_needed_works), UNIT_CASE(the_authority_has_its_directory_only),
+          UNIT_CASE(the_state_is_told_in_words), UNIT_CASE(without_seccomp_only_when_told_so))

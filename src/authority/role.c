@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of the authority's process.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "authority/authority_internal.h"
+#include "store/store.h"
+
+enum { TICK_S = 1, LISTS_S = 60 };
+
+struct authority {
+    struct child *child;
+    struct reactor *reactor;
+    struct keys_client *keys;
+    struct ca *ca;
+    struct ca_signer signer;
+    struct evidence_setup setup;
+    struct api_settings settings;
+    struct api_world world;
+    struct streams streams;
+    struct event_timer tick;
+    int64_t lists_s; /* when revocation lists are looked at again */
+    event_watch watch;
+    bool over;
+    bool failed;
+};
+
+static void say(void *context, const char *line)
+{
+    struct authority *authority = context;
+    process_log(authority->child, line);
+}
+
+/* A database server that went away is found again by our replacement, which may connect before it
+ * is locked down. */
+static void look_at_store(void *owner)
+{
+    struct authority *authority = owner;
+    if (store_is_lost(inventory_store(ca_inventory(authority->ca)))) {
+        say(authority, "the connection to the store's server is lost; the process begins anew");
+        authority->failed = true;
+    }
+}
+
+/* ---- what no request waits for -----------------------------------------------------------------
+ */
+
+static void keep_lists(struct authority *authority, int64_t now_s)
+{
+    struct mutual_error err = {0};
+    if (now_s < authority->lists_s) {
+        return;
+    }
+    authority->lists_s = now_s + LISTS_S;
+    if (!ca_speak_for(authority->ca, "authority", &err) ||
+        !ca_crl_refresh(authority->ca, &authority->signer, now_s, &err)) {
+        api_log(&authority->world, "revocation list: error[%s]: %s", mutual_code_name(err.code),
+                err.reason);
+    }
+}
+
+static void on_tick(void *owner)
+{
+    struct authority *authority = owner;
+    int64_t now_s = mu_clock_wall_s();
+    keep_lists(authority, now_s);
+    for (size_t i = 0; i < authority_table_count; i++) {
+        if (authority_tables[i]->tick != NULL) {
+            authority_tables[i]->tick(&authority->world, now_s);
+        }
+    }
+    look_at_store(authority);
+    reactor_arm_in(authority->reactor, &authority->tick, TICK_S * MU_NS_PER_S, on_tick, authority);
+}
+
+/* ---- what the parent says ----------------------------------------------------------------------
+ */
+
+static bool on_link(struct authority *authority, struct ipc_message *message,
+                    struct mutual_error *err)
+{
+    enum ipc_party peer;
+    uint32_t index = 0;
+    int fd = -1;
+    if (!process_link_read(message, &peer, &index, &fd, err)) {
+        return false;
+    }
+    if (peer != IPC_KEYS) {
+        (void)close(fd);
+        return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "the authority talks to no %s",
+                       ipc_party_name(peer));
+    }
+    authority->lists_s = 0; /* what could not be signed may be signed now */
+    return keys_client_attach(authority->keys, fd, IPC_AUTHORITY, err);
+}
+
+/* STREAMS: the number of the worker that has the other ends. */
+static bool on_streams(struct authority *authority, struct ipc_message *message,
+                       struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t worker = ipc_get_u32(&reader);
+    struct mutual_error lost = {0};
+    if (!ipc_reader_end(&reader, "streams", err)) {
+        return false;
+    }
+    for (size_t i = 0; i < message->fd_count; i++) {
+        if (!streams_add(&authority->streams, ipc_message_take_fd(message, i), worker, &lost)) {
+            say(authority, lost.reason);
+            break; /* the message closes the rest */
+        }
+    }
+    return true;
+}
+
+static bool dispatch(struct authority *authority, struct ipc_message *message,
+                     struct mutual_error *err)
+{
+    if (message->type == IPC_MSG_STREAMS) {
+        return on_streams(authority, message, err);
+    }
+    if (message->type == IPC_MSG_LINK) {
+        return on_link(authority, message, err);
+    }
+    if (message->type == IPC_MSG_PING) {
+        return ipc_send(authority->child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err);
+    }
+    authority->over = authority->over || message->type == IPC_MSG_DRAIN;
+    return true;
+}
+
+static void on_parent(void *owner, uint32_t events)
+{
+    struct authority *authority = owner;
+    struct ipc_channel *parent = authority->child->parent;
+    struct mutual_error err = {0};
+    enum ipc_result result = IPC_GOT;
+    bool good = (events & EVENT_WRITE) == 0 || ipc_flush(parent, &err);
+    while (good && result == IPC_GOT) {
+        struct ipc_message message = {0};
+        result = ipc_receive(parent, &message, &err);
+        good = result != IPC_BROKEN && (result != IPC_GOT || dispatch(authority, &message, &err));
+        ipc_message_done(&message);
+    }
+    authority->over = authority->over || result == IPC_END;
+    if (!good) {
+        say(authority, err.reason);
+        authority->failed = true;
+    }
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static bool open_place(struct child *child, const char *directory, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf path;
+    mu_buf_init(&path, 8192);
+    (void)mu_buf_printf(&path, "%s/authority", directory);
+    int fd = open(mu_buf_str(&path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd == -1) {
+        return mu_fail(err, MUTUAL_E_FILE_MISSING, "there is no authority in \"%s\"", directory);
+    }
+    child->places[child->place_count++] = (struct sandbox_place){.fd = fd, .write = true};
+    return true;
+}
+
+/* Before the lock-down: the library, and the store, whose server can be connected only now. */
+/* Certificates name where lists and answers are: over plain HTTP where there is that, since asking
+ * for them must not need them. */
+static bool publish_at(struct authority *authority, struct mutual_error *err)
+{
+    const char *plain = authority->setup.publish;
+    const char *url = authority->setup.url;
+    const char *where = plain != NULL && plain[0] != '\0' ? plain : url;
+    return ca_set_url(authority->ca, where != NULL && where[0] != '\0' ? where : NULL, err);
+}
+
+static bool prepare(struct child *child, struct mutual_error *err)
+{
+    struct authority *authority = mu_alloc(1, sizeof *authority);
+    if (authority == NULL) {
+        return mu_fail_memory(err);
+    }
+    child->state = authority;
+    authority->child = child;
+    if (!evidence_setup_read(child->setup, &authority->setup, err) || !mu_ossl_start(err) ||
+        !reactor_new(&authority->reactor, err) ||
+        !keys_client_new(authority->reactor, &authority->keys, err) ||
+        !open_place(child, authority->setup.directory, err) ||
+        !ca_open(authority->setup.directory, CA_SERVE, "authority", mu_clock_wall_s(), NULL,
+                 &authority->ca, err) ||
+        !publish_at(authority, err)) {
+        return false;
+    }
+    store_stay(inventory_store(ca_inventory(authority->ca)));
+    authority_signer_init(&authority->signer, authority->keys);
+    authority->settings = (struct api_settings){.url = authority->setup.url,
+                                                .publish_url = authority->setup.publish,
+                                                .grace_s = authority->setup.grace_s};
+    authority->world = (struct api_world){.ca = authority->ca,
+                                          .signer = &authority->signer,
+                                          .settings = &authority->settings,
+                                          .log = say,
+                                          .log_context = authority};
+    authority->streams = (struct streams){.reactor = authority->reactor,
+                                          .world = &authority->world,
+                                          .tables = authority_tables,
+                                          .table_count = authority_table_count,
+                                          .answered = look_at_store,
+                                          .owner = authority};
+    streams_init(&authority->streams);
+    return true;
+}
+
+static void finish(struct authority *authority)
+{
+    streams_done(&authority->streams);
+    reactor_cancel(authority->reactor, &authority->tick);
+    authority_signer_done(&authority->signer);
+    ca_close(authority->ca);
+    keys_client_free(authority->keys);
+    reactor_free(authority->reactor);
+    evidence_setup_done(&authority->setup);
+    mu_free(authority);
+}
+
+static bool watch_writing(struct authority *authority, struct mutual_error *err)
+{
+    uint32_t want = EVENT_READ | (ipc_wants_write(authority->child->parent) ? EVENT_WRITE : 0);
+    return reactor_rewatch(authority->reactor, authority->watch, want, err);
+}
+
+static int authority_main(struct child *child)
+{
+    struct authority *authority = child->state;
+    struct mutual_error err = {0};
+    bool good = reactor_watch(authority->reactor, ipc_channel_fd(child->parent), EVENT_READ,
+                              on_parent, authority, &authority->watch, &err);
+    reactor_arm_in(authority->reactor, &authority->tick, TICK_S * MU_NS_PER_S, on_tick, authority);
+    while (good && !authority->over && !authority->failed) {
+        good = reactor_turn(authority->reactor, -1, &err) && watch_writing(authority, &err);
+    }
+    good = good && !authority->failed;
+    if (err.code != MUTUAL_OK) {
+        process_log(child, err.reason);
+    }
+    finish(authority);
+    return good ? 0 : mutual_code_exit(MUTUAL_E_PROCESS_DIED);
+}
+
+const struct role authority_role = {
+    .name = "authority",
+    .party = IPC_AUTHORITY,
+    .links = IPC_KEYS,
+    .sandbox = &sandbox_authority,
+    .nofile = 8192,
+    .prepare = prepare,
+    .main = authority_main,
+};

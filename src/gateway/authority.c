@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The authority's process as the parent sees it: begun when the configuration names an authority,
+ * begun anew when it says something else about it; its issuers' keys go to the key process, and
+ * workers get one end each of the pairs whose other end goes to it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ca/ca.h"
+#include "evidence/evidence.h"
+#include "gateway/parent_internal.h"
+
+enum { SETUP_MAX = 16384 };
+
+static const struct config_authority *config_of(const struct setup *setup)
+{
+    return &setup->world->config->authority;
+}
+
+/* ---- its life ----------------------------------------------------------------------------------
+ */
+
+static void write_setup(const struct config_authority *config, struct mu_buf *out)
+{
+    MU_AUTO(free) char *directory = mu_strdup(config->directory);
+    MU_AUTO(free) char *url = config->url == NULL ? NULL : mu_strdup(config->url);
+    MU_AUTO(free) char *publish = config->publish == NULL ? NULL : mu_strdup(config->publish);
+    const struct evidence_setup setup = {.directory = directory,
+                                         .url = url,
+                                         .publish = publish,
+                                         .grace_s = config->grace_ns / MU_NS_PER_S};
+    mu_buf_clear(out);
+    evidence_setup_write(&setup, out);
+}
+
+void authority_init(struct parent *parent)
+{
+    mu_buf_init(&parent->authority.setup, SETUP_MAX);
+}
+
+void authority_done(struct parent *parent)
+{
+    mu_buf_done(&parent->authority.setup);
+}
+
+bool authority_start(const struct parent *parent, struct mu_buf *setup)
+{
+    return mu_buf_append(setup, parent->authority.setup.data, parent->authority.setup.len);
+}
+
+bool authority_become(const struct parent *parent, struct process_user *ret_user)
+{
+    return ca_owner(config_of(parent->current)->directory, &ret_user->uid, &ret_user->gid);
+}
+
+/* Another one each time: the old one may still be on its way out. */
+static void begin(struct parent *parent)
+{
+    struct mutual_error err = {0};
+    parent->authority.runs = supervisor_add(parent->supervisor, parent->options->authority,
+                                            ++parent->authority.index, &err);
+    if (!parent->authority.runs) {
+        parent_log(parent, CONFIG_LOG_ERROR, "authority_failed", NULL, &err);
+    }
+}
+
+static void end(struct parent *parent)
+{
+    if (parent->authority.runs) {
+        supervisor_remove(parent->supervisor, IPC_AUTHORITY, parent->authority.index, 0);
+        parent->authority.runs = false;
+    }
+}
+
+void authority_follow(struct parent *parent)
+{
+    const struct config_authority *config = config_of(parent->current);
+    MU_AUTO(buf) struct mu_buf setup;
+    mu_buf_init(&setup, SETUP_MAX);
+    if (config->directory == NULL || parent->options->authority == NULL) {
+        end(parent);
+        return;
+    }
+    write_setup(config, &setup);
+    bool same = mu_slice_equal(mu_buf_slice(&setup), mu_buf_slice(&parent->authority.setup));
+    if (parent->authority.runs && same) {
+        return;
+    }
+    end(parent);
+    mu_buf_clear(&parent->authority.setup);
+    (void)mu_buf_append(&parent->authority.setup, setup.data, setup.len);
+    begin(parent);
+}
+
+/* ---- its keys ----------------------------------------------------------------------------------
+ */
+
+static bool put_key(void *context, const char *path, const struct mu_cert *cert,
+                    const struct keys_rules *rules, struct mutual_error *err)
+{
+    struct parent *parent = context;
+    int fd = -1;
+    return setup_open_key(path, &fd, err) &&
+           keys_loader_put(parent->loader, path, fd, -1, mu_cert_facts(cert)->spki, rules, err);
+}
+
+bool authority_put_keys(struct parent *parent, const struct setup *setup, struct mutual_error *err)
+{
+    const struct config_authority *config = config_of(setup);
+    return config->directory == NULL || parent->options->authority == NULL ||
+           ca_keys_scan(config->directory, put_key, parent, err);
+}
+
+/* ---- streams -----------------------------------------------------------------------------------
+ */
+
+/* A worker that was taken over must not have us make pairs without end. */
+static uint32_t may_have(struct parent *parent, uint32_t worker, uint32_t wanted)
+{
+    enum { PER_SECOND = 2048 };
+    struct authority_given *given = &parent->authority.given[worker];
+    int64_t second = mu_clock_mono_ns() / MU_NS_PER_S;
+    if (given->second != second) {
+        *given = (struct authority_given){.second = second};
+    }
+    uint32_t left = PER_SECOND - given->count;
+    uint32_t most = wanted < STREAMS_BATCH ? wanted : STREAMS_BATCH;
+    most = most < left ? most : left;
+    given->count += most;
+    return most;
+}
+
+static bool send_ends(struct parent *parent, const struct supervised *child, uint32_t number,
+                      const int *fds, size_t count, struct mutual_error *err)
+{
+    uint8_t bytes[4];
+    mu_put_be32(bytes, number);
+    return supervisor_send(parent->supervisor, child, IPC_MSG_STREAMS, mu_slice_of(bytes, 4), fds,
+                           count, err);
+}
+
+static void close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        (void)close(fds[i]);
+    }
+}
+
+/* Fewer than wanted, down to none, is no failure: the worker asks again a little later. */
+bool authority_streams(struct parent *parent, const struct supervised *worker,
+                       const struct ipc_message *message, struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t wanted = ipc_get_u32(&reader);
+    struct mutual_error lost = {0};
+    int ours[STREAMS_BATCH];
+    int theirs[STREAMS_BATCH];
+    uint32_t count = 0;
+    if (!ipc_reader_end(&reader, "STREAMS_WANTED", err)) {
+        return false;
+    }
+    const struct supervised *child =
+        supervisor_find(parent->supervisor, IPC_AUTHORITY, parent->authority.index);
+    bool up = parent->authority.runs && child != NULL && child->ready;
+    wanted = up ? may_have(parent, worker->index, wanted) : 0;
+    while (count < wanted) {
+        int pair[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == -1) {
+            break;
+        }
+        ours[count] = pair[0];
+        theirs[count++] = pair[1];
+    }
+    bool given = count == 0 || send_ends(parent, child, worker->index, theirs, count, &lost);
+    bool sent = send_ends(parent, worker, given ? count : 0, ours, given ? count : 0, err);
+    close_all(ours, count);
+    close_all(theirs, count);
+    return sent;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The frame that says who was proved: what is read can be written, and is then read the same.
+ */
+#include <string.h>
+
+#include "evidence/evidence.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct mutual_error err = {0};
+    struct evidence evidence;
+    struct evidence again;
+    struct evidence_setup setup = {0};
+    size_t len = 0;
+    if (evidence_setup_read(mu_slice_of(data, size), &setup, &err)) {
+        evidence_setup_done(&setup);
+    }
+    if (size < EVIDENCE_HEAD || !evidence_head_read(data, &len, &err)) {
+        return 0;
+    }
+    mu_assert(len > 0 && len <= EVIDENCE_BODY);
+    if (!evidence_body_read(mu_slice_of(data + EVIDENCE_HEAD, size - EVIDENCE_HEAD), &evidence,
+                            &err)) {
+        return 0;
+    }
+    MU_AUTO(buf) struct mu_buf frame;
+    mu_buf_init(&frame, EVIDENCE_HEAD + EVIDENCE_BODY);
+    mu_assert(evidence_write(&evidence, &frame, &err));
+    mu_assert(evidence_body_read(mu_slice_of(frame.data + EVIDENCE_HEAD, frame.len - EVIDENCE_HEAD),
+                                 &again, &err));
+    mu_assert(again.channel == evidence.channel && mu_slice_equal(again.leaf, evidence.leaf));
+    mu_assert(strcmp(again.listener, evidence.listener) == 0);
+    return 0;
+}
