@@ -325,6 +325,13 @@ bool mu_cert_may_issue(const struct mu_cert *issuer, const struct mu_cert *cert)
 /* KEY_MISMATCH. */
 bool mu_key_matches(const struct mu_key *key, const struct mu_cert *cert, struct mutual_error *err);
 
+/* Certificates in a CMS message without content and signers, as EST carries them (RFC 8951 section
+ * 3); appends DER. LIBRARY. */
+struct mu_certs;
+bool mu_cms_write(const struct mu_certs *certs, struct mu_buf *out, struct mutual_error *err);
+/* CERT_MALFORMED, LIMIT (more than MU_LIMIT_CHAIN_SENT). */
+bool mu_cms_read(struct mu_slice der, struct mu_certs *ret_certs, struct mutual_error *err);
+
 /* ---- certificate requests (RFC 2986) ------------------------------------------------------- */
 
 struct mu_csr_facts {

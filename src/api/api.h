@@ -92,7 +92,8 @@ struct api_settings {
     const char *url;         /* "https://ca.example.org:8443", no "/" at its end: how callers reach
                                 us by TLS; NULL: not said, see api_url                           */
     const char *publish_url; /* "http://ca.example.org", the same for plain HTTP; NULL: nowhere  */
-    int64_t grace_s;         /* a certificate may be renewed for so long after its end; 0: not   */
+    bool server_keygen; /* keys are made for callers who ask for it (EST serverkeygen)         */
+    int64_t grace_s;    /* a certificate may be renewed for so long after its end; 0: not   */
     const struct acme_settings *acme; /* of acme/acme.h; NULL: ACME is not served                */
 };
 struct api_world {

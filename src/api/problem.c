@@ -53,6 +53,9 @@ unsigned api_status_of(const struct mutual_error *why)
         enum mutual_code code;
         unsigned status;
     } known[] = {
+        {MUTUAL_E_TOKEN_UNKNOWN, 401},   {MUTUAL_E_TOKEN_MALFORMED, 401},
+        {MUTUAL_E_TOKEN_USED, 403},      {MUTUAL_E_TOKEN_EXPIRED, 403},
+        {MUTUAL_E_REQUEST_NAMES, 403},   {MUTUAL_E_REQUEST_DENIED, 403},
         {MUTUAL_E_PROFILE_DENIED, 403},  {MUTUAL_E_ISSUER_CONSTRAINT, 403},
         {MUTUAL_E_NAME_MALFORMED, 400},  {MUTUAL_E_SPIFFE_MALFORMED, 400},
         {MUTUAL_E_NOT_FOUND, 404},       {MUTUAL_E_AMBIGUOUS, 409},

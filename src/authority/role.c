@@ -200,6 +200,7 @@ static bool prepare(struct child *child, struct mutual_error *err)
     authority_signer_init(&authority->signer, authority->keys);
     authority->settings = (struct api_settings){.url = authority->setup.url,
                                                 .publish_url = authority->setup.publish,
+                                                .server_keygen = authority->setup.keygen,
                                                 .grace_s = authority->setup.grace_s};
     authority->world = (struct api_world){.ca = authority->ca,
                                           .signer = &authority->signer,

@@ -84,6 +84,9 @@ void mu_ca_names_auto(struct ca_names *names);
  * PROFILE_DENIED for a request that wants what nobody may have. */
 bool ca_names_build(const struct ca_rule *rule, const struct ca_request *request,
                     struct ca_names *ret_names, struct mutual_error *err);
+/* The same by the rule of the request's profile and issuer. */
+bool ca_names_of(struct ca *ca, const struct ca_request *request, struct ca_names *ret_names,
+                 struct mutual_error *err);
 /* As general names; `addresses` needs 16 bytes for each. */
 bool ca_names_general(const struct ca_names *names, struct mu_gname *out, uint8_t (*addresses)[16]);
 

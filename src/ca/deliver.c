@@ -85,6 +85,7 @@ static bool give_up(struct ca *ca, const struct inventory_record *record, int64_
         return false;
     }
     bool good = settle(ca, record, "give_up", now_s, err) &&
+                inventory_token_return(ca->inventory, record->id, err) &&
                 inventory_revoke(ca->inventory, record->id, MU_REASON_CESSATION, now_s, err);
     if (!good) {
         store_rollback(store);

@@ -240,6 +240,17 @@ static bool plan_issuer(struct ca *ca, const struct ca_request *request, struct 
     return ca_select(ca, request->issuer, err);
 }
 
+bool ca_names_of(struct ca *ca, const struct ca_request *request, struct ca_names *ret_names,
+                 struct mutual_error *err)
+{
+    struct ca_rule rule;
+    if (!plan_issuer(ca, request, err)) {
+        return false;
+    }
+    ca_rule_of(ca, request->profile, &rule);
+    return ca_names_build(&rule, request, ret_names, err);
+}
+
 /* With the key (`all`) or only so far that it is known whether the rule permits it. */
 static bool plan_build(struct ca *ca, struct plan *plan, bool all, struct mutual_error *err)
 {

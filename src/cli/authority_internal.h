@@ -49,4 +49,24 @@ bool authority_csr_read(const char *path, struct mu_csr **ret_csr, struct mutual
 bool authority_issue(const struct cli *cli, struct ca *ca, const struct ca_request *request,
                      struct mutual_error *err);
 
+/* ---- names that options give (names.c) --------------------------------------------------------
+ */
+
+struct authority_san {
+    struct cli_texts san, dns, ip, email, spiffe;
+};
+struct authority_names {
+    struct mutual_name items[MU_LIMIT_CERT_NAMES];
+    size_t count;
+    struct mu_arena *arena; /* their texts */
+};
+bool authority_names_read(const struct authority_san *options, struct authority_names **ret_names,
+                          struct mutual_error *err);
+void authority_names_free(struct authority_names *names);
+void mu_authority_names_auto(struct authority_names **names);
+
+/* mutual list --tokens, --pending (tokens.c). */
+bool authority_tokens_list(const struct cli *cli, struct ca *ca, bool pending,
+                           struct mutual_error *err);
+
 #endif

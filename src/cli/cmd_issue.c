@@ -8,7 +8,7 @@
 
 struct issue_options {
     const char *dir, *profile, *issuer, *csr, *owner, *place, *purpose, *out;
-    struct cli_texts san, dns, ip, email, spiffe;
+    struct authority_san san;
     const char *key;
     int64_t life_ns;
     bool must_staple;
@@ -36,27 +36,27 @@ static const struct cli_option issue_table[] = {
      .help = "who issues it; else the authority's first issuer. See: mutual issuer"},
     {.name = "dns",
      .kind = CLI_TEXTS,
-     .offset = O(dns),
+     .offset = O(san.dns),
      .value = "NAME",
      .help = "certify this host name"},
     {.name = "ip",
      .kind = CLI_TEXTS,
-     .offset = O(ip),
+     .offset = O(san.ip),
      .value = "ADDRESS",
      .help = "certify this IP address"},
     {.name = "email",
      .kind = CLI_TEXTS,
-     .offset = O(email),
+     .offset = O(san.email),
      .value = "ADDRESS",
      .help = "certify this e-mail address"},
     {.name = "spiffe",
      .kind = CLI_TEXTS,
-     .offset = O(spiffe),
+     .offset = O(san.spiffe),
      .value = "ID",
      .help = "certify this SPIFFE ID instead of the one made from NAME"},
     {.name = "san",
      .kind = CLI_TEXTS,
-     .offset = O(san),
+     .offset = O(san.san),
      .value = "NAME",
      .help = "certify this name, its type told by its form"},
     {.name = "life",
@@ -118,67 +118,6 @@ static const struct cli_option issue_table[] = {
 };
 #undef O
 
-/* The names that were given, checked; texts live in the arena. */
-struct given_names {
-    struct mutual_name items[MU_LIMIT_CERT_NAMES];
-    size_t count;
-    struct mu_arena *arena;
-};
-
-static void given_names_done(struct given_names **names)
-{
-    if (*names != NULL) {
-        mu_arena_free((*names)->arena);
-        mu_free(*names);
-    }
-}
-
-/* `type` MUTUAL_NAME_COUNT_: told by the form. */
-static bool add_given(struct given_names *names, enum mutual_name_type type,
-                      const struct cli_texts *texts, struct mutual_error *err)
-{
-    for (size_t i = 0; i < texts->count; i++) {
-        char storage[MU_LIMIT_NAME_BYTES + 1];
-        struct mutual_name name;
-        const char *text = texts->items[i];
-        bool good =
-            type == MUTUAL_NAME_COUNT_
-                ? ca_name_guess(text, storage, sizeof storage, &name, err)
-                : mutual_name_parse(type, text, strlen(text), storage, sizeof storage, &name, err);
-        if (!good) {
-            return false;
-        }
-        if (names->count == MU_COUNT(names->items)) {
-            return mu_fail(err, MUTUAL_E_LIMIT, "a certificate holds at most %u names",
-                           MU_LIMIT_CERT_NAMES);
-        }
-        name.text = mu_arena_strndup(names->arena, name.text, name.len);
-        if (name.text == NULL) {
-            return mu_fail_memory(err);
-        }
-        names->items[names->count++] = name;
-    }
-    return true;
-}
-
-static bool read_names(const struct issue_options *options, struct given_names **ret_names,
-                       struct mutual_error *err)
-{
-    struct given_names *names = mu_alloc(1, sizeof *names);
-    *ret_names = names;
-    if (names != NULL) {
-        names->arena = mu_arena_new(MU_LIMIT_CERT_NAMES * (MU_LIMIT_NAME_BYTES + 64));
-    }
-    if (names == NULL || names->arena == NULL) {
-        return mu_fail_memory(err);
-    }
-    return add_given(names, MUTUAL_NAME_SPIFFE, &options->spiffe, err) &&
-           add_given(names, MUTUAL_NAME_DNS, &options->dns, err) &&
-           add_given(names, MUTUAL_NAME_EMAIL, &options->email, err) &&
-           add_given(names, MUTUAL_NAME_IP, &options->ip, err) &&
-           add_given(names, MUTUAL_NAME_COUNT_, &options->san, err);
-}
-
 static bool check_together(const struct issue_options *options, struct mutual_error *err)
 {
     bool print = options->out != NULL && strcmp(options->out, "-") == 0;
@@ -235,13 +174,13 @@ static bool fill_profile(const struct ca *ca, const struct issue_options *option
 static bool run_issue_with(const struct cli *cli, const struct issue_options *options,
                            struct mutual_error *err)
 {
-    __attribute__((cleanup(given_names_done))) struct given_names *names = NULL;
+    MU_AUTO(authority_names) struct authority_names *names = NULL;
     MU_AUTO(authority_secret) char *secret = NULL;
     MU_AUTO(csr) struct mu_csr *csr = NULL;
     MU_AUTO(ca) struct ca *ca = NULL;
     struct ca_request request;
     if (!check_together(options, err) || !fill_request(cli, options, &request, err) ||
-        !read_names(options, &names, err) ||
+        !authority_names_read(&options->san, &names, err) ||
         !authority_p12_request(cli, &options->p12, &request, &secret, err) ||
         (options->csr != NULL && !authority_csr_read(options->csr, &csr, err))) {
         return false;

@@ -13,7 +13,7 @@ struct list_options {
     const char *dir, *owner, *place, *purpose, *profile;
     int64_t expiring_ns;
     const char *control;
-    bool revoked, interrupted, seen;
+    bool revoked, interrupted, seen, tokens, pending;
 };
 
 #define O(field_) offsetof(struct list_options, field_)
@@ -54,6 +54,14 @@ static const struct cli_option list_table[] = {
      .kind = CLI_FLAG,
      .offset = O(interrupted),
      .help = "only those whose issuing was interrupted"},
+    {.name = "tokens",
+     .kind = CLI_FLAG,
+     .offset = O(tokens),
+     .help = "the one-time tokens that are not used, instead of certificates"},
+    {.name = "pending",
+     .kind = CLI_FLAG,
+     .offset = O(pending),
+     .help = "the requests that wait for mutual approve, instead of certificates"},
     {.name = "seen",
      .kind = CLI_FLAG,
      .offset = O(seen),
@@ -351,6 +359,9 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     mu_json_init(&listing.json, &out);
     if (!authority_open(cli, options->dir, CA_LOOK, &ca, err)) {
         return false;
+    }
+    if (options->tokens || options->pending) {
+        return authority_tokens_list(cli, ca, options->pending, err);
     }
     struct mutual_error why = {0};
     if (!usage_load(cli, listing.now_s, &usage, &why) && why.code != MUTUAL_OK) {

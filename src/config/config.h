@@ -150,6 +150,8 @@ struct config_certificate {
     const char *directory; /* as written, resolved, or NULL */
     const char *chain;     /* resolved path */
     const char *key;       /* resolved path */
+    const char *root;      /* ca.crt of the directory, where who has only its fingerprint needs
+                              to be shown it: of an application's listener; or NULL */
     const char *ocsp;      /* resolved path, or NULL */
     bool ocsp_beside;      /* it is the directory's and need not be there */
     const char *ca;        /* resolved path, or NULL: the authority that the chain leads to */
@@ -309,6 +311,7 @@ struct config_authority {
     const char *directory; /* resolved path, or NULL: there is none here          */
     const char *url;       /* where callers reach it by TLS, or NULL              */
     const char *publish;   /* where everybody reads lists by plain HTTP, or NULL  */
+    bool server_keygen;    /* keys are made for callers who ask                   */
     int64_t grace_ns;      /* a certificate may be renewed so long after its end  */
 };
 

@@ -143,6 +143,9 @@ static void read_certificates(struct load *load, const struct config *config,
         if (c->chain != NULL) {
             (void)read_file(load, c->chain, MU_LIMIT_PEM_BYTES, false, &place);
         }
+        if (c->root != NULL && access(c->root, F_OK) == 0) {
+            (void)read_file(load, c->root, MU_LIMIT_PEM_BYTES, false, &place);
+        }
         place = config_place_of(&c->mark, "ocsp");
         if (c->ocsp != NULL && (!c->ocsp_beside || access(c->ocsp, F_OK) == 0)) {
             (void)read_file(load, c->ocsp, MU_LIMIT_OCSP_BYTES, false, &place);

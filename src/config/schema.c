@@ -367,6 +367,18 @@ static void inherit(struct config_inbound *host, const struct config_inbound *li
     host->tls = listener->tls;
 }
 
+/* Was it probably written, by another spelling that was told of already? */
+static bool is_meant(const struct config_node *node)
+{
+    static const char *const words[] = {"forward", "application", NULL};
+    for (const struct config_node *entry = node->first; entry != NULL; entry = entry->next) {
+        if (mu_suggest(entry->key, words) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What is behind: a service that is forwarded to, or the authority, and not both. */
 static void finish_target(struct decode *decode, const struct config_node *node,
                           struct config_inbound *in)
@@ -379,9 +391,14 @@ static void finish_target(struct decode *decode, const struct config_node *node,
     bool application = in->application != CONFIG_APPLICATION_NONE;
     if (application && forward) {
         decode_complain(decode, &place, NULL, "it has a forward and an application");
-    } else if (!application && !forward) {
+    } else if (!application && !forward && !is_meant(node)) {
         decode_complain(decode, &place, "forward: the service behind, reached in the clear",
                         "required setting \"forward\" is missing from this inbound listener");
+    }
+    for (size_t i = 0; application && i < in->certificate_count; i++) {
+        struct config_certificate *certificate = &in->certificates[i];
+        certificate->root =
+            certificate->directory != NULL ? join(decode, certificate->directory, "ca.crt") : NULL;
     }
     if (application) {
         in->forward = (struct config_address){.kind = CONFIG_ADDRESS_NONE, .text = "authority"};
@@ -719,6 +736,11 @@ static const struct setting authority_settings[] = {
     {"publish-url", SETTING_TEXT, .reload = RELOAD_LIVE, AT(publish), .max = 2048, .since = "0.1",
      .help = "where everybody reads revocation lists and issuers' certificates by plain HTTP, such "
              "as http://ca.example.org"},
+    {"server-keygen", SETTING_BOOL, .reload = RELOAD_LIVE, AT(server_keygen), .dflt = "false",
+     .since = "0.1",
+     .help =
+         "make private keys for callers who ask for it (EST serverkeygen); a key is better made "
+         "where it is used"},
     {"grace-after-expiry", SETTING_DURATION, .reload = RELOAD_LIVE, AT(grace_ns), .dflt = "none",
      .min = 0, .max = 31536000, .words = none_word, .since = "0.1",
      .help = "how long after its end a certificate may still be renewed with its own key, for "

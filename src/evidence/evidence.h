@@ -55,6 +55,7 @@ struct evidence_setup {
     char *url;       /* NULL: not said            */
     char *publish;   /* NULL: not said            */
     int64_t grace_s; /* renewal after the end     */
+    bool keygen;     /* keys are made for callers */
 };
 void evidence_setup_write(const struct evidence_setup *setup, struct mu_buf *out);
 bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup,

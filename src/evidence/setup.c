@@ -24,6 +24,7 @@ void evidence_setup_write(const struct evidence_setup *setup, struct mu_buf *out
     ipc_put_text(out, setup->url);
     ipc_put_text(out, setup->publish);
     ipc_put_u64(out, (uint64_t)setup->grace_s);
+    ipc_put_u8(out, setup->keygen ? 1 : 0);
 }
 
 /* "" stands for none. */
@@ -52,6 +53,7 @@ bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup
          get_text(&reader, URL_MAX, &setup.url) && get_text(&reader, URL_MAX, &setup.publish)) ||
         mu_fail_memory(err);
     setup.grace_s = (int64_t)ipc_get_u64(&reader);
+    setup.keygen = ipc_get_u8(&reader) != 0;
     good = good && ipc_reader_end(&reader, "the authority's setup", err);
     if (good && (setup.directory == NULL || setup.grace_s < 0)) {
         good = mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "the authority's setup names no directory");

@@ -33,7 +33,8 @@ static void write_setup(const struct config_authority *config, struct mu_buf *ou
     const struct evidence_setup setup = {.directory = directory,
                                          .url = url,
                                          .publish = publish,
-                                         .grace_s = config->grace_ns / MU_NS_PER_S};
+                                         .grace_s = config->grace_ns / MU_NS_PER_S,
+                                         .keygen = config->server_keygen};
     mu_buf_clear(out);
     evidence_setup_write(&setup, out);
 }

@@ -166,6 +166,8 @@ static bool make_context(struct http_client *client, struct mutual_error *err)
         .rules = &client->rules,
         .alpn = alpn,
         .server_name = literal ? NULL : client->host,
+        .identities = &client->options.identity,
+        .identity_count = client->options.identity != NULL ? 1 : 0,
     };
     return mutual_context_new(&options, &client->context, err);
 }
@@ -227,6 +229,7 @@ static bool put_request(struct http_client *client, struct mutual_error *err)
     http_put_request(out, client->options.method, target, authority);
     http_put_text(out, "User-Agent", "mutual/" MUTUAL_VERSION);
     put_optional(out, "Accept", client->options.accept);
+    put_optional(out, "Authorization", client->url.secure ? client->options.authorization : NULL);
     http_put_text(out, "Accept-Encoding", "identity");
     http_put_text(out, "Connection", "close");
     put_optional(out, "If-None-Match", client->etag);
@@ -351,7 +354,8 @@ static bool take_content(struct http_client *client, enum http_step *ret_step,
     do {
         struct mu_slice piece;
         step = http_body_read(&client->body, &in, &piece, err);
-        if (step != HTTP_FAILED && piece.len > 0 && client->head.status == 200 &&
+        bool wanted = client->options.any_status || client->head.status == 200;
+        if (step != HTTP_FAILED && piece.len > 0 && wanted &&
             !client->options.piece(client->options.owner, piece, err)) {
             return false;
         }
@@ -464,7 +468,7 @@ static void conclude(struct http_client *client)
         return;
     }
     bool asked = client->etag[0] != '\0' || client->modified[0] != '\0';
-    if (status != 200 && !(status == 304 && asked)) {
+    if (!client->options.any_status && status != 200 && !(status == 304 && asked)) {
         (void)mu_fail(&err, MUTUAL_E_HTTP_STATUS, "the server answered %u %s", status,
                       http_reason(status));
         (void)mu_error_context(&err, "%s", client->url_text);

@@ -254,6 +254,9 @@ struct http_client_options {
     const char *etag;         /* asks If-None-Match; NULL: does not                           */
     const char *modified;     /* asks If-Modified-Since, in the server's own words            */
     const char *accept;
+    const char *authorization; /* sent over https only; must outlive the exchange; NULL: none */
+    struct mutual_identity *identity; /* shown when the server asks for it; borrowed; or NULL   */
+    bool any_status; /* content of every status is given to `piece`, and none of them is an error */
     uint64_t body_max;
     struct http_times times;
     /* Believed for https; NULL: https is refused. The server must prove to be the URL's host. */

@@ -46,6 +46,10 @@ static const struct table tables[] = {
      "id"},
     {"acme_challenge", "id, authz_id, type, token, status, asked_s, validated_s, tries, problem",
      "iitttiiit", "id"},
+    {"enrolment_token",
+     "id, hash, name, profile, names, life_s, owner, place, purpose, approval, made_s, made_by,"
+     " expires_s, used_s, certificate_id, asked_s, asked_by, csr, key_hash, decision, decided_s",
+     "ibtttitttiitiiiitbbti", "id"},
 };
 
 static bool count_rows(struct inventory *inventory, const struct table *table, int64_t *ret_count,

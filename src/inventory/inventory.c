@@ -122,6 +122,37 @@ static const char issuers_step[] =
     " der {bytes} NOT NULL,"
     " PRIMARY KEY (issuer_id, shard, delta)"
     ") {strict}";
+
+/* One-time tokens, and the requests by them that wait for a person. */
+static const char token_step[] =
+    "CREATE TABLE enrolment_token ("
+    " id {id},"
+    " hash {bytes} NOT NULL UNIQUE,"
+    " name TEXT NOT NULL,"
+    " profile TEXT NOT NULL,"
+    " names TEXT NOT NULL,"
+    " life_s {int} NOT NULL,"
+    " owner TEXT NOT NULL,"
+    " place TEXT NOT NULL,"
+    " purpose TEXT NOT NULL,"
+    " approval {int} NOT NULL,"
+    " made_s {int} NOT NULL,"
+    " made_by TEXT NOT NULL,"
+    " expires_s {int} NOT NULL,"
+    " used_s {int},"
+    " certificate_id {int} REFERENCES certificate(id),"
+    " asked_s {int},"
+    " asked_by TEXT NOT NULL DEFAULT '',"
+    " csr {bytes},"
+    " key_hash {bytes},"
+    " decision TEXT NOT NULL DEFAULT '' CHECK (decision IN ('', 'approved', 'denied')),"
+    " decided_s {int},"
+    " CHECK ((used_s IS NULL) = (certificate_id IS NULL))"
+    ") {strict};"
+    "CREATE INDEX enrolment_token_name ON enrolment_token (name);"
+    "CREATE INDEX enrolment_token_certificate ON enrolment_token (certificate_id);"
+    "CREATE INDEX certificate_key ON certificate (key_hash)";
+
 /* ACME: accounts and the keys that bind them, what they ordered, what was validated. A nonce is
  * here once it was used. A key's secret is wiped when it has bound its account. */
 static const char acme_step[] =
@@ -211,6 +242,7 @@ static const struct store_migration steps[] = {
     {4, "indexes for large stores", index_step},
     {5, "several issuers, lists in parts", issuers_step},
     {6, "ACME", acme_step},
+    {8, "tokens for enrolment", token_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

@@ -172,12 +172,19 @@ bool inventory_delivered(struct inventory *inventory, int64_t id, struct mutual_
                 id, NULL, err);
 }
 
+/* Whoever asked by a token may ask again. */
 bool inventory_abandoned(struct inventory *inventory, int64_t id, struct mutual_error *err)
 {
-    return move(inventory,
-                "UPDATE certificate SET state = 'abandoned', aside = ''"
-                " WHERE id = $1 AND state = 'reserved'",
-                id, NULL, err);
+    bool own = false;
+    if (!inventory_begin(inventory, &own, err)) {
+        return false;
+    }
+    bool good = move(inventory,
+                     "UPDATE certificate SET state = 'abandoned', aside = ''"
+                     " WHERE id = $1 AND state = 'reserved'",
+                     id, NULL, err) &&
+                inventory_token_return(inventory, id, err);
+    return inventory_end(inventory, own, good, err);
 }
 
 /* ---- revocation ------------------------------------------------------------------------------ */

@@ -82,6 +82,7 @@ static size_t list_conditions(const struct inventory_filter *f, struct mu_slice 
         {f->serial_begin.len != 0, "c.serial >= $%d", .bytes = f->serial_begin},
         {serial_end.len != 0, "c.serial < $%d", .bytes = serial_end},
         {f->fingerprint.len != 0, "c.fingerprint = $%d", .bytes = f->fingerprint},
+        {f->key_hash.len != 0, "c.key_hash = $%d", .bytes = f->key_hash},
         {f->owner != NULL, "c.owner = $%d", .text = f->owner},
         {f->place != NULL, "c.place = $%d", .text = f->place},
         {f->purpose != NULL, "c.purpose = $%d", .text = f->purpose},

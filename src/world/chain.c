@@ -59,6 +59,27 @@ static void judge_order(struct build *build, const struct world_chain *chain,
     }
 }
 
+/* Whoever enrols knows the root's fingerprint and has to be shown the root (RFC 8446 section 4.4.2
+ * lets a server send it). */
+static void add_root(struct build *build, const struct config_certificate *config,
+                     struct mu_certs *certs)
+{
+    struct mu_slice bytes;
+    MU_AUTO(certs) struct mu_certs roots = {0};
+    if (config->root == NULL || certs->count == 0 ||
+        !config_snapshot_find(build->snapshot, config->root, &bytes) ||
+        !mu_certs_from_pem(bytes, config->root, &roots, NULL)) {
+        return;
+    }
+    const struct mu_cert *last = certs->items[certs->count - 1];
+    for (size_t i = 0; i < roots.count; i++) {
+        if (!mu_cert_facts(last)->self_issued && mu_cert_may_issue(roots.items[i], last)) {
+            build->no_memory = !mu_certs_add(certs, roots.items[i], NULL) || build->no_memory;
+            return;
+        }
+    }
+}
+
 static void build_chain(struct build *build, const struct config_certificate *config, bool server,
                         struct world_chain *chain)
 {
@@ -74,6 +95,7 @@ static void build_chain(struct build *build, const struct config_certificate *co
         build_add_error(build, CONFIG_ERROR, &place, &err);
         return;
     }
+    add_root(build, config, &certs);
     if (certs.count > MU_LIMIT_CHAIN_SENT) {
         build_add(build, CONFIG_ERROR, MUTUAL_E_CHAIN_TOO_LONG, &place, NULL,
                   "\"%s\" holds %zu certificates; at most %u are sent", config->chain, certs.count,

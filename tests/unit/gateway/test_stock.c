@@ -59,5 +59,47 @@ static void what_comes_is_kept_by_family(void **state)
     (void)close(fds[1]);
 }
 
+/* STREAMS: be32 how many */
+static void give_streams(const int *fds, uint32_t count, bool good)
+{
+    struct mutual_error err = {0};
+    struct ipc_message message;
+    uint8_t bytes[4];
+    mu_put_be32(bytes, count);
+    assert_ok(ipc_send(home.parent, IPC_MSG_STREAMS, mu_slice_of(bytes, 4), fds, 2, &err), &err);
+    assert_int_equal(ipc_receive(home.child.parent, &message, &err), IPC_GOT);
+    if (good) {
+        assert_ok(stock_fill_streams(&home.worker, &message, &err), &err);
+    } else {
+        assert_fails(stock_fill_streams(&home.worker, &message, &err), &err,
+                     MUTUAL_E_MESSAGE_MALFORMED);
+    }
+    ipc_message_done(&message);
+}
+
+static void a_stream_whose_other_end_is_gone_is_given_to_nobody(void **state)
+{
+    (void)state;
+    struct conn conn = {.worker = &home.worker};
+    int living[2];
+    int dead[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, living), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, dead), 0);
+    give_streams((int[]){living[0], dead[0]}, 3, false);
+    give_streams((int[]){living[0], dead[0]}, 2, true);
+    (void)close(living[0]);
+    (void)close(dead[0]);
+    (void)close(dead[1]);
+    int fd = stock_take(&home.worker, STOCK_STREAMS, &conn);
+    assert_true(fd != -1);
+    assert_int_equal(write(fd, "x", 1), 1);
+    (void)close(fd);
+    assert_int_equal(stock_take(&home.worker, STOCK_STREAMS, &conn), -1);
+    assert_non_null(conn.queue);
+    TAILQ_REMOVE(conn.queue, &conn, waits);
+    (void)close(living[1]);
+}
+
 UNIT_MAIN(FIXTURE_CASE(more_is_asked_for_before_it_is_empty), FIXTURE_CASE(who_finds_none_waits),
-          FIXTURE_CASE(what_comes_is_kept_by_family))
+          FIXTURE_CASE(what_comes_is_kept_by_family),
+          FIXTURE_CASE(a_stream_whose_other_end_is_gone_is_given_to_nobody))

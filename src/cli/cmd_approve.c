@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mutual approve NUMBER: decides on a request that waits.
+ */
+#include "cli/authority_internal.h"
+
+struct approve_options {
+    const char *dir;
+    bool deny;
+};
+
+static const struct cli_option approve_table[] = {
+    {.name = "dir",
+     .kind = CLI_PATH,
+     .offset = offsetof(struct approve_options, dir),
+     .value = "DIRECTORY",
+     .help = "where the authority is kept"},
+    {.name = "deny",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct approve_options, deny),
+     .help = "no: the request is refused for good"},
+    {.name = NULL},
+};
+
+static bool decide(const struct cli *cli, const struct approve_options *options,
+                   struct mutual_error *err)
+{
+    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(buf) struct mu_buf out;
+    uint64_t id = 0;
+    mu_buf_init(&out, 256);
+    if (!mu_text_uint(cli->args[0], INT64_MAX, &id) || id == 0) {
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%.40s\" is not the number of a request",
+                       cli->args[0]) ||
+               mu_error_hint(err, "Run: mutual list --pending.");
+    }
+    if (!authority_open(cli, options->dir, CA_CHANGE, &ca, err) ||
+        !ca_token_decide(ca, (int64_t)id, !options->deny, mu_clock_wall_s(), err)) {
+        return false;
+    }
+    const char *word = options->deny ? "denied" : "approved";
+    if (cli->json) {
+        (void)mu_buf_printf(&out, "{\"id\":%llu,\"decision\":\"%s\"}\n", (unsigned long long)id,
+                            word);
+    } else {
+        (void)mu_buf_printf(&out, "%s  %llu\n", word, (unsigned long long)id);
+    }
+    return cli_write(cli, &out, err);
+}
+
+static int run_approve(struct cli *cli, const void *options)
+{
+    struct mutual_error err = {0};
+    return decide(cli, options, &err) ? CLI_YES : cli_fail(cli, &err);
+}
+
+const struct cli_verb cli_verb_approve = {
+    .name = "approve",
+    .group = CLI_GROUP_CERT,
+    .arguments = "NUMBER",
+    .help = "let a request that waits have its certificate, or deny it",
+    .details = "Requests wait whose token was made with --approval; mutual list --pending shows\n"
+               "them. Whoever asks gets the certificate when he asks again.",
+    .options = approve_table,
+    .options_size = sizeof(struct approve_options),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_approve,
+};
