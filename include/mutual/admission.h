@@ -53,6 +53,8 @@ struct mutual_rules {
     const struct mutual_policy *policy; /* server side with certificates: required              */
     const struct mutual_policy *shadow_policy; /* that of tomorrow, judged besides; it lets nobody
                                                   in. NULL: none                                  */
+    const struct mutual_deny *deny; /* who is refused whatever else says yes, where anybody has to
+                                       prove anything; NULL: nobody                             */
     struct mutual_pattern *const *expect; /* client side: any of them; at least one               */
     size_t expect_count;
     bool unsafe_plaintext; /* server side: who speaks no TLS at all is let in too, where everybody
@@ -109,7 +111,7 @@ struct mutual_verdict {
  * USAGE (rules and evidence do not fit together: our caller's mistake), NO_CLIENT_CERT,
  * NO_SERVER_CERT, PROTOCOL_VIOLATION (not proved), RULES_CHANGED (a full handshake may mend it),
  * CERT_EXPIRED, CERT_NOT_YET_VALID, CERT_REVOKED, CRL_STALE, CRL_MISSING, OCSP_MISSING,
- * OCSP_UNSUCCESSFUL, OCSP_STALE, OCSP_UNKNOWN, NAME_MISMATCH,
+ * OCSP_UNSUCCESSFUL, OCSP_STALE, OCSP_UNKNOWN, PEER_DENIED, NAME_MISMATCH,
  * NO_IDENTITY, POLICY_DENIED, GRANT_ENDED, GRANT_NOT_BEGUN, NO_MEMORY. */
 MUTUAL_API struct mutual_verdict mutual_admit(const struct mutual_evidence *evidence,
                                               const struct mutual_rules *rules, int64_t now_s);

@@ -76,6 +76,56 @@ MUTUAL_API struct mutual_decision mutual_policy_decide_anonymous(const struct mu
                                                                  const char *service,
                                                                  int64_t now_s);
 
+/* ---- the deny list -----------------------------------------------------------------------------
+ *
+ * Who is refused whatever else says yes: certificates that their issuer cannot or does not revoke,
+ * by serial number or key, and identities. It is checked for every certificate of a peer's path.
+ * Made from a text, then immutable, shared and reference-counted. The text begins with the line
+ * "mutual-deny 1"; each other line is empty, a remark behind "#", or one entry:
+ *
+ *   WHO time=2027-01-31T12:00:00Z owner="who answers for it" reason="why"
+ *
+ * where WHO is one of
+ *
+ *   serial=0a1b issuer="CN=Example Issuer,O=Example"   one certificate
+ *   serial=0a1b                                        ... whoever issued it
+ *   key=SHA-256 of a SubjectPublicKeyInfo              every certificate of that key
+ *   spiffe= dns= email= ip= uri= cn=PATTERN            every certificate with such a name
+ *
+ * Values that hold spaces stand in double quotes, with \" and \\ inside. */
+struct mutual_deny;
+
+enum mutual_denial_kind { MUTUAL_DENIAL_SERIAL, MUTUAL_DENIAL_KEY, MUTUAL_DENIAL_NAME };
+struct mutual_denial {
+    enum mutual_denial_kind kind;
+    enum mutual_name_type type; /* NAME */
+    const char *value;          /* hexadecimal digits, or the pattern, normalised */
+    const char *issuer;         /* SERIAL: as written; NULL: of any issuer        */
+    int64_t time_s;             /* since when                                     */
+    const char *owner;          /* who answers for it                             */
+    const char *reason;
+    const char *file; /* where it is written */
+    int line;
+};
+
+/* Called for each line that is wrong, from 1; 0: the text as a whole. */
+typedef void (*mutual_deny_fault)(void *context, int line, const struct mutual_error *fault);
+/* Reads the whole text, whatever is wrong with it, and tells `tell` (may be NULL) everything; a
+ * list is made only when nothing is. `file` is for messages and copied. The error is that of the
+ * first line that is wrong: DENY_INVALID, of a name NAME_MALFORMED, SPIFFE_MALFORMED or
+ * POLICY_INVALID, LIMIT; or NO_MEMORY. */
+MUTUAL_API bool mutual_deny_parse(const char *text, size_t len, const char *file,
+                                  mutual_deny_fault tell, void *context,
+                                  struct mutual_deny **ret_deny,
+                                  struct mutual_error *err) MUTUAL_MUST_CHECK;
+MUTUAL_API struct mutual_deny *mutual_deny_ref(struct mutual_deny *deny);
+/* NULL is accepted. */
+MUTUAL_API void mutual_deny_unref(struct mutual_deny *deny);
+MUTUAL_API size_t mutual_deny_count(const struct mutual_deny *deny);
+/* The entries in the order written; index < count. Borrowed from the list. */
+MUTUAL_API const struct mutual_denial *mutual_deny_get(const struct mutual_deny *deny,
+                                                       size_t index);
+
 #ifdef __cplusplus
 }
 #endif

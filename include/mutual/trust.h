@@ -116,6 +116,7 @@ struct mutual_link {
     struct mutual_point points[MUTUAL_LINK_POINTS];
     uint8_t point_count;
     bool must_staple; /* a server that presents it has to staple (RFC 7633) */
+    bool lent;        /* an intermediate that the peer did not send: the bundle had it */
 };
 
 /* What an OCSP response says about one certificate, once its signature was verified. */

@@ -24,6 +24,8 @@ struct mu_question {
     const struct mutual_name *names; /* the names that a certificate is supposed to hold          */
     size_t name_count;               /* neither: a peer without a certificate                     */
     const struct mutual_error *disbelieved; /* of a certificate that was not validated: why       */
+    struct mutual_staple staple; /* of a server: what it is supposed to send along with the chain;
+                                    all-zero: nothing                                             */
 };
 /* A verdict as far as a question can get: it holds no pass, because nothing was proved. */
 struct mu_answer {

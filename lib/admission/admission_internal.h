@@ -24,6 +24,10 @@ bool mu_say_denied(const struct mutual_rules *rules, const struct mu_peer *peer,
 bool mu_say_denied_anonymous(const struct mutual_rules *rules,
                              const struct mutual_decision *decision, int64_t now_s,
                              struct mutual_error *err);
+/* Somebody on the path is on the deny list, by the place of its certificate in the path, or by a
+ * name of the peer's (then not NULL): PEER_DENIED. */
+bool mu_say_on_list(const struct mutual_denial *denial, const struct mu_peer *peer, size_t link,
+                    const struct mutual_name *name, struct mutual_error *err);
 /* The server is not whom we expected: NAME_MISMATCH, NO_IDENTITY. */
 bool mu_say_mismatch(const struct mutual_rules *rules, const struct mu_peer *peer,
                      struct mutual_error *err);

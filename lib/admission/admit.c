@@ -178,6 +178,31 @@ static bool check_chain(const struct judge *judge)
     return true;
 }
 
+/* The list of those whom we refuse ourselves: every certificate of the path, its anchor included,
+ * and every name of the peer's. */
+static bool check_denied(const struct judge *judge)
+{
+    const struct mutual_deny *deny = judge->rules->deny;
+    const struct mutual_name *name = NULL;
+    size_t count = 0;
+    if (deny == NULL) {
+        return true;
+    }
+    const struct mutual_link *links =
+        judge->evidence->chain == NULL ? NULL : mutual_chain_links(judge->evidence->chain, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct mutual_denial *denial =
+            mu_deny_find_cert(deny, links[i].issuer_name_hash,
+                              mu_slice_of(links[i].serial, links[i].serial_len), links[i].key_hash);
+        if (denial != NULL) {
+            return mu_say_on_list(denial, &judge->peer, i, NULL, why(judge));
+        }
+    }
+    const struct mutual_denial *denial =
+        mu_deny_find_name(deny, judge->peer.names, judge->peer.name_count, &name);
+    return denial == NULL || mu_say_on_list(denial, &judge->peer, 0, name, why(judge));
+}
+
 /* What the issuer says of a server at this time. OpenSSL lets no server ask a client for a staple,
  * so there is nothing to be judged on that side. */
 static bool check_staple(const struct judge *judge)
@@ -259,9 +284,9 @@ static struct mutual_pass *make_pass(int64_t until_s)
 }
 
 /* The order is the order of the seven steps, and of what can be told to whom: nothing about grants
- * is said before the peer is proved. Nobody who only asks has a proof to show, nor a staple; every
- * other check holds for a question, too. Where the rules only observe, they let in whoever reaches
- * them, as where nobody is asked; what they would say else is their shadow. */
+ * is said before the peer is proved. Nobody who only asks has a proof to show; every other check
+ * holds for a question, too, which may suppose a staple. Where the rules only observe, they let in
+ * whoever reaches them, as where nobody is asked; what they would say else is their shadow. */
 static const struct check {
     bool (*passes)(const struct judge *judge);
     bool of_proof;
@@ -269,7 +294,8 @@ static const struct check {
 } checks[] = {
     {check_question, false, false}, {check_service, false, false}, {check_plaintext, false, false},
     {check_presence, false, false}, {check_proof, true, false},    {check_generation, false, true},
-    {check_chain, false, true},     {check_staple, true, false},   {check_access, false, true},
+    {check_chain, false, true},     {check_denied, false, true},   {check_staple, false, false},
+    {check_access, false, true},
 };
 
 /* Validation of the peer's certificate is another step on each side; the error table cannot know.
@@ -419,6 +445,8 @@ struct mu_answer mu_admit_ask(const struct mu_question *question, const struct m
                                              .chain = shown ? question->chain : NULL,
                                              .disbelieved = question->disbelieved,
                                              .proved = false,
+                                             .proved_at_s = now_s,
+                                             .staple = question->staple,
                                              .trust_generation = rules->trust_generation,
                                              .service = rules->service};
     struct judge judge = {.evidence = &supposed,

@@ -181,6 +181,28 @@ bool mu_say_denied_anonymous(const struct mutual_rules *rules,
                          rules->service);
 }
 
+/* Whoever wrote the entry is told by it, so that somebody knows whom to ask. What is long is cut:
+ * where the entry is written comes first. */
+bool mu_say_on_list(const struct mutual_denial *denial, const struct mu_peer *peer, size_t link,
+                    const struct mutual_name *name, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf who = small_buf();
+    MU_AUTO(buf) struct mu_buf why = small_buf();
+    if (name != NULL) {
+        mu_buf_printf(&who, "%s \"", mutual_name_type_word(name->type));
+        mu_escape(&who, mu_slice_of(name->text, name->len < 60 ? name->len : 60));
+        mu_buf_byte(&who, '"');
+    } else {
+        mu_buf_printf(&who, "%scertificate \"%.60s\"", link > 0 ? "an authority above " : "",
+                      peer->subject);
+    }
+    mu_escape(&why, mu_slice_text(denial->owner));
+    mu_buf_text(&why, ": ");
+    mu_escape(&why, mu_slice_text(denial->reason));
+    return mu_fail(err, MUTUAL_E_PEER_DENIED, "%s is denied at %s:%d by %s", mu_buf_str(&who),
+                   denial->file, denial->line, mu_buf_str(&why));
+}
+
 bool mu_say_mismatch(const struct mutual_rules *rules, const struct mu_peer *peer,
                      struct mutual_error *err)
 {

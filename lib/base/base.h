@@ -237,6 +237,15 @@ bool mu_fd_read(int fd, const char *name, size_t max, struct mu_buf *ret_buf,
 bool mu_file_write(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err);
 /* As mu_file_write, but fails with FILE_EXISTS when there is one already. */
 bool mu_file_create(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err);
+/* Changes a file: `edit` is given what is in it (nothing when there is no such file) and appends to
+ * `out` what shall be; false: nothing is written. Those who change a file so wait for each other,
+ * by a lock beside it (PATH.lock, which stays; FILE_BUSY after five seconds). It is replaced whole
+ * as by mu_file_write, with the owner and mode that it had; a new one has `mode`. Of a symbolic
+ * link the file is changed that it leads to. */
+typedef bool mu_file_edit(void *context, struct mu_slice old, struct mu_buf *out,
+                          struct mutual_error *err);
+bool mu_file_change(const char *path, size_t max, mode_t mode, mu_file_edit *edit, void *context,
+                    struct mutual_error *err);
 /* Removes what processes that were killed while writing the file left beside it. Only for who keeps
  * other writers of the file away. */
 void mu_file_clear_strays(const char *path);

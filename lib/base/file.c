@@ -7,9 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool fail_read(struct mutual_error *err, int sys, const char *path)
@@ -112,18 +116,25 @@ static bool sync_directory(const char *path)
     return fd != -1 && fsync(fd) == 0;
 }
 
-static bool write_new(const char *path, struct mu_slice bytes, mode_t mode)
+/* How a file is to be; owner -1: whoever makes it. */
+struct form {
+    mode_t mode;
+    uid_t owner;
+    gid_t group;
+};
+
+static bool write_new(const char *path, struct mu_slice bytes, const struct form *form)
 {
     __attribute__((cleanup(fd_auto))) int fd =
-        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    return fd != -1 && fchmod(fd, mode) == 0 && mu_fd_write(fd, bytes.data, bytes.len) &&
-           fsync(fd) == 0;
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, form->mode & 0600);
+    return fd != -1 && (form->owner == (uid_t)-1 || fchown(fd, form->owner, form->group) == 0) &&
+           fchmod(fd, form->mode) == 0 && mu_fd_write(fd, bytes.data, bytes.len) && fsync(fd) == 0;
 }
 
 /* Both writers make the whole file under a name of its own first; they differ in how the name
  * becomes the wanted one: rename replaces, link refuses. */
-static bool write_aside(const char *path, struct mu_slice bytes, mode_t mode, bool replace,
-                        struct mutual_error *err)
+static bool write_aside(const char *path, struct mu_slice bytes, const struct form *form,
+                        bool replace, struct mutual_error *err)
 {
     uint32_t salt;
     if (!mu_random(&salt, sizeof salt, err)) {
@@ -136,7 +147,7 @@ static bool write_aside(const char *path, struct mu_slice bytes, mode_t mode, bo
         return fail_write(err, ENAMETOOLONG, path);
     }
     const char *aside = mu_buf_str(&name);
-    bool done = write_new(aside, bytes, mode);
+    bool done = write_new(aside, bytes, form);
     int sys = errno;
     if (done) {
         done = (replace ? rename(aside, path) : link(aside, path)) == 0;
@@ -164,10 +175,16 @@ static bool write_through(const char *path, struct mu_slice bytes, struct mutual
     return (fd != -1 && mu_fd_write(fd, bytes.data, bytes.len)) || fail_write(err, errno, path);
 }
 
+static struct form form_of(mode_t mode)
+{
+    return (struct form){mode, (uid_t)-1, (gid_t)-1};
+}
+
 bool mu_file_write(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err)
 {
+    const struct form form = form_of(mode);
     return is_special(path) ? write_through(path, bytes, err)
-                            : write_aside(path, bytes, mode, true, err);
+                            : write_aside(path, bytes, &form, true, err);
 }
 
 /* "BASE.0123abcd.new", as write_aside names them. */
@@ -198,5 +215,83 @@ void mu_file_clear_strays(const char *path)
 
 bool mu_file_create(const char *path, struct mu_slice bytes, mode_t mode, struct mutual_error *err)
 {
-    return write_aside(path, bytes, mode, false, err);
+    const struct form form = form_of(mode);
+    return write_aside(path, bytes, &form, false, err);
+}
+
+/* ---- changing ----------------------------------------------------------------------------------
+ */
+
+enum { LOCK_WAIT_MS = 5000, LOCK_STEP_MS = 20 };
+
+/* A file of its own, which nobody but its owner can open: whoever may read the other one must not
+ * be able to hold up those who change it. */
+static bool lock_beside(const char *path, int *ret_fd, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf name;
+    mu_buf_init(&name, PATH_MAX + 8);
+    mu_buf_printf(&name, "%s.lock", path);
+    const char *lock = mu_buf_str(&name);
+    __attribute__((cleanup(fd_auto))) int fd =
+        open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd == -1) {
+        return fail_write(err, errno, lock);
+    }
+    for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) == -1; waited += LOCK_STEP_MS) {
+        const struct timespec step = {0, LOCK_STEP_MS * (long)MU_NS_PER_MS};
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return fail_write(err, errno, lock);
+        }
+        if (waited >= LOCK_WAIT_MS) {
+            return mu_fail(err, MUTUAL_E_FILE_BUSY, "another process holds the lock \"%s\"", lock);
+        }
+        (void)nanosleep(&step, NULL);
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return true;
+}
+
+static bool change(const char *path, size_t max, mode_t mode, mu_file_edit *edit, void *context,
+                   struct mutual_error *err)
+{
+    struct stat info;
+    struct form form = form_of(mode);
+    MU_AUTO(buf) struct mu_buf old = {0};
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, max);
+    if (stat(path, &info) == 0) {
+        form = (struct form){info.st_mode & 07777u, info.st_uid, info.st_gid};
+        if (!mu_file_read(path, max, &old, err)) {
+            return false;
+        }
+    } else if (errno != ENOENT) {
+        return fail_read(err, errno, path);
+    }
+    if (!edit(context, mu_buf_slice(&old), &text, err)) {
+        return false;
+    }
+    if (text.failed) {
+        return mu_fail(err, MUTUAL_E_FILE_TOO_LARGE,
+                       "file \"%s\" would be larger than the limit of %zu bytes", path, max);
+    }
+    return write_aside(path, mu_buf_slice(&text), &form, true, err);
+}
+
+bool mu_file_change(const char *path, size_t max, mode_t mode, mu_file_edit *edit, void *context,
+                    struct mutual_error *err)
+{
+    char whole[PATH_MAX];
+    __attribute__((cleanup(fd_auto))) int lock = -1;
+    if (realpath(path, whole) == NULL) {
+        if (errno != ENOENT || strlen(path) >= sizeof whole) {
+            return fail_read(err, errno, path);
+        }
+        memcpy(whole, path, strlen(path) + 1);
+    }
+    if (!lock_beside(whole, &lock, err)) {
+        return false;
+    }
+    mu_file_clear_strays(whole); /* of commands that were killed */
+    return change(whole, max, mode, edit, context, err);
 }

@@ -16,6 +16,9 @@
 #define MU_LIMIT_GRANTS         1000000u /* ten times the largest policy we were told of     */
 #define MU_LIMIT_GRANT_PATTERNS 10000u   /* identities that one grant may name               */
 #define MU_LIMIT_POLICY_BYTES   ((size_t)1 << 30) /* a million grants of a thousand bytes        */
+#define MU_LIMIT_DENY_BYTES     (64u << 20)       /* a quarter of a million entries of 256 bytes  */
+#define MU_LIMIT_DENY_ENTRIES   250000u /* by hand or by a tool; a longer list is an issuer's    */
+#define MU_LIMIT_DENY_LINE      8192u   /* a SPIFFE ID, an issuer, an owner and a reason         */
 
 /* What a peer may send before it is known. */
 #define MU_LIMIT_HELLO_BYTES     16384u  /* one record; hybrid key shares take about 1.5 KiB      */
@@ -37,6 +40,8 @@
 #define MU_LIMIT_PATH_STEPS      2048u   /* certificates tried as an issuer while a path is built */
 #define MU_LIMIT_RSA_BITS        8192u   /* a verification costs with the square                  */
 #define MU_LIMIT_NAME_BYTES      2048u  /* a SPIFFE ID's own limit, the longest of our names      */
+#define MU_LIMIT_KNOWN_LINKS     64u    /* signatures of authorities on authorities, in a worker  */
+#define MU_LIMIT_SHARED_SESSIONS 16384u /* that workers share, 2 KiB each: 32 MiB when full */
 #define MU_LIMIT_KEPT_CERTS      4u     /* certificates kept with a session to resume             */
 #define MU_LIMIT_KEPT_BYTES      8192u  /* ... and their size; three of RSA-4096 take 5 KiB       */
 #define MU_LIMIT_CA_NAMES_BYTES  16384u /* CA names sent in a CertificateRequest                 */

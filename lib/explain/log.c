@@ -30,6 +30,11 @@ static struct mu_slice id_text(const struct mutual_name *name)
 const char *mu_story_level(const struct mutual_story *story)
 {
     const struct mutual_error *error = mu_story_error(story);
+    /* Who lost its place to others: in a flood that is every other line, and the flood itself is
+     * told in a line of its own. Who had said something may have been a client. */
+    if (error != NULL && error->code == MUTUAL_E_CROWDED_OUT) {
+        return story->info == NULL ? "info" : "warning";
+    }
     if (error == NULL || error->code == MUTUAL_E_PEER_SILENT ||
         strcmp(mu_story_outcome(story), "ended") == 0) {
         return "info";

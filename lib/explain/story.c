@@ -94,6 +94,7 @@ static const struct {
     enum mutual_code code;
     const char *actor;
 } others[] = {
+    {MUTUAL_E_PEER_DENIED, "the owner of the deny list's entry"},
     {MUTUAL_E_POLICY_DENIED, "the owner of the policy"},
     {MUTUAL_E_GRANT_ENDED, "the owner of the policy"},
     {MUTUAL_E_GRANT_NOT_BEGUN, "the owner of the policy"},

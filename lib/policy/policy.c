@@ -46,6 +46,7 @@ void mutual_policy_unref(struct mutual_policy *policy)
     mu_index_free(policy->index);
     mu_map_free(policy->names);
     mu_arena_free(policy->arena);
+    mu_free(policy->by_name);
     mu_free(policy->grants);
     mu_free(policy);
 }
@@ -151,9 +152,50 @@ bool mutual_policy_add(struct mutual_policy *policy, const struct mutual_grant *
     return good;
 }
 
+/* ---- by name ------------------------------------------------------------------------------------
+ */
+
+/* Where the name is, or would be. */
+static uint32_t *place_of(const struct mutual_policy *policy, const char *name)
+{
+    size_t i = (size_t)mu_siphash(policy->seed, mu_slice_text(name)) & policy->by_name_mask;
+    while (policy->by_name[i] != 0 &&
+           strcmp(policy->grants[policy->by_name[i] - 1].name, name) != 0) {
+        i = (i + 1) & policy->by_name_mask;
+    }
+    return &policy->by_name[i];
+}
+
+static bool index_names(struct mutual_policy *policy)
+{
+    size_t size = 16;
+    while (size < 2 * policy->count) {
+        size *= 2;
+    }
+    policy->by_name = mu_alloc(size, sizeof *policy->by_name);
+    policy->by_name_mask = size - 1;
+    if (policy->by_name == NULL || !mu_random(policy->seed, sizeof policy->seed, NULL)) {
+        return false;
+    }
+    for (size_t i = 0; i < policy->count; i++) {
+        *place_of(policy, policy->grants[i].name) = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+const struct mutual_grant *mu_policy_find(const struct mutual_policy *policy, const char *name)
+{
+    mu_assert(policy->index != NULL);
+    uint32_t place = *place_of(policy, name);
+    return place == 0 ? NULL : &policy->grants[place - 1];
+}
+
 bool mutual_policy_freeze(struct mutual_policy *policy, struct mutual_error *err)
 {
     mu_assert(policy->index == NULL);
+    if (!index_names(policy)) {
+        return mu_fail_memory(err);
+    }
     policy->index = mu_index_new(policy->grants, policy->count);
     if (policy->index == NULL) {
         return mu_fail_memory(err);

@@ -19,6 +19,9 @@ struct mutual_policy {
     struct mu_arena *arena;
     struct mu_map *names;   /* name -> anything, to refuse doubles; gone after the freeze */
     struct mu_index *index; /* NULL until frozen */
+    uint32_t *by_name;      /* hash table of places among the grants, from 1; 0: nothing */
+    size_t by_name_mask;
+    uint8_t seed[16];
 };
 
 /* Builds the index over grants that do not move any more. NULL: out of memory. */

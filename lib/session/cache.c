@@ -4,6 +4,7 @@
  * finds; who may resume is decided in resume.c.
  */
 #include "session/session_internal.h"
+#include "session/share_internal.h"
 
 #include <string.h>
 
@@ -17,7 +18,18 @@ struct mutual_cache {
     uint64_t last_serial;
     struct mu_map *by_key;
     struct mu_resumable *newest, *oldest;
+    struct mu_share *share; /* borrowed; NULL: everything is kept here */
 };
+
+void mu_cache_share(struct mutual_cache *cache, struct mu_share *share)
+{
+    cache->share = share;
+}
+
+struct mu_share *mu_cache_shared(const struct mutual_cache *cache)
+{
+    return cache->share;
+}
 
 struct mutual_cache *mutual_cache_new(size_t max)
 {

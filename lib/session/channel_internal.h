@@ -36,7 +36,9 @@ void mu_channel_drain(struct mu_channel *channel, struct mutual_wire *wire);
 
 /* ---- handover.c ------------------------------------------------------------------------------ */
 
-/* The library tells the traffic secrets, in a line of text, when it takes them into use. */
+/* The library derives a traffic secret and takes it into use: mu_hkdf_heard_fn. */
+void mu_handover_hear(void *owner, struct mu_slice label, struct mu_slice secret);
+/* ... or tells it in a line of text. */
 void mu_handover_secret(const SSL *ssl, const char *line);
 /* A record was written or read, or a handshake message written, under what keys there are. */
 void mu_handover_record(struct mutual_session *session, bool write);

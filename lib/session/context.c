@@ -5,6 +5,7 @@
  */
 #include "session/channel_internal.h"
 #include "session/compat_internal.h"
+#include "x509/x509.h"
 
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
@@ -293,7 +294,7 @@ static void set_callbacks(struct mutual_context *context)
     if (server) {
         SSL_CTX_set_client_hello_cb(ssl, mu_select_host, NULL);
     }
-    if (context->records != NULL) {
+    if (context->records != NULL && !context->hears) {
         SSL_CTX_set_keylog_callback(ssl, mu_handover_secret);
     }
     if (server) {
@@ -350,6 +351,7 @@ static bool make_ssl(struct mutual_context *context, const struct mutual_context
         if (context->records == NULL) {
             return mu_fail_memory(err);
         }
+        context->hears = mu_hkdf_is_heard(extras->libctx);
     }
     set_behaviour(context->ssl, server);
     set_callbacks(context);

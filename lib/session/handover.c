@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From the library's record layer to ours, once a handshake of TLS 1.3 is over and the peer was
- * admitted. The traffic secrets come by the one documented way there is, the key log callback, in
- * memory that the library wipes; they go into the channel and nowhere else. Where each direction
- * stands is counted twice, by records and by messages. Whatever does not fit leaves the connection
- * with the library.
+ * admitted. In a lean context the traffic secrets are heard where they are derived (x509/hkdf.c);
+ * in any other they come by the key log callback, as text, which costs a tenth of a resumed
+ * handshake. They go into the channel and nowhere else. Where each direction stands is counted
+ * twice, by records and by messages. Whatever does not fit leaves the connection with the library.
  */
 #include "session/channel_internal.h"
 
@@ -44,18 +44,32 @@ static const char *secret_of(const char *line, const char *label)
     return end == NULL ? NULL : end + 1;
 }
 
-static void keep_secret(struct mu_channel *channel, const char *text, enum mu_secret which)
+static void keep_secret(struct mutual_session *session, struct mu_slice secret,
+                        enum mu_secret which)
 {
+    if (session->channel == NULL) {
+        session->channel = mu_alloc(1, sizeof *session->channel);
+    }
+    struct mu_channel *channel = session->channel;
+    if (channel == NULL) {
+        return;
+    }
     struct mu_direction *direction = which == MU_SECRET_IN ? &channel->in : &channel->out;
     bool known = (channel->secrets & which) != 0; /* a second one: nothing that we know of */
-    size_t len = known ? 0 : read_secret(text, direction->secret);
-    if (len == 0 || (channel->secrets != 0 && len != channel->secret_len)) {
+    if (known || (secret.len != 32 && secret.len != 48) ||
+        (channel->secrets != 0 && secret.len != channel->secret_len)) {
         channel->secrets |= MU_SECRET_STRANGE;
         return;
     }
-    channel->secret_len = (uint8_t)len;
+    memcpy(direction->secret, secret.data, secret.len);
+    channel->secret_len = (uint8_t)secret.len;
     channel->secrets |= (uint8_t)which;
     direction->count = 0;
+}
+
+void mu_handover_hear(void *owner, struct mu_slice label, struct mu_slice secret)
+{
+    keep_secret(owner, secret, label.data[0] == 'c' ? MU_SECRET_IN : MU_SECRET_OUT);
 }
 
 void mu_handover_secret(const SSL *ssl, const char *line)
@@ -66,13 +80,10 @@ void mu_handover_secret(const SSL *ssl, const char *line)
     if (session == NULL || (in == NULL && out == NULL)) {
         return;
     }
-    if (session->channel == NULL) {
-        session->channel = mu_alloc(1, sizeof *session->channel);
-    }
-    if (session->channel != NULL) {
-        keep_secret(session->channel, in != NULL ? in : out,
-                    in != NULL ? MU_SECRET_IN : MU_SECRET_OUT);
-    }
+    uint8_t secret[48];
+    size_t len = read_secret(in != NULL ? in : out, secret);
+    keep_secret(session, mu_slice_of(secret, len), in != NULL ? MU_SECRET_IN : MU_SECRET_OUT);
+    mu_wipe(secret, sizeof secret);
 }
 
 /* ---- where the directions stand -------------------------------------------------------------- */

@@ -6,9 +6,7 @@
  */
 #include "session/record_internal.h"
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <string.h>
 
 #include "x509/x509.h"
@@ -32,7 +30,8 @@ static const struct suite {
 
 struct mu_records {
     EVP_CIPHER_CTX *ciphers[MU_COUNT(suites)];
-    EVP_MAC_CTX *macs[HASHES]; /* HMAC of each hash */
+    EVP_MD *hashes[HASHES];
+    EVP_MD_CTX *scratch; /* for derivations; empty between them */
 };
 
 static size_t index_of(uint16_t number)
@@ -64,21 +63,6 @@ static EVP_CIPHER_CTX *new_cipher(OSSL_LIB_CTX *libctx, const char *name)
     return ctx;
 }
 
-static EVP_MAC_CTX *new_mac(OSSL_LIB_CTX *libctx, const char *hash)
-{
-    char name[16]; /* the parameter takes no const */
-    EVP_MAC *mac = EVP_MAC_fetch(libctx, "HMAC", NULL);
-    EVP_MAC_CTX *ctx = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
-    memcpy(name, hash, strlen(hash) + 1);
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-                                 OSSL_PARAM_construct_end()};
-    if (ctx != NULL && EVP_MAC_CTX_set_params(ctx, params) != 1) {
-        EVP_MAC_CTX_free(MU_TAKE(ctx));
-    }
-    EVP_MAC_free(mac);
-    return ctx;
-}
-
 struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx)
 {
     struct mu_records *records = mu_alloc(1, sizeof *records);
@@ -86,7 +70,10 @@ struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx)
         records->ciphers[i] = new_cipher(libctx, suites[i].cipher);
     }
     for (size_t i = 0; records != NULL && i < HASHES; i++) {
-        records->macs[i] = new_mac(libctx, hashes[i].name);
+        records->hashes[i] = EVP_MD_fetch(libctx, hashes[i].name, NULL);
+    }
+    if (records != NULL) {
+        records->scratch = EVP_MD_CTX_new();
     }
     mu_ossl_clear();
     return records;
@@ -96,7 +83,7 @@ bool mu_records_can(const struct mu_records *records, uint16_t suite)
 {
     size_t i = index_of(suite);
     return records != NULL && i < MU_COUNT(suites) && records->ciphers[i] != NULL &&
-           records->macs[suites[i].hash] != NULL;
+           records->hashes[suites[i].hash] != NULL && records->scratch != NULL;
 }
 
 void mu_records_free(struct mu_records *records)
@@ -105,7 +92,10 @@ void mu_records_free(struct mu_records *records)
         EVP_CIPHER_CTX_free(records->ciphers[i]);
     }
     for (size_t i = 0; records != NULL && i < HASHES; i++) {
-        EVP_MAC_CTX_free(records->macs[i]);
+        EVP_MD_free(records->hashes[i]);
+    }
+    if (records != NULL) {
+        EVP_MD_CTX_free(records->scratch);
     }
     mu_free(records);
 }
@@ -115,48 +105,27 @@ void mu_records_forget(struct mu_records *records, uint16_t suite)
     static const uint8_t nothing[48];
     if (mu_records_can(records, suite)) {
         size_t i = index_of(suite);
-        uint8_t hash = suites[i].hash;
         (void)EVP_CipherInit_ex2(records->ciphers[i], NULL, nothing, nothing, 1, NULL);
-        (void)EVP_MAC_init(records->macs[hash], nothing, hashes[hash].len, NULL);
     }
 }
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-/* HKDF-Expand-Label of section 7.1 with an empty context, for no more than one block: then
- * HKDF-Expand (RFC 5869 section 2.3) is one HMAC over the label and a counter of 1. */
-static bool expand(EVP_MAC_CTX *mac, size_t secret_len, const uint8_t *secret, const char *label,
-                   uint8_t *out, size_t out_len)
+static bool expand(struct mu_records *records, const struct suite *row, const uint8_t *secret,
+                   const char *label, uint8_t *out, size_t out_len)
 {
-    uint8_t info[32];
-    uint8_t block[EVP_MAX_MD_SIZE];
-    size_t label_len = strlen(label);
-    size_t len = 0;
-    mu_assert(out_len <= secret_len && label_len + 11 <= sizeof info);
-    mu_put_be16(info, (uint16_t)out_len);
-    info[2] = (uint8_t)(6 + label_len);
-    memcpy(info + 3, "tls13 ", 6);
-    memcpy(info + 9, label, label_len);
-    info[9 + label_len] = 0;  /* no context */
-    info[10 + label_len] = 1; /* the block's number */
-    bool made = EVP_MAC_init(mac, secret, secret_len, NULL) == 1 &&
-                EVP_MAC_update(mac, info, 11 + label_len) == 1 &&
-                EVP_MAC_final(mac, block, &len, sizeof block) == 1 && len == secret_len;
-    if (made) {
-        memcpy(out, block, out_len);
-    }
-    mu_wipe(block, sizeof block);
-    return made;
+    const struct mu_hkdf_label what = {.prefix = MU_SLICE_LIT("tls13 "),
+                                       .label = mu_slice_text(label)};
+    return mu_hkdf_expand(records->scratch, records->hashes[row->hash],
+                          mu_slice_of(secret, hashes[row->hash].len), &what, out, out_len);
 }
 
 bool mu_direction_key(struct mu_records *records, uint16_t suite, struct mu_direction *direction)
 {
     const struct suite *row = &suites[index_of(suite)];
-    EVP_MAC_CTX *mac = records->macs[row->hash];
-    size_t len = hashes[row->hash].len;
     direction->count = 0;
-    return expand(mac, len, direction->secret, "key", direction->key, row->key_len) &&
-           expand(mac, len, direction->secret, "iv", direction->iv, sizeof direction->iv);
+    return expand(records, row, direction->secret, "key", direction->key, row->key_len) &&
+           expand(records, row, direction->secret, "iv", direction->iv, sizeof direction->iv);
 }
 
 bool mu_direction_update(struct mu_records *records, uint16_t suite, struct mu_direction *direction)
@@ -164,7 +133,7 @@ bool mu_direction_update(struct mu_records *records, uint16_t suite, struct mu_d
     const struct suite *row = &suites[index_of(suite)];
     size_t len = hashes[row->hash].len;
     uint8_t next[sizeof direction->secret];
-    bool made = expand(records->macs[row->hash], len, direction->secret, "traffic upd", next, len);
+    bool made = expand(records, row, direction->secret, "traffic upd", next, len);
     if (made) {
         memcpy(direction->secret, next, len);
     }

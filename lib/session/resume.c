@@ -6,6 +6,7 @@
  * does not allow it, a full handshake follows.
  */
 #include "session/session_internal.h"
+#include "session/share_internal.h"
 
 #include <openssl/x509.h>
 #include <string.h>
@@ -123,9 +124,9 @@ static bool keep_little(const SSL_SESSION *whole, int64_t until_s, struct mu_kep
 }
 
 /* The library's object again, made of what was kept; NULL: its time is over, or no memory. */
-static SSL_SESSION *revive(const struct mutual_session *session, const struct mu_resumable *entry)
+static SSL_SESSION *revive(const struct mutual_session *session, const struct mu_kept *kept,
+                           struct mu_slice key, uint64_t serial)
 {
-    const struct mu_kept *kept = &entry->kept;
     int64_t left_s = kept->until_s - mu_context_now(session->context);
     uint8_t suite[2];
     mu_put_be16(suite, kept->suite);
@@ -135,14 +136,31 @@ static SSL_SESSION *revive(const struct mutual_session *session, const struct mu
         (SSL_SESSION_set_protocol_version(made, TLS1_3_VERSION) != 1 ||
          SSL_SESSION_set_cipher(made, cipher) != 1 ||
          SSL_SESSION_set1_master_key(made, kept->psk, kept->psk_len) != 1 ||
-         SSL_SESSION_set1_id(made, entry->key, entry->key_len) != 1 ||
+         SSL_SESSION_set1_id(made, key.data, (unsigned)key.len) != 1 ||
          SSL_SESSION_set1_id_context(made, kept->binding, sizeof kept->binding) != 1 ||
-         SSL_SESSION_set1_ticket_appdata(made, &entry->proof.serial, sizeof entry->proof.serial) !=
-             1 ||
+         SSL_SESSION_set1_ticket_appdata(made, &serial, sizeof serial) != 1 ||
          SSL_SESSION_set_timeout(made, (long)left_s) != 1)) {
         SSL_SESSION_free(MU_TAKE(made));
     }
     return made;
+}
+
+/* For every process of ours. False: keep it here. */
+static bool keep_shared(struct mutual_cache *cache, struct mu_slice key, const struct mu_kept *kept,
+                        const struct mu_proof *proof, const char *service)
+{
+    struct mu_share *share = mu_cache_shared(cache);
+    if (share == NULL || key.len != MU_SHARE_ID) {
+        return false;
+    }
+    struct mu_buf record;
+    mu_buf_init(&record, MU_SHARE_RECORD);
+    bool done = mu_buf_reserve(&record, MU_SHARE_RECORD) != NULL && /* it never moves */
+                mu_kept_write(kept, proof, service, &record) &&
+                mu_share_put(share, key.data, kept->until_s, mu_buf_slice(&record));
+    mu_wipe(record.data, record.len);
+    mu_buf_done(&record);
+    return done;
 }
 
 static void keep(struct mutual_session *session, SSL_SESSION *whole)
@@ -171,8 +189,10 @@ static void keep(struct mutual_session *session, SSL_SESSION *whole)
     bool little = session->server && SSL_version(session->ssl) == TLS1_3_VERSION;
     struct mu_kept kept = {.ssl = whole};
     int64_t until_s = mu_context_now(session->context) + life_s(session);
-    if (little ? keep_little(whole, until_s, &kept)
-               : SSL_SESSION_set1_ticket_appdata(whole, &proof.serial, sizeof proof.serial) == 1) {
+    bool made =
+        little ? keep_little(whole, until_s, &kept)
+               : SSL_SESSION_set1_ticket_appdata(whole, &proof.serial, sizeof proof.serial) == 1;
+    if (made && !(little && keep_shared(cache, key, &kept, &proof, session->evidence.service))) {
         (void)mu_cache_put(cache, key, &kept, &proof, session->evidence.service, single);
     }
     mu_wipe(&kept, sizeof kept);
@@ -203,6 +223,47 @@ void mu_resume_keep_finished(struct mutual_session *session)
     }
 }
 
+/* Nobody else will find it, so it is kept for the second hello after a HelloRetryRequest, which
+ * shows it again. Whom the door does not let in is not given back: a full handshake makes another.
+ */
+static SSL_SESSION *take_shared(struct mutual_session *session, const unsigned char *id)
+{
+    struct mutual_cache *cache = session->context->cache;
+    struct mu_share *share = mu_cache_shared(cache);
+    uint8_t record[MU_SHARE_RECORD];
+    char service[MU_KEPT_SERVICE];
+    struct mu_kept kept = {.ssl = NULL};
+    struct mu_proof proof = {.serial = 0};
+    size_t len = share == NULL ? 0 : mu_share_take(share, id, record);
+    bool found = len > 0 && mu_kept_read(mu_slice_of(record, len), &kept, &proof, service);
+    mu_wipe(record, sizeof record);
+    proof.serial = found ? mu_cache_serial(cache) : 0;
+    SSL_SESSION_free(MU_TAKE(session->taken));
+    if (found && still_admitted(session, &proof, service)) {
+        session->taken = revive(session, &kept, mu_slice_of(id, MU_SHARE_ID), proof.serial);
+    }
+    if (session->taken != NULL) {
+        proof_copy(&session->proof, &proof);
+    }
+    mu_proof_clear(&proof);
+    mu_wipe(&kept, sizeof kept);
+    return session->taken;
+}
+
+static SSL_SESSION *find_shared(struct mutual_session *session, const unsigned char *id, size_t len)
+{
+    unsigned taken_len = 0;
+    const unsigned char *taken =
+        session->taken == NULL ? NULL : SSL_SESSION_get_id(session->taken, &taken_len);
+    SSL_SESSION *found = NULL;
+    if (taken != NULL && mu_slice_equal(mu_slice_of(taken, taken_len), mu_slice_of(id, len))) {
+        found = session->taken;
+    } else if (len == MU_SHARE_ID) {
+        found = take_shared(session, id);
+    }
+    return found != NULL && SSL_SESSION_up_ref(found) == 1 ? found : NULL;
+}
+
 /* Server: a client shows the identifier of a session. */
 static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int *copy)
 {
@@ -212,12 +273,17 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int len, int
     if (cache == NULL || len <= 0) {
         return NULL;
     }
-    struct mu_resumable *entry = mu_cache_find(cache, mu_slice_of(id, (size_t)len));
-    if (entry == NULL || !still_admitted(session, &entry->proof, entry->service)) {
+    struct mu_slice key = mu_slice_of(id, (size_t)len);
+    struct mu_resumable *entry = mu_cache_find(cache, key);
+    if (entry == NULL) {
+        return find_shared(session, id, (size_t)len);
+    }
+    if (!still_admitted(session, &entry->proof, entry->service)) {
         return NULL;
     }
     SSL_SESSION *found = entry->kept.ssl;
-    if (found != NULL ? SSL_SESSION_up_ref(found) != 1 : (found = revive(session, entry)) == NULL) {
+    if (found != NULL ? SSL_SESSION_up_ref(found) != 1
+                      : (found = revive(session, &entry->kept, key, entry->proof.serial)) == NULL) {
         return NULL;
     }
     proof_copy(&session->proof, &entry->proof);

@@ -6,6 +6,7 @@
 #include "session/session_internal.h"
 
 #include "trust/trust.h"
+#include "x509/x509.h"
 
 #include <openssl/async.h>
 #include <openssl/err.h>
@@ -98,6 +99,7 @@ void mutual_session_free(struct mutual_session *session)
     mutual_pass_free(session->verdict.pass);
     mutual_chain_unref(session->chain);
     mu_free(session->known_key);
+    SSL_SESSION_free(session->taken);
     mu_proof_clear(&session->proof);
     mu_observer_free(session->observer);
     mu_free(session->failure);
@@ -219,6 +221,7 @@ static enum mutual_io finish(struct mutual_session *session, struct mutual_error
     }
     mark_skipped(session);
     mu_resume_keep_finished(session);
+    SSL_SESSION_free(MU_TAKE(session->taken));
     mu_proof_clear(&session->proof);
     session->stage = MU_STAGE_PROVED;
     return mu_wire_is_late(session) ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
@@ -232,7 +235,9 @@ enum mutual_io mutual_session_handshake(struct mutual_session *session, struct m
     if (session->stage == MU_STAGE_FAILED) {
         io = fail_again(session, err);
     } else if (session->stage == MU_STAGE_HANDSHAKE) {
+        mu_hkdf_listen(session->context->hears ? mu_handover_hear : NULL, session);
         int answer = SSL_do_handshake(session->ssl);
+        mu_hkdf_listen(NULL, NULL);
         io = answer == 1 ? finish(session, err) : mu_library_outcome(session, answer, err);
     }
     leave(session);

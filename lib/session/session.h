@@ -51,6 +51,27 @@ struct mu_ca_names mu_context_ca_names(const struct mutual_context *context);
  * once the hello is read. Lives as long as they do. */
 const struct mutual_rules *mu_session_rules(const struct mutual_session *session);
 
+/* ---- sessions that processes share -------------------------------------------------------------
+ *
+ * Sessions of TLS 1.3 that a server keeps, in memory which several processes have mapped; each is
+ * found once, by whoever is asked for it. Every process has the secret of an epoch (an hour,
+ * counted alike by all) and goes on from it; only sessions of the last two epochs are found. */
+
+struct mu_share;
+size_t mu_share_bytes(void);
+/* `memory` is borrowed, mu_share_bytes() large, aligned to 8 and zero when it is new; `secret` is
+ * that of `epoch`, and copied. LIBRARY. */
+bool mu_share_new(void *memory, const uint8_t secret[32], uint64_t epoch,
+                  struct mu_share **ret_share, struct mutual_error *err) MUTUAL_MUST_CHECK;
+void mu_share_free(struct mu_share *share);
+/* Goes on to an epoch; the keys of all but it and the one before are wiped. LIBRARY. */
+bool mu_share_turn(struct mu_share *share, uint64_t epoch,
+                   struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The secret of the next epoch in place of this one's, for who hands it to others. LIBRARY. */
+bool mu_share_next(uint8_t secret[32], struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* From now on the cache keeps there what can be kept there; borrowed until the cache is freed. */
+void mu_cache_share(struct mutual_cache *cache, struct mu_share *share);
+
 /* ---- rehearsals --------------------------------------------------------------------------------
  *
  * A handshake in memory by which it is seen, before anybody connects, that a certificate works: the

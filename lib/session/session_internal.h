@@ -77,7 +77,8 @@ struct mutual_context {
     bool remote_keys; /* some key signs behind a provider that may pause */
     struct mutual_cache *cache;
     struct mu_records *records; /* server: our record layer; NULL: it is not used */
-    struct mu_known *known;     /* or NULL */
+    bool hears; /* it has its secrets from where they are derived, not from the key log */
+    struct mu_known *known; /* or NULL */
     int64_t (*clock_s)(void *context);
     void *clock_context;
     uint8_t binding[32]; /* what a session to resume must have in common with us */
@@ -160,6 +161,7 @@ struct mutual_session {
     uint8_t *known_key;         /* 32 bytes: by which the chain is kept once the peer has proved its
                                    key; NULL: it came from there, or is not kept              */
     struct mu_proof proof;      /* what a resumed session would follow */
+    SSL_SESSION *taken; /* server: what it was found by, taken out of the shared table     */
     struct mutual_journey journey;
     struct mutual_error *failure;   /* the first thing that went wrong, or NULL */
     struct mu_disbelief *disbelief; /* the rules only observe, and would not believe; or NULL */
@@ -285,6 +287,14 @@ bool mu_cache_put(struct mutual_cache *cache, struct mu_slice key, const struct 
                   const struct mu_proof *proof, const char *service, bool single);
 void mu_cache_drop(struct mutual_cache *cache, struct mu_resumable *entry);
 uint64_t mu_cache_serial(struct mutual_cache *cache);
+
+/* kept.c: for the table that processes share. False: it does not fit, or is no such thing. The
+ * proof that is read has a reference to its chain and no serial. */
+#define MU_KEPT_SERVICE 256u
+bool mu_kept_write(const struct mu_kept *kept, const struct mu_proof *proof, const char *service,
+                   struct mu_buf *out);
+bool mu_kept_read(struct mu_slice bytes, struct mu_kept *ret_kept, struct mu_proof *ret_proof,
+                  char ret_service[MU_KEPT_SERVICE]);
 
 /* alert.c: which of the context's identities we presented; NULL: it has none. */
 const struct mutual_identity *mu_shown_identity(const struct mutual_session *session);

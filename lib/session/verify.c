@@ -22,11 +22,12 @@ static const struct {
     {SSL_AD_CERTIFICATE_EXPIRED, X509_V_ERR_CERT_HAS_EXPIRED},
     {SSL_AD_UNKNOWN_CA, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY},
     {SSL_AD_DECRYPT_ERROR, X509_V_ERR_CERT_SIGNATURE_FAILURE},
+    {SSL_AD_CERTIFICATE_UNKNOWN, X509_V_ERR_NO_EXPLICIT_POLICY}, /* any that has no row there */
     {SSL_AD_HANDSHAKE_FAILURE, X509_V_ERR_APPLICATION_VERIFICATION},
     {SSL_AD_INTERNAL_ERROR, X509_V_ERR_OUT_OF_MEM},
 };
 
-/* Unlisted codes end as certificate_unknown. */
+/* Unlisted codes end as internal_error. */
 static int verify_error_of(enum mutual_code code)
 {
     int alert = mutual_code_alert(code);
@@ -149,8 +150,9 @@ static bool find_chain(struct mutual_session *session, X509 *const *certs, size_
 {
     enum mutual_purpose purpose = session->server ? MUTUAL_PURPOSE_CLIENT : MUTUAL_PURPOSE_SERVER;
     *ret_chain = recall(session, certs, count, purpose, now_s);
-    return *ret_chain != NULL || mu_trust_validate_x509(session->context->rules->trust, certs,
-                                                        count, purpose, now_s, ret_chain, err);
+    return *ret_chain != NULL ||
+           mu_trust_validate_x509(session->context->rules->trust, certs, count, purpose, now_s,
+                                  session->context->known, ret_chain, err);
 }
 
 static bool judge(struct mutual_session *session, const STACK_OF(X509) * sent,

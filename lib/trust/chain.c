@@ -17,7 +17,7 @@ struct mutual_chain {
     struct window window;
 };
 
-#define CHAIN_FORM  3u
+#define CHAIN_FORM  4u
 #define SUBJECT_MAX 1024u /* as text; the rest of a longer one is cut off */
 
 void mu_chain_auto(struct mutual_chain **chain)
@@ -176,13 +176,25 @@ static bool has_anchor(const struct mutual_trust *trust, const uint8_t fingerpri
     return false;
 }
 
+/* Has the bundle still what it lent the path? A peer who relied on it could not build it again. */
+static bool still_lends(const struct mutual_trust *trust, const struct mutual_chain *chain)
+{
+    for (size_t i = 0; i < chain->link_count; i++) {
+        if (chain->links[i].lent && mu_trust_cert(trust, chain->links[i].fingerprint) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool mu_trust_follows(const struct mutual_trust *trust, const struct mutual_trust *before,
                       const struct mutual_chain *chain)
 {
     bool same_demands = trust->allow_flaws == before->allow_flaws &&
                         trust->strict_constraints == before->strict_constraints &&
                         trust->max_intermediates == before->max_intermediates;
-    return same_demands && has_anchor(trust, chain->links[chain->link_count - 1].fingerprint);
+    return same_demands && has_anchor(trust, chain->links[chain->link_count - 1].fingerprint) &&
+           still_lends(trust, chain);
 }
 
 bool mu_trust_recheck(const struct mutual_trust *trust, const struct mutual_chain *chain,
@@ -238,7 +250,7 @@ static void put_link(struct mu_buf *out, const struct mutual_link *link)
     mu_buf_byte(out, link->serial_len);
     mu_buf_append(out, link->serial, link->serial_len);
     mu_buf_append(out, times, sizeof times);
-    mu_buf_byte(out, link->must_staple ? 1 : 0);
+    mu_buf_byte(out, (uint8_t)((link->must_staple ? 1 : 0) | (link->lent ? 2 : 0)));
     mu_buf_byte(out, link->point_count);
     for (size_t i = 0; i < link->point_count; i++) {
         uint8_t reasons[2];
@@ -328,9 +340,10 @@ static void get_link(struct reader *reader, struct mutual_link *ret_link)
     get_bytes(reader, times, sizeof times);
     ret_link->not_before_s = (int64_t)mu_get_be64(times);
     ret_link->not_after_s = (int64_t)mu_get_be64(times + 8);
-    uint8_t must_staple = get_byte(reader);
-    reader->broken = reader->broken || must_staple > 1;
-    ret_link->must_staple = must_staple == 1;
+    uint8_t flags = get_byte(reader);
+    reader->broken = reader->broken || flags > 3;
+    ret_link->must_staple = (flags & 1) != 0;
+    ret_link->lent = (flags & 2) != 0;
     ret_link->point_count = get_byte(reader);
     if (ret_link->point_count > MUTUAL_LINK_POINTS) {
         reader->broken = true;

@@ -4,7 +4,8 @@
  * outcome of looking at bytes that do not change (signatures, purposes, constraints, the path that
  * is found), found again by a digest of everything that it was found from. What may change is
  * looked at whenever it is taken out: time here, by the window in which nothing that was looked at
- * begins or ends, and revocation by mu_trust_recheck. A refusal is never kept.
+ * begins or ends, and revocation by mu_trust_recheck. A refusal is never kept. Beside the chains,
+ * which authority's key signed which other authority, for chains that are new.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,12 @@ struct known {
     uint8_t key[32];
 };
 
+/* That a key signed a certificate: the certificate's fingerprint and the hash of the key. */
+struct signed_by {
+    uint8_t what[32], by[32];
+    uint64_t used; /* 0: a free place */
+};
+
 struct mu_known {
     unsigned refs;
     size_t max;
@@ -29,6 +36,8 @@ struct mu_known {
     struct mu_map *by_key;
     struct mu_map *by_leaf; /* fingerprint -> the newest made of that leaf */
     struct known *newest, *oldest;
+    struct signed_by links[MU_LIMIT_KNOWN_LINKS];
+    uint64_t uses; /* of links */
 };
 
 /* ---- what a bundle contributes --------------------------------------------------------------*/
@@ -293,4 +302,47 @@ void mu_known_put(struct mu_known *known, const uint8_t key[32], struct mutual_c
     entry->chain = mutual_chain_ref(chain);
     link_newest(known, entry);
     known->count++;
+}
+
+/* ---- signatures of authorities ---------------------------------------------------------------
+ *
+ * A signature that holds does so for ever, whoever shows it and whatever is believed of its maker.
+ * Clients that were never seen share the authorities above them; those are verified once. */
+
+static struct signed_by *find_link(struct mu_known *known, const struct mu_cert_facts *cert,
+                                   const struct mu_cert_facts *issuer)
+{
+    for (size_t i = 0; i < MU_COUNT(known->links); i++) {
+        struct signed_by *link = &known->links[i];
+        if (link->used > 0 && memcmp(link->what, cert->fingerprint, 32) == 0 &&
+            memcmp(link->by, issuer->key_hash, 32) == 0) {
+            return link;
+        }
+    }
+    return NULL;
+}
+
+bool mu_known_signed(struct mu_known *known, const struct mu_cert_facts *cert,
+                     const struct mu_cert_facts *issuer)
+{
+    struct signed_by *link = known == NULL ? NULL : find_link(known, cert, issuer);
+    if (link != NULL) {
+        link->used = ++known->uses;
+    }
+    return link != NULL;
+}
+
+void mu_known_sign(struct mu_known *known, const struct mu_cert_facts *cert,
+                   const struct mu_cert_facts *issuer)
+{
+    if (known == NULL || !cert->ca) {
+        return;
+    }
+    struct signed_by *oldest = &known->links[0];
+    for (size_t i = 1; i < MU_COUNT(known->links); i++) {
+        oldest = known->links[i].used < oldest->used ? &known->links[i] : oldest;
+    }
+    memcpy(oldest->what, cert->fingerprint, 32);
+    memcpy(oldest->by, issuer->key_hash, 32);
+    oldest->used = ++known->uses;
 }

@@ -123,6 +123,9 @@ static bool verify(struct search *search, const struct trust_node *cert,
     if (known != NULL) {
         return known->good;
     }
+    if (mu_known_signed(search->known, cert->facts, issuer->facts)) {
+        return true;
+    }
     unsigned cost = verify_cost(&issuer->facts->key);
     if (search->memo_count == MEMO_MAX || cost > search->verify) {
         search->exhausted = true;
@@ -132,11 +135,14 @@ static bool verify(struct search *search, const struct trust_node *cert,
     bool good = mu_cert_signed_by(cert->cert, issuer->cert, NULL);
     search->memos[search->memo_count++] =
         (struct memo){.cert = cert->cert, .issuer = issuer->cert, .good = good};
+    if (good) {
+        mu_known_sign(search->known, cert->facts, issuer->facts);
+    }
     return good;
 }
 
-/* From the anchor down. A wrong signature condemns every path that has the same step, so the
- * search goes back to it at once. */
+/* From the anchor down, so whatever is verified was signed by keys that are vouched for. A wrong
+ * signature condemns every path that has the same step, so the search goes back to it at once. */
 static bool verify_path(struct search *search)
 {
     for (size_t i = search->depth - 1; i > 0; i--) {

@@ -20,10 +20,12 @@ void mu_trust_auto(struct mutual_trust **trust);
 bool mu_trust_is_frozen(const struct mutual_trust *trust);
 
 /* As mutual_trust_validate, of certificates that OpenSSL has parsed already (and bounded in size),
- * so that no public key is decoded twice. */
+ * so that no public key is decoded twice. With a table (or NULL) no authority's signature on
+ * another is verified twice either, whoever shows them; the answer is the same. */
+struct mu_known;
 bool mu_trust_validate_x509(const struct mutual_trust *trust, struct x509_st *const *certs,
                             size_t count, enum mutual_purpose purpose, int64_t now_s,
-                            struct mutual_chain **ret_chain,
+                            struct mu_known *known, struct mutual_chain **ret_chain,
                             struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* Judges a chain that was validated before, of this bundle or an older generation of it, by what
@@ -82,9 +84,9 @@ bool mu_trust_status_differs(const struct mutual_trust *a, const struct mutual_t
                              const struct mutual_chain *chain, int64_t now_s);
 
 /* Would a chain that `before` validated be validated by `trust`, too, as far as anchors and demands
- * go? Its path is a fact; so it would when its anchor is an anchor there, byte for byte, and when
- * paths have to meet the demands that they had to meet before. Time and revocation are no part of
- * the answer: mu_trust_recheck. */
+ * go? Its path is a fact; so it would when its anchor is an anchor there, byte for byte, when what
+ * the bundle lent to the path is there, and when paths have to meet the demands that they had to
+ * meet before. Time and revocation are no part of the answer: mu_trust_recheck. */
 bool mu_trust_follows(const struct mutual_trust *trust, const struct mutual_trust *before,
                       const struct mutual_chain *chain);
 
@@ -111,7 +113,6 @@ bool mu_trust_check_staple(const struct mutual_trust *trust, const struct mutual
  * contexts of one thread may share one. It answers only as mu_trust_validate_x509 would, and what
  * may change (time, revocation) is asked anew each time; it never holds a refusal. */
 
-struct mu_known;
 /* Holds the chains of at most `max`, about 2 KiB each; 0: nothing is kept. NULL: no memory. */
 struct mu_known *mu_known_new(size_t max);
 struct mu_known *mu_known_ref(struct mu_known *known);

@@ -128,6 +128,7 @@ struct memo {
 
 struct search {
     struct judge judge;
+    struct mu_known *known; /* or NULL */
     struct trust_node sent[MU_LIMIT_CHAIN_SENT];
     size_t sent_count;
     struct mutual_error unread; /* why a certificate that was sent could not be read */
@@ -178,6 +179,15 @@ bool mu_known_settle(struct mutual_trust *trust, struct mutual_error *err) MUTUA
 struct window mu_chain_window(const struct mutual_chain *chain);
 /* Before anybody else has the chain. */
 void mu_chain_set_window(struct mutual_chain *chain, struct window window);
+
+/* Is it known that the issuer's key signed the authority's certificate? False also without a table.
+ */
+bool mu_known_signed(struct mu_known *known, const struct mu_cert_facts *cert,
+                     const struct mu_cert_facts *issuer);
+/* It was verified. Keeps it of an authority's certificate; call it only where all signatures
+ * between the issuer and an anchor hold, or strangers' authorities push ours out. */
+void mu_known_sign(struct mu_known *known, const struct mu_cert_facts *cert,
+                   const struct mu_cert_facts *issuer);
 
 /* The facts of one link. False: a digest could not be made (LIBRARY). */
 bool mu_link_fill(const struct mu_cert_facts *cert, const struct mu_cert_facts *issuer,

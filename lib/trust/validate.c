@@ -161,6 +161,17 @@ static bool takes_common_name(const struct search *search)
     return true;
 }
 
+/* Could the path not have been built from what was sent, but for the bundle? */
+static bool is_lent(const struct search *search, const struct trust_node *node)
+{
+    bool lent = node->origin == NODE_POOL;
+    for (size_t i = 0; i < search->sent_count && lent; i++) {
+        const struct mu_cert_facts *sent = search->sent[i].facts;
+        lent = sent == NULL || memcmp(sent->fingerprint, node->facts->fingerprint, 32) != 0;
+    }
+    return lent;
+}
+
 static bool make_chain(const struct search *search, struct mutual_chain **ret_chain,
                        struct mutual_error *err)
 {
@@ -171,6 +182,7 @@ static bool make_chain(const struct search *search, struct mutual_chain **ret_ch
         if (!mu_link_fill(search->path[i]->facts, search->path[issuer]->facts, &links[i], err)) {
             return false;
         }
+        links[i].lent = is_lent(search, search->path[i]);
     }
     MU_AUTO(names) struct mu_names *names = NULL;
     if (!mu_names_from_cert(search->sent[0].cert, &names, err)) {
@@ -203,8 +215,8 @@ static bool find_chain(struct search *search, const struct sent *sent,
 }
 
 static bool validate(const struct mutual_trust *trust, const struct sent *sent,
-                     enum mutual_purpose purpose, int64_t now_s, struct mutual_chain **ret_chain,
-                     struct mutual_error *err)
+                     enum mutual_purpose purpose, int64_t now_s, struct mu_known *known,
+                     struct mutual_chain **ret_chain, struct mutual_error *err)
 {
     static const struct {
         enum mutual_code missing;
@@ -224,6 +236,7 @@ static bool validate(const struct mutual_trust *trust, const struct sent *sent,
         return mu_fail_memory(err);
     }
     search->judge = (struct judge){.trust = trust, .purpose = purpose, .now_s = now_s};
+    search->known = known;
     bool ok = check_size(sent, err) && find_chain(search, sent, ret_chain, err);
     search_done(search);
     if (!ok && err != NULL && err->step == MUTUAL_STEP_NONE) {
@@ -237,13 +250,14 @@ bool mutual_trust_validate(const struct mutual_trust *trust, const struct mutual
                            struct mutual_chain **ret_chain, struct mutual_error *err)
 {
     const struct sent sent = {.ders = certs, .count = count};
-    return validate(trust, &sent, purpose, now_s, ret_chain, err);
+    return validate(trust, &sent, purpose, now_s, NULL, ret_chain, err);
 }
 
 bool mu_trust_validate_x509(const struct mutual_trust *trust, struct x509_st *const *certs,
                             size_t count, enum mutual_purpose purpose, int64_t now_s,
-                            struct mutual_chain **ret_chain, struct mutual_error *err)
+                            struct mu_known *known, struct mutual_chain **ret_chain,
+                            struct mutual_error *err)
 {
     const struct sent sent = {.x509s = certs, .count = count};
-    return validate(trust, &sent, purpose, now_s, ret_chain, err);
+    return validate(trust, &sent, purpose, now_s, known, ret_chain, err);
 }

@@ -637,6 +637,42 @@ bool mu_extensions_read(struct cert_reader *reader, struct mu_slice explicit_bod
     return true;
 }
 
+/* Everything before the extensions passed mu_cert_from_der. */
+static struct mu_slice extension_list(struct mu_slice tbs)
+{
+    struct mu_slice body = {0};
+    struct mu_slice list = {0};
+    struct der_item item;
+    bool good = mu_der_only(tbs, DER_SEQUENCE, &body);
+    while (good && body.len > 0 && mu_der_next(&body, &item)) {
+        if (item.tag == DER_CONSTRUCTED(3)) {
+            return mu_der_only(item.body, DER_SEQUENCE, &list) ? list : mu_slice_of(NULL, 0);
+        }
+    }
+    return mu_slice_of(NULL, 0);
+}
+
+bool mu_cert_extension(const struct mu_cert *cert, const char *oid, struct mu_slice *ret_value,
+                       bool *ret_critical)
+{
+    MU_AUTO(buf) struct mu_buf wanted;
+    struct mu_slice list = extension_list(mu_cert_facts(cert)->tbs);
+    struct raw_extension ext;
+    bool strict = false;
+    mu_buf_init(&wanted, 64);
+    if (!mu_oid_encode(oid, &wanted)) {
+        return false;
+    }
+    while (list.len > 0 && mu_extension_next(&list, &ext, &strict)) {
+        if (mu_slice_equal(ext.oid, mu_buf_slice(&wanted))) {
+            *ret_value = ext.value;
+            *ret_critical = ext.critical;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- rules across fields -----------------------------------------------------------------------
  */
 

@@ -3,8 +3,10 @@
  * A lean library context: OpenSSL's default provider, seen through a table that holds only the
  * algorithms that mutual negotiates. OpenSSL 3 decodes every public key by building a list of all
  * key managers and decoders that its context has; with ten of them instead of hundreds a
- * certificate costs a third. And what is not there cannot be negotiated by mistake.
+ * certificate costs a third. And what is not there cannot be negotiated by mistake. One algorithm
+ * is ours: the key schedule of TLS 1.3 (hkdf.c), over the default provider's digests.
  */
+#include "x509/hkdf.h"
 #include "x509/x509.h"
 
 #include <openssl/core_dispatch.h>
@@ -52,21 +54,34 @@ static struct {
 } lean;
 static CRYPTO_ONCE lean_once = CRYPTO_ONCE_STATIC_INIT;
 
-static bool is_kept(size_t table, const OSSL_ALGORITHM *row)
+static bool is_named(const OSSL_ALGORITHM *row, const char *name)
 {
     size_t len = strcspn(row->algorithm_names, ":");
+    return strlen(name) == len && OPENSSL_strncasecmp(name, row->algorithm_names, len) == 0;
+}
+
+static bool is_kept(size_t table, const OSSL_ALGORITHM *row)
+{
     const char *property = kept[table].property;
     if (property != NULL &&
         (row->property_definition == NULL || strstr(row->property_definition, property) == NULL)) {
         return false;
     }
     for (size_t i = 0; i < NAMES_MAX && kept[table].names[i] != NULL; i++) {
-        const char *name = kept[table].names[i];
-        if (strlen(name) == len && OPENSSL_strncasecmp(name, row->algorithm_names, len) == 0) {
+        if (is_named(row, kept[table].names[i])) {
             return true;
         }
     }
     return false;
+}
+
+static void put_own_kdf(OSSL_ALGORITHM *table)
+{
+    for (; table->algorithm_names != NULL; table++) {
+        if (is_named(table, "TLS13-KDF")) {
+            table->implementation = mu_hkdf_functions();
+        }
+    }
 }
 
 static void read_tables(void)
@@ -82,6 +97,9 @@ static void read_tables(void)
             if (is_kept(i, row)) {
                 lean.tables[i][count++] = *row;
             }
+        }
+        if (kept[i].operation == OSSL_OP_KDF && mu_hkdf_start(lean.full)) {
+            put_own_kdf(lean.tables[i]);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include "x509/names_internal.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* A folded or written name is at most a few times its DER, which the certificate's size bounds. */
 #define NAME_TEXT_MAX (8u * MU_LIMIT_CERT_BYTES)
@@ -306,6 +307,18 @@ static const struct {
     {"UID", {(const uint8_t *)"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01", 10}},
     {"emailAddress", {(const uint8_t *)"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01", 9}},
 };
+
+bool mu_attr_find(struct mu_slice word, struct mu_slice *ret_oid)
+{
+    for (size_t i = 0; i < MU_COUNT(attr_words); i++) {
+        if (strlen(attr_words[i].text) == word.len &&
+            strncasecmp(attr_words[i].text, (const char *)word.data, word.len) == 0) {
+            *ret_oid = attr_words[i].oid;
+            return true;
+        }
+    }
+    return false;
+}
 
 /* RFC 4514 section 2.4; bytes beyond printable ASCII become pairs of hexadecimal digits. */
 static void escape_value(struct mu_buf *out, struct mu_slice text)

@@ -26,6 +26,9 @@ bool mu_name_walk(struct mu_slice *rdns, struct mu_slice *set, struct name_attr 
  * (nothing is appended). False: bytes that are not of their type. */
 bool mu_name_utf8(const struct der_item *value, struct mu_buf *out, bool *ret_string);
 
+/* The OID contents of an attribute that has a word of its own, such as "CN", in any case. */
+bool mu_attr_find(struct mu_slice word, struct mu_slice *ret_oid);
+
 /* Free of NUL, control bytes and all beyond ASCII. */
 bool mu_ascii_clean(struct mu_slice text);
 /* Free of NUL, C0 controls and DEL. */

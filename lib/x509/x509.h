@@ -90,6 +90,9 @@ bool mu_name_equal(struct mu_slice a, struct mu_slice b);
 bool mu_name_within(struct mu_slice base, struct mu_slice name);
 /* Appends the one-line text in the order of RFC 4514, hostile bytes escaped. */
 void mu_name_text(struct mu_buf *out, struct mu_slice name);
+/* Reads such a text back: appends the DER of a Name that is equal to the one it was made of.
+ * NAME_MALFORMED: not of the form of RFC 4514, which leaves no space before "=". */
+bool mu_name_parse(struct mu_slice text, struct mu_buf *out, struct mutual_error *err);
 /* Appends a general name for people: "DNS:a.example", "IP:10.0.0.1", escaped. */
 void mu_gname_text(struct mu_buf *out, const struct mu_gname *name);
 
@@ -301,6 +304,10 @@ void mu_cert_unref(struct mu_cert *cert);
 void mu_cert_auto(struct mu_cert **cert);
 const struct mu_cert_facts *mu_cert_facts(const struct mu_cert *cert);
 void mu_cert_to_pem(const struct mu_cert *cert, struct mu_buf *out);
+/* The content of the one extension of that OID ("1.3.6.1.5.5.7.1.31"), of a kind that the facts say
+ * nothing of; a slice of the certificate. False: there is none. */
+bool mu_cert_extension(const struct mu_cert *cert, const char *oid, struct mu_slice *ret_value,
+                       bool *ret_critical);
 
 /* A growing list of references. All-zero is empty. */
 struct mu_certs {
@@ -362,6 +369,8 @@ const struct mu_csr_facts *mu_csr_facts(const struct mu_csr *csr);
 #include "x509/ocsp.h"
 
 #include "x509/build.h"
+
+#include "x509/hkdf.h"
 
 #include "x509/jose.h"
 

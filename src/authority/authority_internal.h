@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "acme/acme.h"
 #include "api/api.h"
 #include "authority/authority.h"
 #include "ca/ca.h"
@@ -27,6 +28,14 @@ extern const size_t authority_table_count;
  * (KEY_UNAVAILABLE). */
 void authority_signer_init(struct ca_signer *signer, struct keys_client *keys);
 void authority_signer_done(struct ca_signer *signer);
+
+/* ---- prober.c: challenges, looked at by the parent's means -------------------------------------
+ */
+
+void authority_prober_init(struct acme_prober *prober, struct ipc_channel *parent);
+/* PROBED. */
+bool authority_probed(struct api_world *world, const struct ipc_message *message,
+                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* ---- stream.c: one connection ------------------------------------------------------------------
  */

@@ -18,6 +18,8 @@ struct authority {
     struct ca *ca;
     struct ca_signer signer;
     struct evidence_setup setup;
+    struct acme_settings acme;
+    struct acme_prober prober;
     struct api_settings settings;
     struct api_world world;
     struct streams streams;
@@ -122,6 +124,9 @@ static bool dispatch(struct authority *authority, struct ipc_message *message,
     if (message->type == IPC_MSG_STREAMS) {
         return on_streams(authority, message, err);
     }
+    if (message->type == IPC_MSG_PROBED) {
+        return authority_probed(&authority->world, message, err);
+    }
     if (message->type == IPC_MSG_LINK) {
         return on_link(authority, message, err);
     }
@@ -202,11 +207,19 @@ static bool prepare(struct child *child, struct mutual_error *err)
                                                 .publish_url = authority->setup.publish,
                                                 .server_keygen = authority->setup.keygen,
                                                 .grace_s = authority->setup.grace_s};
-    authority->world = (struct api_world){.ca = authority->ca,
-                                          .signer = &authority->signer,
-                                          .settings = &authority->settings,
-                                          .log = say,
-                                          .log_context = authority};
+    authority->acme = (struct acme_settings){.open = authority->setup.acme_open,
+                                             .terms = authority->setup.acme_terms};
+    if (authority->setup.acme) {
+        authority->settings.acme = &authority->acme;
+        authority_prober_init(&authority->prober, child->parent);
+    }
+    authority->world =
+        (struct api_world){.ca = authority->ca,
+                           .signer = &authority->signer,
+                           .settings = &authority->settings,
+                           .prober = authority->setup.acme ? &authority->prober : NULL,
+                           .log = say,
+                           .log_context = authority};
     authority->streams = (struct streams){.reactor = authority->reactor,
                                           .world = &authority->world,
                                           .tables = authority_tables,

@@ -190,8 +190,11 @@ static bool fill_issuer(struct ca *ca, const struct inventory_issuer *row, struc
 static bool take_issuer(struct ca *ca, const struct inventory_issuer *row, struct mutual_error *err)
 {
     if (row->root) {
+        if (ca->root != NULL) {
+            return true; /* the first is the one in use */
+        }
         ca->root_id = row->id;
-        return ca->root != NULL || mu_cert_from_der(row->certificate, &ca->root, err);
+        return mu_cert_from_der(row->certificate, &ca->root, err);
     }
     if (!mu_grow((void **)&ca->issuers, &ca->issuer_cap, ca->issuer_count, sizeof *ca->issuers,
                  ISSUERS_MAX)) {

@@ -13,6 +13,7 @@
  *   DIR/authority/issuers/NAME/  the same of a further issuer NAME, and NAME.crl beside
  *   DIR/authority/profiles.yaml  the authority's own profiles, if it has any
  *   DIR/authority/root/          root.crt, root.key (encrypted): to be kept offline
+ *   DIR/authority/root-N/        the same of a root that was made later
  *   DIR/tls/NAME/                tls.crt, tls.key, ca.crt: what was issued, unless told otherwise
  *   DIR/mutual.yaml              a configuration to begin with
  *
@@ -79,6 +80,32 @@ const char *ca_machine(void);
 bool ca_default_dir(struct mu_buf *out);
 /* Twenty characters without look-alikes in groups of five, more than 95 random bits. */
 bool ca_passphrase_new(char ret_text[CA_PASSPHRASE_TEXT], struct mutual_error *err);
+
+/* ---- a new root ------------------------------------------------------------------------------ */
+
+struct ca_root_options {
+    enum mu_key_spec root_key;
+    int64_t root_life_s, issuer_life_s;
+    const char *owner, *place;
+    int64_t now_s;
+};
+struct ca_root_made {
+    struct mu_cert *root;
+    size_t issuers; /* that have a certificate below it */
+    char passphrase[CA_PASSPHRASE_TEXT];
+};
+void ca_root_made_done(struct ca_root_made *made);
+struct ca;
+/* Makes a root beside the one in use, in DIR/authority/root-N, and certifies every issuer below it
+ * once more; from then on whoever is given ca.crt is given both. Nothing else changes. `tell` as in
+ * ca_init. OPTION_VALUE; ALREADY_EXISTS (one that was made is not in use yet). */
+bool ca_new_root(struct ca *ca, const struct ca_root_options *options,
+                 bool (*tell)(void *context, const struct ca_root_made *made,
+                              struct mutual_error *err),
+                 void *context, struct ca_root_made *ret_made, struct mutual_error *err);
+/* From now on the chains of what is issued and renewed lead to it. *ret_changed: not before.
+ * NOT_FOUND: there is no such root. */
+bool ca_use_root(struct ca *ca, int64_t now_s, bool *ret_changed, struct mutual_error *err);
 
 /* ---- an open authority ----------------------------------------------------------------------- */
 

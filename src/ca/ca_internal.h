@@ -227,6 +227,13 @@ bool ca_store_point(const char *part_dir, const char *where, struct mutual_error
 /* Notes the audit's last link outside of the store, in that directory (audit.c). */
 bool ca_head_note(struct inventory *inventory, const char *part_dir, struct mutual_error *err);
 
+/* ---- roots (reroot.c) ------------------------------------------------------------------------ */
+
+/* Every root of the authority, the one in use first. */
+bool ca_roots_pem(struct ca *ca, struct mu_buf *out, struct mutual_error *err);
+/* Lets the files of certificates say what the store says; with one root it does nothing. */
+bool ca_roots_write(struct ca *ca, struct mutual_error *err);
+
 /* ---- making (starter.c) ---------------------------------------------------------------------- */
 
 /* The commented configuration to begin with. */

@@ -4,6 +4,7 @@
  */
 #include "ca/ca_internal.h"
 
+#include <dirent.h>
 #include <string.h>
 
 #define INTERRUPTED_MAX 1000u /* at one time; the rest waits for the next command */
@@ -32,10 +33,9 @@ bool ca_deliver(struct ca *ca, const struct mu_cert *cert, const char *aside, co
     mu_buf_init(&chain, 1u << 20);
     mu_buf_init(&root, 1u << 20);
     ca_chain_pem(ca, cert, &chain);
-    mu_cert_to_pem(ca->root, &root);
     ca_clear_strays(aside);
-    return write_pem(aside, "tls.crt", &chain, err) && write_pem(aside, "ca.crt", &root, err) &&
-           ca_put_in_place(aside, path, replace, err);
+    return ca_roots_pem(ca, &root, err) && write_pem(aside, "tls.crt", &chain, err) &&
+           write_pem(aside, "ca.crt", &root, err) && ca_put_in_place(aside, path, replace, err);
 }
 
 /* ---- recovering ------------------------------------------------------------------------------ */
@@ -191,15 +191,37 @@ static bool recover_one(struct ca *ca, const struct inventory_record *record, in
     return true;
 }
 
+/* What was being built beside its place. */
+static void clear_asides(const char *path)
+{
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+        size_t len = strlen(entry->d_name);
+        if (entry->d_name[0] == '.' && len > 5 && strcmp(entry->d_name + len - 4, ".new") == 0) {
+            MU_AUTO(free) char *aside = ca_text("%s/%s", path, entry->d_name);
+            if (aside != NULL) {
+                ca_remove_aside(aside);
+            }
+        }
+    }
+    if (directory != NULL) {
+        (void)closedir(directory);
+    }
+}
+
 /* Half-written files of the authority itself; only one process at a time writes them. */
 static void clear_own_strays(const struct ca *ca)
 {
-    static const char *const files[] = {CA_PART_CRL, CA_PART_HEAD};
-    for (size_t i = 0; i < MU_COUNT(files); i++) {
-        MU_AUTO(free) char *path = ca_text("%s/" CA_PART "/%s", ca->dir, files[i]);
+    static const char *const files[] = {CA_PART_CRL, CA_PART_HEAD, CA_PART_ROOT_CERT};
+    MU_AUTO(free) char *part = ca_text("%s/" CA_PART, ca->dir);
+    for (size_t i = 0; part != NULL && i < MU_COUNT(files); i++) {
+        MU_AUTO(free) char *path = ca_text("%s/%s", part, files[i]);
         if (path != NULL) {
             mu_file_clear_strays(path);
         }
+    }
+    if (part != NULL) {
+        clear_asides(part);
     }
 }
 
@@ -209,6 +231,9 @@ bool ca_recover(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutua
     const struct inventory_filter filter = {
         .interrupted = true, .machine = ca_machine(), .limit = INTERRUPTED_MAX};
     clear_own_strays(ca);
+    if (!ca_roots_write(ca, err)) {
+        return false;
+    }
     if (!inventory_records_get(ca->inventory, &filter, INTERRUPTED_MAX, &records, err)) {
         return false;
     }

@@ -299,6 +299,34 @@ static void what_service(struct report *report, const struct world *world,
     }
 }
 
+/* On the deny list they reach nothing that asks who they are, whatever is granted. */
+static void what_denied(struct report *report, const struct world *world)
+{
+    const struct mutual_name *name = NULL;
+    const struct mutual_denial *denial =
+        world->deny == NULL
+            ? NULL
+            : mu_deny_find_name(world->deny, report->names->items, report->names->count, &name);
+    if (denial == NULL) {
+        mu_json_null(&report->json, "denied");
+        return;
+    }
+    MU_AUTO(buf) struct mu_buf why;
+    mu_buf_init(&why, 8192);
+    mu_escape(&why, mu_slice_text(denial->owner));
+    mu_buf_text(&why, ": ");
+    mu_escape(&why, mu_slice_text(denial->reason));
+    mu_json_open(&report->json, "denied", '{');
+    mu_json_string(&report->json, "file", denial->file);
+    mu_json_int(&report->json, "line", denial->line);
+    mu_json_string(&report->json, "owner", denial->owner);
+    mu_json_string(&report->json, "reason", denial->reason);
+    mu_json_close(&report->json, '}');
+    cli_print(report->cli, "%s %sdenied%s at %s:%d by %s\n", mutual_name_type_word(name->type),
+              cli_ink(report->cli, CLI_BAD), cli_ink(report->cli, CLI_PLAIN), denial->file,
+              denial->line, mu_buf_str(&why));
+}
+
 /* Grants that would let them in at another time. */
 static bool visit_other_time(void *context, const struct mutual_grant *grant,
                              const struct mutual_name *name, enum mu_standing standing)
@@ -340,6 +368,7 @@ static int run_what(struct cli *cli, const void *given)
     }
     report.names = &names;
     question_json_time(&report.json, "at", report.now_s);
+    what_denied(&report, world);
     mu_json_open(&report.json, "reaches", '[');
     for (size_t i = 0; i < world->service_count; i++) {
         if (world->services[i].inbound != NULL) {

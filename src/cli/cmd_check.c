@@ -15,6 +15,7 @@ struct check_options {
     int64_t at_s;
     const char *cert;
     const char *to;
+    const char *staple;
 };
 
 static void print_summary(const struct cli *cli, const struct world *world)
@@ -42,10 +43,13 @@ static int answer(const struct cli *cli, const struct check_options *check,
 static int check_cert(const struct cli *cli, const struct check_options *check)
 {
     if (check->cert != NULL && check->to != NULL) {
-        return question_cert(cli, check->cert, check->to, question_time(check->at_s));
+        const struct question_cert asked = {check->cert, check->to, check->staple,
+                                            question_time(check->at_s)};
+        return question_cert(cli, &asked);
     }
     struct mutual_error err = {0};
-    (void)mu_fail(&err, MUTUAL_E_USAGE, "--cert and --to go together");
+    (void)mu_fail(&err, MUTUAL_E_USAGE, "--cert and --to go together%s",
+                  check->staple != NULL ? ", and --staple with them" : "");
     (void)mu_error_hint(&err, "Give both: mutual check --cert FILE --to SERVICE.");
     return cli_fail(cli, &err);
 }
@@ -55,7 +59,7 @@ static int run_check(struct cli *cli, const void *options)
     const struct check_options *check = options;
     const char *path = cli->arg_count > 0 ? cli->args[0] : cli->config_path;
     cli->config_path = path;
-    if (check->cert != NULL || check->to != NULL) {
+    if (check->cert != NULL || check->to != NULL || check->staple != NULL) {
         return check_cert(cli, check);
     }
     MU_AUTO(config_findings) struct config_findings findings;
@@ -97,6 +101,12 @@ static const struct cli_option check_table[] = {
      .offset = C(to),
      .value = "SERVICE",
      .help = "the inbound or outbound that --cert is about"},
+    {.name = "staple",
+     .kind = CLI_PATH,
+     .offset = C(staple),
+     .value = "FILE",
+     .help = "with an outbound: the OCSP response (DER) that the server of --cert sends along; "
+             "without it, none"},
     {.name = NULL},
 };
 #undef C
@@ -109,14 +119,15 @@ const struct cli_verb cli_verb_check = {
     .details =
         "Reports every error of the configuration in one run, with its line and a remedy:\n"
         "syntax, settings, addresses, files that others can read, expired certificates,\n"
-        "keys that do not belong to their certificates, empty bundles, grants that can\n"
-        "never apply. Exit status 0: good; 78: errors, or a single error's own status;\n"
-        "1: warnings, with --strict.\n"
+        "keys that do not belong to their certificates or that no peer can verify, chains that\n"
+        "lead nowhere, empty bundles, grants that can never apply. Exit status 0: good;\n"
+        "78: errors, or a single error's own status; 1: warnings, with --strict.\n"
         "With --cert and --to it answers for one certificate instead: is it admitted, by\n"
         "which path and grant, why not, and what would change that: the end of each\n"
         "certificate, of the grant, of the revocation lists; its authority dropped from the\n"
-        "bundle. Key files are not read: the peer is assumed to hold its key. Exit status\n"
-        "0: yes; 1: no.",
+        "bundle. Key files are not read: the peer is assumed to hold its key. A server whose\n"
+        "certificate demands a stapled response (must-staple), or whose trust block does,\n"
+        "gets no yes without --staple. Exit status 0: yes; 1: no.",
     .options = check_table,
     .options_size = sizeof(struct check_options),
     .max_args = 1,

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * mutual completion bash|zsh|fish: completion scripts, made from the same tables as the parser.
+ * What is called SERVICE there is asked for when it is needed: mutual completion services.
  */
 #include "cli/cli_internal.h"
+
+#include <string.h>
+
+#include "config/config.h"
+
+static bool is_service(const char *value)
+{
+    return value != NULL && strcmp(value, "SERVICE") == 0;
+}
 
 /* ---- bash
  * ---------------------------------------------------------------------------------------- */
@@ -34,6 +44,9 @@ static void bash_verb(const struct cli_verb *verb, struct mu_buf *out)
 {
     for (const struct cli_verb *sub = verb->subs; sub != NULL && sub->name != NULL; sub++) {
         mu_buf_printf(out, "        \"%s %s\") words=\"", verb->name, sub->name);
+        if (is_service(sub->arguments)) {
+            mu_buf_text(out, "$(_mutual_services)");
+        }
         list_options(sub->options, out);
         mu_buf_text(out, " $common\" ;;\n");
     }
@@ -47,6 +60,9 @@ static void bash_verb(const struct cli_verb *verb, struct mu_buf *out)
 static void bash_values(const struct cli_option *table, struct mu_buf *out)
 {
     for (const struct cli_option *o = table; o != NULL && o->name != NULL; o++) {
+        if (is_service(o->value)) {
+            mu_buf_printf(out, "    --%s) words=$(_mutual_services) ;;\n", o->name);
+        }
         if (o->kind != CLI_WORD) {
             continue;
         }
@@ -70,6 +86,7 @@ static void bash_words(struct mu_buf *out)
     }
     mu_buf_text(out, "    esac\n"
                      "    if [[ -n $words ]]; then\n"
+                     "        compopt +o filenames 2>/dev/null\n"
                      "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
                      "        return\n"
                      "    fi\n");
@@ -78,6 +95,14 @@ static void bash_words(struct mu_buf *out)
 static void bash(struct mu_buf *out)
 {
     mu_buf_text(out, "# bash completion of mutual; made by: mutual completion bash\n"
+                     "_mutual_services() {\n"
+                     "    local i config=()\n"
+                     "    for ((i = 1; i + 1 < COMP_CWORD; i++)); do\n"
+                     "        [[ ${COMP_WORDS[i]} == -c || ${COMP_WORDS[i]} == --config ]] &&\n"
+                     "            config=(-c \"${COMP_WORDS[i + 1]}\")\n"
+                     "    done\n"
+                     "    mutual \"${config[@]}\" completion services 2>/dev/null\n"
+                     "}\n"
                      "_mutual() {\n"
                      "    local cur=${COMP_WORDS[COMP_CWORD]} words common=\"");
     list_options(cli_global_options, out);
@@ -131,11 +156,22 @@ static void zsh_options(const struct cli_option *table, struct mu_buf *out)
             mu_buf_text(out, ")");
         } else if (o->kind == CLI_PATH || o->kind == CLI_PATHS) {
             mu_buf_text(out, ":file:_files");
+        } else if (is_service(o->value)) {
+            mu_buf_text(out, ":service:_mutual_services");
         } else if (o->kind != CLI_FLAG) {
             mu_buf_text(out, ":value:");
         }
         mu_buf_text(out, "'");
     }
+}
+
+static bool takes_services(const struct cli_verb *verb)
+{
+    bool takes = is_service(verb->arguments);
+    for (const struct cli_verb *sub = verb->subs; sub != NULL && sub->name != NULL; sub++) {
+        takes = takes || is_service(sub->arguments);
+    }
+    return takes;
 }
 
 static void zsh_verb(const struct cli_verb *verb, struct mu_buf *out)
@@ -151,12 +187,16 @@ static void zsh_verb(const struct cli_verb *verb, struct mu_buf *out)
         zsh_options(sub->options, out);
     }
     zsh_options(cli_global_options, out);
-    mu_buf_text(out, " \\\n                '*:file:_files' ;;\n");
+    mu_buf_printf(out, " \\\n                '*:%s' ;;\n",
+                  takes_services(verb) ? "service:_mutual_services" : "file:_files");
 }
 
 static void zsh(struct mu_buf *out)
 {
     mu_buf_text(out, "#compdef mutual\n# made by: mutual completion zsh\n"
+                     "_mutual_services() {\n    local -a services\n"
+                     "    services=(${(f)\"$(mutual completion services 2>/dev/null)\"})\n"
+                     "    compadd -a services\n}\n"
                      "_mutual() {\n    local -a verbs=(\n");
     for (size_t i = 0; cli_verbs[i] != NULL; i++) {
         if (cli_verbs[i]->group != NULL) {
@@ -189,6 +229,8 @@ static void fish_text(struct mu_buf *out, const char *text)
     }
 }
 
+static const char fish_services[] = "(mutual completion services 2>/dev/null)";
+
 static void fish_options(const char *condition, const char *name, const struct cli_option *table,
                          struct mu_buf *out)
 {
@@ -207,6 +249,8 @@ static void fish_options(const char *condition, const char *name, const struct c
                 mu_buf_printf(out, "%s%s", i == 0 ? "" : " ", o->words[i]);
             }
             mu_buf_text(out, "'");
+        } else if (is_service(o->value)) {
+            mu_buf_printf(out, " -x -a '%s'", fish_services);
         } else if (o->kind != CLI_FLAG) {
             mu_buf_text(out, o->kind == CLI_PATH || o->kind == CLI_PATHS ? " -r -F" : " -x");
         }
@@ -234,6 +278,10 @@ static void fish(struct mu_buf *out)
             fish_text(out, sub->help);
             mu_buf_text(out, "'\n");
             fish_options(within, sub->name, sub->options, out);
+            if (is_service(sub->arguments)) {
+                mu_buf_printf(out, "complete -c mutual -n '%s %s' -f -a '%s'\n", within, sub->name,
+                              fish_services);
+            }
         }
         fish_options(within, verb->name, verb->options, out);
     }
@@ -270,6 +318,38 @@ static int run_fish(struct cli *cli, const void *options)
     return write_script(cli, fish);
 }
 
+/* Every service of the configuration, a line each; hosts as LISTENER/HOST. What is wrong with it is
+ * told by mutual check: here it is half written, and somebody types. */
+static int run_services(struct cli *cli, const void *options)
+{
+    struct mutual_error err = {0};
+    MU_AUTO(config_findings) struct config_findings findings;
+    MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
+    MU_AUTO(config) struct config *config = NULL;
+    MU_AUTO(buf) struct mu_buf out;
+    (void)options;
+    mu_buf_init(&out, 16u << 20);
+    config_findings_init(&findings);
+    (void)config_snapshot_load(cli->config_path, &findings, &snapshot);
+    if (snapshot != NULL) {
+        (void)config_build_partial(snapshot, NULL, &findings, &config);
+    }
+    for (size_t i = 0; config != NULL && i < config->served_count; i++) {
+        if (config->served[i]->service != NULL) {
+            mu_buf_printf(&out, "%s\n", config->served[i]->service);
+        }
+    }
+    for (size_t i = 0; config != NULL && i < config->outbound_count; i++) {
+        if (config->outbounds[i].name != NULL) {
+            mu_buf_printf(&out, "%s\n", config->outbounds[i].name);
+        }
+    }
+    if (!cli_write(cli, &out, &err)) {
+        return cli_fail(cli, &err);
+    }
+    return config != NULL ? CLI_YES : CLI_NO;
+}
+
 static const struct cli_verb subs[] = {
     {.name = "bash",
      .help = "for bash: source it, or put it into bash-completion",
@@ -278,6 +358,9 @@ static const struct cli_verb subs[] = {
      .help = "for zsh: put it as _mutual into a directory of $fpath",
      .run = run_zsh},
     {.name = "fish", .help = "for fish: put it into ~/.config/fish/completions", .run = run_fish},
+    {.name = "services",
+     .help = "the configuration's services, a line each, for these scripts",
+     .run = run_services},
     {.name = NULL},
 };
 

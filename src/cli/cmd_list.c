@@ -4,6 +4,7 @@
  * when they end.
  */
 #include "cli/authority_internal.h"
+#include "cli/denied_internal.h"
 #include "cli/lastseen_internal.h"
 #include "cli/usage_internal.h"
 
@@ -13,7 +14,8 @@ struct list_options {
     const char *dir, *owner, *place, *purpose, *profile;
     int64_t expiring_ns;
     const char *control;
-    bool revoked, interrupted, seen, tokens, pending;
+    uint64_t limit;
+    bool revoked, interrupted, denied, seen, tokens, pending;
 };
 
 #define O(field_) offsetof(struct list_options, field_)
@@ -54,6 +56,17 @@ static const struct cli_option list_table[] = {
      .kind = CLI_FLAG,
      .offset = O(interrupted),
      .help = "only those whose issuing was interrupted"},
+    {.name = "limit",
+     .kind = CLI_NUMBER,
+     .offset = O(limit),
+     .value = "N",
+     .max = INT32_MAX,
+     .help = "no more than this many, those that end first"},
+    {.name = "denied",
+     .kind = CLI_FLAG,
+     .offset = O(denied),
+     .help =
+         "the configuration's deny list instead: who is refused whoever issued the certificate"},
     {.name = "tokens",
      .kind = CLI_FLAG,
      .offset = O(tokens),
@@ -84,7 +97,7 @@ struct listing {
     struct cli_table *table;
     struct mu_json json;
     struct mu_buf *out;
-    size_t shown;
+    size_t shown, limit; /* limit 0: none */
 };
 
 /* ---- one certificate ------------------------------------------------------------------------- */
@@ -270,6 +283,9 @@ static bool walk(struct ca *ca, const struct inventory_filter *filter, bool live
     }
     for (;;) {
         const struct inventory_record *record = NULL;
+        if (listing->limit > 0 && listing->shown == listing->limit) {
+            return true;
+        }
         if (!inventory_next(cursor, &record, err)) {
             return false;
         }
@@ -373,6 +389,7 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     }
     listing.seen = seen;
     listing.ask_seen = options->seen;
+    listing.limit = (size_t)options->limit;
     const char *last = usage != NULL ? "ACCESS" : NULL;
     const char *const heads[] = {"NAME",
                                  "PROFILE",
@@ -400,16 +417,21 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
             options->expiring_ns > 0 ? listing.now_s + options->expiring_ns / MU_NS_PER_S : 0,
         .revoked = options->revoked,
         .interrupted = options->interrupted,
+        .limit = options->expiring_ns > 0 ? 0 : (int64_t)options->limit,
     };
     bool good = print_list(cli, ca, &filter, options->expiring_ns > 0, &listing, err);
     *ret_none = filter.who != NULL && listing.shown == 0;
     return good;
 }
 
-static int run_list(struct cli *cli, const void *options)
+static int run_list(struct cli *cli, const void *given)
 {
+    const struct list_options *options = given;
     struct mutual_error err = {0};
     bool none = false;
+    if (options->denied) {
+        return denied_list(cli, &err) ? CLI_YES : cli_fail(cli, &err);
+    }
     if (!run_list_with(cli, options, &none, &err)) {
         return cli_fail(cli, &err);
     }

@@ -127,6 +127,14 @@ static void show_lists(const struct cli *cli, const json_t *status)
     }
 }
 
+/* Nothing where there is no list. */
+static void show_deny(const struct cli *cli, const json_t *deny)
+{
+    if (json_is_object(deny)) {
+        cli_print(cli, "\n%lld denied by %s\n", number_at(deny, "entries"), text_at(deny, "file"));
+    }
+}
+
 static void show_staple(struct cli_table *table, const char *service, const json_t *certificate)
 {
     const json_t *staple = json_object_get(certificate, "staple");
@@ -242,6 +250,7 @@ static void show(const struct cli *cli, const json_t *status)
     show_services(cli, status);
     show_lists(cli, status);
     show_staples(cli, status);
+    show_deny(cli, json_object_get(status, "deny"));
     cli_print(cli, "\n");
     show_processes(cli, status);
     show_fetched(cli, status);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "cli/authority_internal.h"
 #include "cli/question_internal.h"
 #include "trust/trust.h"
 #include "x509/x509.h"
@@ -143,7 +144,7 @@ static void row_blocker(void *context, const json_t *row)
         return;
     }
     ago(telling, trust_number(row, "last_s"), when, sizeof when);
-    cli_table_cell(telling->blockers, CLI_BOLD, "%s", trust_text(row, "peer"));
+    cli_table_cell(telling->blockers, CLI_BOLD, "%s", trust_peer(row));
     cli_table_cell(telling->blockers, CLI_PLAIN, "%s", trust_text(row, "service"));
     cli_table_cell(telling->blockers, CLI_PLAIN, "%s", when);
     cli_table_cell(telling->blockers, CLI_DIM, "%s", trust_text(row, "serial"));
@@ -178,7 +179,7 @@ static void drop_words(struct telling *telling, const struct mu_cert *anchor,
     } else if (standing->blockers > 0) {
         (void)snprintf(text, size, "%zu peer%s still need%s it", standing->blockers,
                        standing->blockers == 1 ? "" : "s", standing->blockers == 1 ? "s" : "");
-    } else if (trust_gap(&telling->evidence, name, telling->options->days, gap)) {
+    } else if (trust_gap(&telling->evidence, telling->options->days, gap)) {
         (void)snprintf(text, size, "no evidence yet");
     } else if (!trust_is_served(&telling->evidence, name, telling->trust->trust)) {
         (void)snprintf(text, size, "the gateway judges by other authorities");
@@ -248,7 +249,7 @@ static void json_block(struct telling *telling)
     const struct config_trust *config = telling->trust->config;
     const struct mutual_trust *trust = telling->trust->trust;
     char gap[TRUST_GAP_TEXT];
-    bool missing = trust_gap(&telling->evidence, config->name, telling->options->days, gap);
+    bool missing = trust_gap(&telling->evidence, telling->options->days, gap);
     mu_json_open(json, NULL, '{');
     mu_json_string(json, "name", config->name);
     mu_json_open(json, "files", '[');
@@ -332,7 +333,7 @@ static void tell_steps(struct telling *telling)
     struct trust_standing standing =
         trust_standing(&telling->evidence, name, mu_cert_facts(newest)->fingerprint, NULL, NULL);
     bool served = trust_is_served(&telling->evidence, name, trust);
-    bool missing = trust_gap(&telling->evidence, name, telling->options->days, gap);
+    bool missing = trust_gap(&telling->evidence, telling->options->days, gap);
     cli_print(cli, "  1 add the new       %s\n",
               served                             ? "done: the gateway judges by it"
               : telling->evidence.status == NULL ? "in the file; no gateway answers"
@@ -530,6 +531,39 @@ static const struct cli_option rotate_table[] = {
 };
 #undef O
 
+#define O(field_) offsetof(struct trust_root_options, field_)
+static const struct cli_option root_table[] = {
+    {.name = "dir",
+     .kind = CLI_PATH,
+     .offset = O(dir),
+     .value = "DIRECTORY",
+     .help = "where the authority is kept"},
+    {.name = "use",
+     .kind = CLI_FLAG,
+     .offset = O(use),
+     .help = "the root that was made is known to everybody: let chains lead to it from now on"},
+    {.name = "root-key",
+     .kind = CLI_WORD,
+     .offset = O(root_key),
+     .words = authority_key_words,
+     .dflt = "ec-p384",
+     .help = "the new root's key"},
+    {.name = "root-life",
+     .kind = CLI_DURATION,
+     .offset = O(root_life_ns),
+     .value = "DURATION",
+     .dflt = "7305d",
+     .help = "how long the new root is valid"},
+    {.name = "issuer-life",
+     .kind = CLI_DURATION,
+     .offset = O(issuer_life_ns),
+     .value = "DURATION",
+     .dflt = "1826d",
+     .help = "how long the issuers are valid below it"},
+    {.name = NULL},
+};
+#undef O
+
 static const struct cli_verb subs[] = {
     {.name = "show",
      .arguments = "[NAME]",
@@ -550,8 +584,8 @@ static const struct cli_verb subs[] = {
          "by it. --drop takes an old one out when there is evidence that nobody needs it: the\n"
          "gateway saw everybody in the last N days (--days), and nobody's chain, of callers or\n"
          "of servers that are called, ended in it. Where somebody did, or where it is not known\n"
-         "(the gateway was killed, its clock was set, more peers came than are kept, it keeps\n"
-         "its state for a shorter time), it says so and changes nothing. Each step may be run\n"
+         "(the gateway was killed, its clock was set, it keeps its state for a shorter time), it\n"
+         "says so and changes nothing. Each step may be run\n"
          "again. What was done is written into the bundle's .history. Exit status: 0 done, or\n"
          "the next step may be made; 1 refused, or to be waited for.",
      .options = rotate_table,
@@ -559,6 +593,19 @@ static const struct cli_verb subs[] = {
      .min_args = 1,
      .max_args = 1,
      .run = run_rotate},
+    {.name = "new-root",
+     .help = "give the authority here a second root, and with --use let it serve",
+     .details =
+         "Every issuer keeps its key and gets a second certificate, below the new root, so all\n"
+         "that was issued goes on and chains to either. ca.crt holds both roots from then on,\n"
+         "and so does what is issued and renewed; the chains lead to the old one until --use.\n"
+         "In a gateway the file next.crt beside the issuer's key, named as intermediates of a\n"
+         "trust block that has both roots, leads everybody to the new one at once. The old root\n"
+         "is not needed for any of it. A process that serves the authority is to be started\n"
+         "again after --use.",
+     .options = root_table,
+     .options_size = sizeof(struct trust_root_options),
+     .run = trust_run_new_root},
     {.name = NULL},
 };
 

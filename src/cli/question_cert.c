@@ -12,7 +12,7 @@
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static bool read_certs(const char *file, struct mu_certs *certs, struct mutual_error *err)
+bool question_certs(const char *file, struct mu_certs *certs, struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf bytes = {0};
     bool is_stdin = strcmp(file, "-") == 0;
@@ -36,10 +36,10 @@ static bool read_certs(const char *file, struct mu_certs *certs, struct mutual_e
 
 struct change {
     int64_t time_s;
-    enum { CHANGE_CERT, CHANGE_LIST, CHANGE_GRANT } kind;
+    enum { CHANGE_CERT, CHANGE_LIST, CHANGE_GRANT, CHANGE_STAPLE } kind;
     const struct world_link *link;
 };
-#define CHANGES_MAX (2u * MU_LIMIT_CHAIN_DEPTH + 1u)
+#define CHANGES_MAX (2u * MU_LIMIT_CHAIN_DEPTH + 2u)
 
 static int compare_changes(const void *a, const void *b)
 {
@@ -62,6 +62,9 @@ static size_t list_changes(const struct world_answer *answer, struct change chan
     if (grant != NULL && grant->until_s != MU_TIME_NEVER_S) {
         changes[count++] = (struct change){grant->until_s, CHANGE_GRANT, NULL};
     }
+    if (answer->staple.status == MUTUAL_STAPLE_GOOD) {
+        changes[count++] = (struct change){answer->staple.next_update_s, CHANGE_STAPLE, NULL};
+    }
     qsort(changes, count, sizeof *changes, compare_changes);
     return count;
 }
@@ -78,6 +81,10 @@ static void put_change(const struct change *change, const struct world_answer *a
                       "the revocation list that clears \"%s\" goes stale, unless it is renewed",
                       change->link->name);
         break;
+    case CHANGE_STAPLE:
+        mu_buf_printf(out, "the stapled OCSP response ends, unless it is renewed%s",
+                      answer->staple_demanded ? "" : "; none is demanded");
+        break;
     case CHANGE_GRANT:
         question_grant(answer->answer.grant, out);
         mu_buf_text(out, " ends");
@@ -92,6 +99,7 @@ struct inquiry {
     const struct world_answer *answer;
     const struct mu_certs *certs;
     const char *file;
+    bool stapled; /* a response was given */
 };
 
 static void put_path(const struct inquiry *inquiry, struct mu_buf *out)
@@ -108,6 +116,27 @@ static void put_path(const struct inquiry *inquiry, struct mu_buf *out)
         question_when(facts->not_after_s, inquiry->told.now_s, out);
         mu_buf_byte(out, '\n');
     }
+}
+
+/* Nobody can ask a client for one, whatever its certificate demands. */
+static void put_staple(const struct inquiry *inquiry, struct mu_buf *out)
+{
+    const struct world_answer *answer = inquiry->answer;
+    bool must = mu_cert_facts(inquiry->certs->items[0])->must_staple;
+    const struct mutual_staple *staple = &answer->staple;
+    if (inquiry->told.service->inbound != NULL || (!answer->staple_demanded && !inquiry->stapled)) {
+        return;
+    }
+    mu_buf_printf(out, "  %-12s %s", "staple", mutual_staple_word(staple->status));
+    if (staple->status == MUTUAL_STAPLE_GOOD) {
+        mu_buf_text(out, ", until ");
+        question_when(staple->next_update_s, inquiry->told.now_s, out);
+    }
+    if (answer->staple_demanded) {
+        mu_buf_printf(out, "; demanded by the %s",
+                      must ? "certificate (must-staple)" : "trust block");
+    }
+    mu_buf_byte(out, '\n');
 }
 
 static void put_changes(const struct inquiry *inquiry, struct mu_buf *out)
@@ -149,6 +178,7 @@ static void put_text(const struct inquiry *inquiry, const struct cli *cli, struc
     question_text(&inquiry->told, cli, out);
     mu_buf_printf(out, "%sthe path%s\n", cli_ink(cli, CLI_BOLD), cli_ink(cli, CLI_PLAIN));
     put_path(inquiry, out);
+    put_staple(inquiry, out);
     mu_buf_printf(out, "%swhat would change that%s\n", cli_ink(cli, CLI_BOLD),
                   cli_ink(cli, CLI_PLAIN));
     if (!inquiry->answer->answer.allowed) {
@@ -178,6 +208,21 @@ static void json_path(const struct world_answer *answer, struct mu_json *json)
     mu_json_close(json, ']');
 }
 
+static void json_staple(const struct inquiry *inquiry, struct mu_json *json)
+{
+    const struct world_answer *answer = inquiry->answer;
+    if (inquiry->told.service->inbound != NULL) {
+        mu_json_null(json, "staple");
+        return;
+    }
+    mu_json_open(json, "staple", '{');
+    mu_json_bool(json, "demanded", answer->staple_demanded);
+    mu_json_string(json, "status", mutual_staple_word(answer->staple.status));
+    question_json_time(json, "this_update", answer->staple.this_update_s);
+    question_json_time(json, "next_update", answer->staple.next_update_s);
+    mu_json_close(json, '}');
+}
+
 static void json_changes(const struct inquiry *inquiry, struct mu_json *json)
 {
     struct change changes[CHANGES_MAX];
@@ -204,6 +249,7 @@ static void put_json(const struct inquiry *inquiry, struct mu_buf *out)
     mu_json_string(&json, "file", inquiry->file);
     question_json(&inquiry->told, &json);
     json_path(answer, &json);
+    json_staple(inquiry, &json);
     json_changes(inquiry, &json);
     if (answer->answer.allowed && answer->link_count > 0) {
         mu_json_open(&json, "without_authority", '{');
@@ -228,8 +274,37 @@ static void take_names(const struct world_answer *answer, const struct mu_names 
                                         : mu_names_list(own, &told->name_count);
 }
 
-int question_cert(const struct cli *cli, const char *file, const char *service, int64_t now_s)
+/* What nobody could send is no question. */
+static bool read_staple(const char *file, const struct world_service *service, struct mu_buf *bytes,
+                        struct mutual_error *err)
 {
+    if (file == NULL) {
+        return true;
+    }
+    if (service->inbound != NULL) {
+        (void)mu_fail(err, MUTUAL_E_USAGE,
+                      "\"%s\" is an inbound, and no client sends an OCSP "
+                      "response along",
+                      service->name);
+        return mu_error_hint(err, "Leave --staple away; a revocation list says who was revoked.");
+    }
+    return mu_file_read(file, MU_LIMIT_OCSP_BYTES, bytes, err);
+}
+
+/* Whoever demands a staple is answered for what was asked: a server that sends none. */
+static void hint_staple(struct world_answer *answer, bool stapled)
+{
+    if (answer->answer.why.code == MUTUAL_E_OCSP_MISSING && !stapled) {
+        (void)mu_error_hint(&answer->answer.why,
+                            "Give the response that it sends with --staple FILE, to ask with it.");
+    }
+}
+
+int question_cert(const struct cli *cli, const struct question_cert *asked)
+{
+    const char *file = asked->file;
+    const char *service = asked->service;
+    int64_t now_s = asked->now_s;
     struct mutual_error err = {0};
     MU_AUTO(world) const struct world *world = NULL;
     MU_AUTO(certs) struct mu_certs certs = {0};
@@ -240,11 +315,13 @@ int question_cert(const struct cli *cli, const char *file, const char *service, 
     if (!question_world(cli, now_s, &world, &status)) {
         return status;
     }
-    struct inquiry inquiry = {.certs = &certs, .file = file};
+    MU_AUTO(buf) struct mu_buf response = {0};
+    struct inquiry inquiry = {.certs = &certs, .file = file, .stapled = asked->staple != NULL};
     inquiry.told.world = world;
     inquiry.told.now_s = now_s;
     inquiry.told.service = world_ask_service(world, service, &err);
-    if (inquiry.told.service == NULL || !read_certs(file, &certs, &err)) {
+    if (inquiry.told.service == NULL || !question_certs(file, &certs, &err) ||
+        !read_staple(asked->staple, inquiry.told.service, &response, &err)) {
         return cli_fail(cli, &err);
     }
     /* Names that cannot be read are a reason to refuse it, which validation tells. */
@@ -253,7 +330,8 @@ int question_cert(const struct cli *cli, const char *file, const char *service, 
         own = NULL;
     }
     MU_AUTO(world_answer) struct world_answer answer;
-    world_ask_certs(inquiry.told.service, &certs, now_s, &answer);
+    world_ask_certs(inquiry.told.service, &certs, mu_buf_slice(&response), now_s, &answer);
+    hint_staple(&answer, inquiry.stapled);
     inquiry.answer = &answer;
     inquiry.told.answer = &answer.answer;
     take_names(&answer, own, &inquiry.told);

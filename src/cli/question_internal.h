@@ -57,7 +57,16 @@ void question_json(const struct question_told *told, struct mu_json *json);
 void question_json_time(struct mu_json *json, const char *key, int64_t time_s);
 void question_json_grant(struct mu_json *json, const char *key, const struct mutual_grant *grant);
 
+/* The certificates in a file, PEM or one in DER; "-" is standard input. */
+struct mu_certs;
+bool question_certs(const char *file, struct mu_certs *certs, struct mutual_error *err);
 /* mutual check --cert FILE --to SERVICE. Returns the exit status. */
-int question_cert(const struct cli *cli, const char *file, const char *service, int64_t now_s);
+struct question_cert {
+    const char *file;
+    const char *service;
+    const char *staple; /* a file with the OCSP response that it sends along, or NULL */
+    int64_t now_s;
+};
+int question_cert(const struct cli *cli, const struct question_cert *asked);
 
 #endif

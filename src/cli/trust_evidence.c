@@ -18,6 +18,12 @@ const char *trust_text(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
+const char *trust_peer(const json_t *row)
+{
+    return trust_text(row, "serial")[0] == '\0' ? "others, more than are kept"
+                                                : trust_text(row, "peer");
+}
+
 int64_t trust_number(const json_t *object, const char *key)
 {
     return (int64_t)json_integer_value(json_object_get(object, key));
@@ -121,8 +127,9 @@ static const json_t *service_of(const struct trust_evidence *evidence, const cha
 static bool is_below(const struct trust_evidence *evidence, const char *trust, const json_t *row)
 {
     const json_t *service = service_of(evidence, trust_text(row, "service"));
-    return service != NULL && strcmp(trust_text(service, "trust"), trust) == 0 &&
-           trust_number(row, "not_after_s") >= evidence->now_s;
+    bool over =
+        trust_text(row, "serial")[0] != '\0' && trust_number(row, "not_after_s") < evidence->now_s;
+    return service != NULL && strcmp(trust_text(service, "trust"), trust) == 0 && !over;
 }
 
 /* The same certificate was met by way of another anchor, and never by this one since. */
@@ -156,8 +163,9 @@ struct trust_standing trust_standing(const struct trust_evidence *evidence, cons
         }
         standing.peers++;
         standing.last_s = last_s > standing.last_s ? last_s : standing.last_s;
-        if (json_is_true(json_object_get(row, "let_in")) && last_s >= evidence->since_s &&
-            !has_moved(evidence, row)) {
+        bool nameless = trust_text(row, "serial")[0] == '\0'; /* those that are not kept */
+        bool let_in = nameless || json_is_true(json_object_get(row, "let_in"));
+        if (let_in && last_s >= evidence->since_s && (nameless || !has_moved(evidence, row))) {
             standing.blockers++;
             if (each != NULL) {
                 each(context, row);
@@ -183,43 +191,24 @@ void trust_peers(const struct trust_evidence *evidence, const char *trust,
 
 /* ---- is that all? ---------------------------------------------------------------------------- */
 
-static bool gap_of(const struct trust_evidence *evidence, const json_t *service, uint64_t days,
-                   char text[TRUST_GAP_TEXT])
+bool trust_gap(const struct trust_evidence *evidence, uint64_t days, char text[TRUST_GAP_TEXT])
 {
     char words[MU_TIME_TEXT];
-    int64_t since_s = trust_number(service, "complete_since_s");
-    int64_t known_s = evidence->now_s - since_s;
-    if (since_s <= evidence->since_s) {
-        return false;
-    }
-    bool flood = since_s > trust_number(evidence->seen, "since_s");
-    (void)snprintf(text, TRUST_GAP_TEXT,
-                   "who came to \"%.80s\" is known for %s, which is less than %llu days: %s",
-                   trust_text(service, "service"),
-                   mu_duration_words(known_s > 0 ? known_s : 0, words), (unsigned long long)days,
-                   flood ? "then there were more certificates than are kept"
-                         : trust_text(evidence->seen, "since_why"));
-    return true;
-}
-
-bool trust_gap(const struct trust_evidence *evidence, const char *trust, uint64_t days,
-               char text[TRUST_GAP_TEXT])
-{
-    const json_t *service;
-    size_t index;
     if (evidence->seen == NULL) {
         (void)snprintf(text, TRUST_GAP_TEXT, "no gateway says who was seen: %.300s",
                        evidence->why.reason);
         return true;
     }
-    json_array_foreach(json_object_get(evidence->seen, "services"), index, service)
-    {
-        if (strcmp(trust_text(service, "trust"), trust) == 0 &&
-            gap_of(evidence, service, days, text)) {
-            return true;
-        }
+    int64_t since_s = trust_number(evidence->seen, "since_s");
+    int64_t known_s = evidence->now_s - since_s;
+    if (since_s <= evidence->since_s) {
+        return false;
     }
-    return false;
+    (void)snprintf(text, TRUST_GAP_TEXT,
+                   "who came is known for %s, which is less than %llu days: %s",
+                   mu_duration_words(known_s > 0 ? known_s : 0, words), (unsigned long long)days,
+                   trust_text(evidence->seen, "since_why"));
+    return true;
 }
 
 bool trust_is_served(const struct trust_evidence *evidence, const char *trust,

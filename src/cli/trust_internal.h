@@ -21,6 +21,15 @@ struct trust_options {
     int64_t wait_ns;
 };
 
+struct trust_root_options {
+    const char *dir;
+    int root_key;
+    int64_t root_life_ns, issuer_life_ns;
+    bool use;
+};
+/* trust_root.c */
+int trust_run_new_root(struct cli *cli, const void *options);
+
 /* ---- what the gateway knows (trust_evidence.c) ------------------------------------------------
  */
 
@@ -49,8 +58,7 @@ struct trust_standing trust_standing(const struct trust_evidence *evidence, cons
                                      void *context);
 /* Why what was seen is no evidence that nobody else came lately; false: it is evidence. */
 #define TRUST_GAP_TEXT 400
-bool trust_gap(const struct trust_evidence *evidence, const char *trust, uint64_t days,
-               char text[TRUST_GAP_TEXT]);
+bool trust_gap(const struct trust_evidence *evidence, uint64_t days, char text[TRUST_GAP_TEXT]);
 /* Does the gateway judge by exactly these anchors? */
 bool trust_is_served(const struct trust_evidence *evidence, const char *trust,
                      const struct mutual_trust *bundle);
@@ -59,6 +67,8 @@ void trust_peers(const struct trust_evidence *evidence, const char *trust,
                  bool (*each)(void *context, const json_t *peer), void *context);
 
 const char *trust_text(const json_t *object, const char *key); /* "" when there is none */
+/* Who it was, or the words for those that are not kept. */
+const char *trust_peer(const json_t *row);
 int64_t trust_number(const json_t *object, const char *key);
 
 /* ---- the files (trust_bundle.c) ----------------------------------------------------------------

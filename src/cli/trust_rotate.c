@@ -308,7 +308,7 @@ static void note_blocker(void *context, const json_t *row)
     int64_t ago_s = blockers->now_s - trust_number(row, "last_s");
     if (blockers->count++ == 0) {
         (void)snprintf(blockers->first, sizeof blockers->first,
-                       "\"%.160s\" at \"%.60s\", serial %.48s, %s ago", trust_text(row, "peer"),
+                       "\"%.160s\" at \"%.60s\", serial %.48s, %s ago", trust_peer(row),
                        trust_text(row, "service"), trust_text(row, "serial"),
                        mu_duration_words(ago_s > 0 ? ago_s : 0, words));
     }
@@ -329,7 +329,7 @@ static bool judge_drop(struct step *step, const struct mu_cert *anchor,
                        (unsigned long long)step->options->days, blockers->count == 1 ? "s" : "",
                        facts->display, blockers->first, blockers->count == 1 ? "" : " first");
     }
-    if (trust_gap(&step->evidence, step->name, step->options->days, gap)) {
+    if (trust_gap(&step->evidence, step->options->days, gap)) {
         (void)mu_fail(err, MUTUAL_E_ROTATION_UNSAFE, "%s", gap);
         return mu_error_hint(err, "Wait for the rest, or ask about fewer days: --days N.");
     }

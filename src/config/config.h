@@ -304,16 +304,10 @@ struct config_status {
     struct config_mark mark;
     struct config_address listen; /* CONFIG_ADDRESS_NONE: no status listener */
     bool unsafe_listen;
+    int64_t expiry_margin_ns; /* 0: a tenth of what ends, and 30 days at the most */
 };
 
-struct config_authority {
-    struct config_mark mark;
-    const char *directory; /* resolved path, or NULL: there is none here          */
-    const char *url;       /* where callers reach it by TLS, or NULL              */
-    const char *publish;   /* where everybody reads lists by plain HTTP, or NULL  */
-    bool server_keygen;    /* keys are made for callers who ask                   */
-    int64_t grace_ns;      /* a certificate may be renewed so long after its end  */
-};
+#include "config/authority.h"
 
 /* The whole configuration: immutable, freed as one. */
 struct config {
@@ -328,6 +322,7 @@ struct config {
     struct config_status status;
     struct config_fetch fetch;
     struct config_authority authority;
+    const char *deny; /* resolved path of the deny list, or NULL */
     struct config_trust *trusts;
     size_t trust_count;
     struct config_inbound *inbounds;

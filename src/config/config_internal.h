@@ -107,6 +107,13 @@ struct block {
 };
 extern const struct block schema_root;
 extern const struct block schema_profiles; /* of a file of profiles */
+extern const struct block schema_authority;
+
+/* In a table of settings, of fields of struct THIS. */
+#define AT(field_) .offset = offsetof(struct THIS, field_)
+#define LIST_AT(items_, count_) \
+    .offset = offsetof(struct THIS, items_), .count_offset = offsetof(struct THIS, count_)
+#define TEXTS_AT(field_) LIST_AT(field_.items, field_.count)
 
 const char *setting_type_words(const struct setting *setting); /* "a duration such as 10s" */
 size_t setting_element_size(const struct setting *setting);

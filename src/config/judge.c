@@ -5,6 +5,8 @@
  */
 #include "config/config_internal.h"
 
+#include <arpa/inet.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -408,6 +410,45 @@ static void judge_fetch(struct judge *j)
     }
 }
 
+/* "192.0.2.53:53" or "[2001:db8::53]:53". */
+static bool is_resolver(const char *text)
+{
+    uint8_t address[16];
+    char host[64];
+    uint64_t port = 0;
+    const char *colon = strrchr(text, ':');
+    bool v6 = text[0] == '[';
+    if (colon == NULL || colon - text >= (ptrdiff_t)sizeof host || colon - text < 2 ||
+        !mu_text_uint(colon + 1, 65535, &port) || port == 0 || (v6 && colon[-1] != ']')) {
+        return false;
+    }
+    (void)snprintf(host, sizeof host, "%.*s", (int)(colon - text) - 2 * v6, text + v6);
+    return inet_pton(v6 ? AF_INET6 : AF_INET, host, address) == 1;
+}
+
+static void judge_acme(struct judge *j)
+{
+    const struct config_authority *authority = &j->config->authority;
+    const struct config_acme *acme = &authority->acme;
+    if (acme->accounts != CONFIG_ACME_NONE && authority->url == NULL) {
+        struct config_place place = config_place_of(&acme->mark, "accounts");
+        COMPLAIN(
+            j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place,
+            "authority: {url: https://ca.example.org:8443}",
+            "clients of ACME sign the URLs that they ask, and authority.url does not say them");
+    }
+    if (acme->resolver != NULL && !is_resolver(acme->resolver)) {
+        struct config_place place = config_place_of(&acme->mark, "resolver");
+        COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_CONFIG_INVALID, &place, "resolver: 192.0.2.53:53",
+                 "\"%s\" is no address with a port", acme->resolver);
+    }
+    if (acme->accounts == CONFIG_ACME_OPEN) {
+        struct config_place place = config_place_of(&acme->mark, "accounts");
+        COMPLAIN(j, CONFIG_WARNING, MUTUAL_E_CONFIG_UNSAFE, &place, "accounts: bound",
+                 "whoever controls what answers at a name gets a certificate for it");
+    }
+}
+
 void config_judge(struct config_whole *whole, const struct config_snapshot *snapshot,
                   struct config_findings *findings, size_t errors)
 {
@@ -421,6 +462,7 @@ void config_judge(struct config_whole *whole, const struct config_snapshot *snap
         judge_outbound(&j, &config->outbounds[i]);
     }
     judge_fetch(&j);
+    judge_acme(&j);
     judge_listeners(&j);
     judge_grants(&j);
     if (findings->errors == errors) {

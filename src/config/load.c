@@ -204,6 +204,10 @@ static void read_fetched(struct load *load, const struct config *config,
 
 static void read_references(struct load *load, const struct config *config)
 {
+    if (config->deny != NULL) {
+        struct config_place place = config_place_of(&config->mark, "deny");
+        (void)read_file(load, config->deny, MU_LIMIT_DENY_BYTES, false, &place);
+    }
     for (size_t i = 0; i < config->trust_count; i++) {
         const struct config_trust *trust = &config->trusts[i];
         read_texts(load, &trust->mark, "bundle", &trust->bundle, MU_LIMIT_PEM_BYTES, false);

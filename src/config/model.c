@@ -103,9 +103,13 @@ static void trim_inbound(struct config_inbound *in)
 void config_trim(struct config *config)
 {
     struct config_whole *whole = whole_of(config);
-    struct config_mark *const marks[] = {&config->mark,           &config->log.mark,
-                                         &config->flood.mark,     &config->status.mark,
-                                         &config->authority.mark, &config->fetch.mark};
+    struct config_mark *const marks[] = {&config->mark,
+                                         &config->log.mark,
+                                         &config->flood.mark,
+                                         &config->status.mark,
+                                         &config->authority.mark,
+                                         &config->fetch.mark,
+                                         &config->authority.acme.mark};
     for (size_t i = 0; i < MU_COUNT(marks); i++) {
         marks[i]->node = NULL;
     }

@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-#define AT(field_) .offset = offsetof(struct THIS, field_)
-#define LIST_AT(items_, count_) \
-    .offset = offsetof(struct THIS, items_), .count_offset = offsetof(struct THIS, count_)
 #define WORDS_AT(field_) LIST_AT(field_.items, field_.count)
 #define LIFE_MAX_S       (INT64_C(3650) * 86400)
 

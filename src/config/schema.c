@@ -7,11 +7,6 @@
 
 #include <string.h>
 
-#define AT(field_) .offset = offsetof(struct THIS, field_)
-#define LIST_AT(items_, count_) \
-    .offset = offsetof(struct THIS, items_), .count_offset = offsetof(struct THIS, count_)
-#define TEXTS_AT(field_) LIST_AT(field_.items, field_.count)
-
 /* ---- trust -------------------------------------------------------------------------------------
  */
 
@@ -220,6 +215,7 @@ static const struct block certificate_block = {
 };
 
 static const char *const none_word[] = {"none", NULL};
+static const char *const auto_word[] = {"auto", NULL};
 
 #define THIS config_timeouts
 static const struct setting timeouts_settings[] = {
@@ -681,10 +677,17 @@ static const struct block flood_block = {
 #define THIS config_status
 static const struct setting status_settings[] = {
     {"listen", SETTING_LISTEN, .reload = RELOAD_RESTART, AT(listen), .since = "0.1",
-     .help =
-         "where /_status, /livez and /readyz are served over plain HTTP; nowhere when left out"},
+     .help = "where /metrics, /health/ready, /health/live, /_status, /livez and /readyz are served "
+             "over "
+             "plain HTTP; nowhere when left out"},
     {"unsafe-listen", SETTING_BOOL, AT(unsafe_listen), .dflt = "false", .since = "0.1",
      .help = "let other machines read it"},
+    {"expiry-margin", SETTING_DURATION, .reload = RELOAD_LIVE, AT(expiry_margin_ns), .dflt = "auto",
+     .words = auto_word, .min = 1, .max = 31536000, .since = "0.1",
+     .help =
+         "/health/ready is red so long before something ends that is served or believed: a "
+         "certificate, a revocation list, a staple, the last authority of a trust block; auto is a "
+         "tenth of its life, and 30 days at the most"},
     {.name = NULL},
 };
 #undef THIS
@@ -725,38 +728,7 @@ static const struct block fetch_block = {
     .settings = fetch_settings,
 };
 
-#define THIS config_authority
-static const struct setting authority_settings[] = {
-    {"directory", SETTING_PATH, .reload = RELOAD_LIVE, AT(directory), .since = "0.1",
-     .help = "the authority that is served, as mutual init made it; its process runs as the owner "
-             "of the directory authority in it"},
-    {"url", SETTING_TEXT, .reload = RELOAD_LIVE, AT(url), .max = 2048, .since = "0.1",
-     .help = "where others reach the authority by TLS, such as https://ca.example.org:8443: for "
-             "tokens and for addresses in certificates"},
-    {"publish-url", SETTING_TEXT, .reload = RELOAD_LIVE, AT(publish), .max = 2048, .since = "0.1",
-     .help = "where everybody reads revocation lists and issuers' certificates by plain HTTP, such "
-             "as http://ca.example.org"},
-    {"server-keygen", SETTING_BOOL, .reload = RELOAD_LIVE, AT(server_keygen), .dflt = "false",
-     .since = "0.1",
-     .help =
-         "make private keys for callers who ask for it (EST serverkeygen); a key is better made "
-         "where it is used"},
-    {"grace-after-expiry", SETTING_DURATION, .reload = RELOAD_LIVE, AT(grace_ns), .dflt = "none",
-     .min = 0, .max = 31536000, .words = none_word, .since = "0.1",
-     .help = "how long after its end a certificate may still be renewed with its own key, for "
-             "devices that were offline"},
-    {.name = NULL},
-};
-#undef THIS
-static const struct block authority_block = {
-    .name = "authority block",
-    .help = "The private authority of this machine.",
-    .size = sizeof(struct config_authority),
-    .settings = authority_settings,
-};
-
 #define THIS config
-static const char *const auto_word[] = {"auto", NULL};
 static const struct setting root_settings[] = {
     {"version", SETTING_NUMBER, .required = true, .reload = RELOAD_RESTART, AT(version), .min = 1,
      .max = 1, .since = "0.1", .help = "version of the configuration language: 1"},
@@ -777,8 +749,12 @@ static const struct setting root_settings[] = {
      .help = "the gateway's own state"},
     {"fetch", SETTING_BLOCK, AT(fetch), .block = &fetch_block, .since = "0.1",
      .help = "how what is named by URL is fetched"},
-    {"authority", SETTING_BLOCK, AT(authority), .block = &authority_block, .since = "0.1",
+    {"authority", SETTING_BLOCK, AT(authority), .block = &schema_authority, .since = "0.1",
      .help = "the private authority of this machine"},
+    {"deny", SETTING_PATH, .reload = RELOAD_LIVE, AT(deny), .since = "0.1",
+     .help =
+         "a file of certificates, keys and identities that are refused everywhere, as client and "
+         "as server, whoever issued them; mutual revoke writes it"},
     {"trust", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(trusts, trust_count),
      .block = &trust_block, .since = "0.1", .help = "whom we believe"},
     {"inbound", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE,

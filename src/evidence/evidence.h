@@ -51,15 +51,40 @@ enum { STREAMS_BATCH = 16 };
 
 /* What the configuration says to it: the setup bytes of its START. Texts are owned. */
 struct evidence_setup {
-    char *directory; /* as mutual init made it    */
-    char *url;       /* NULL: not said            */
-    char *publish;   /* NULL: not said            */
-    int64_t grace_s; /* renewal after the end     */
-    bool keygen;     /* keys are made for callers */
+    char *directory;  /* as mutual init made it    */
+    char *url;        /* NULL: not said            */
+    char *publish;    /* NULL: not said            */
+    int64_t grace_s;  /* renewal after the end     */
+    bool acme;        /* is served                 */
+    bool acme_open;   /* accounts need no key      */
+    char *acme_terms; /* NULL: none               */
+    bool keygen;      /* keys are made for callers */
 };
 void evidence_setup_write(const struct evidence_setup *setup, struct mu_buf *out);
 bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup,
                          struct mutual_error *err) MUTUAL_MUST_CHECK;
 void evidence_setup_done(struct evidence_setup *setup);
+
+/* ---- challenges of ACME: PROBE, PROBED ---------------------------------------------------------
+ */
+
+enum evidence_method { EVIDENCE_HTTP_01, EVIDENCE_DNS_01, EVIDENCE_TLS_ALPN_01, EVIDENCE_METHODS_ };
+struct evidence_probe {
+    uint64_t id; /* the authority's, given back */
+    enum evidence_method method;
+    bool address; /* `name` is an IP address, else a DNS name */
+    char name[256];
+    char token[128];         /* RFC 8555 section 8.1: base64url          */
+    char authorization[256]; /* TOKEN.THUMBPRINT                         */
+};
+void evidence_probe_write(const struct evidence_probe *probe, struct mu_buf *out);
+/* MESSAGE_MALFORMED: anything but a DNS name or an address as we write them, and texts of
+ * base64url: the authority reads what strangers send, so it is not believed that it looked. */
+bool evidence_probe_read(struct mu_slice bytes, struct evidence_probe *ret_probe,
+                         struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* `outcome` with code MUTUAL_OK: it is there. */
+void evidence_probed_write(uint64_t id, const struct mutual_error *outcome, struct mu_buf *out);
+bool evidence_probed_read(struct mu_slice bytes, uint64_t *ret_id, struct mutual_error *ret_outcome,
+                          struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 #endif

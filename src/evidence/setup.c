@@ -15,6 +15,7 @@ void evidence_setup_done(struct evidence_setup *setup)
     mu_free(setup->directory);
     mu_free(setup->url);
     mu_free(setup->publish);
+    mu_free(setup->acme_terms);
     *setup = (struct evidence_setup){0};
 }
 
@@ -24,6 +25,9 @@ void evidence_setup_write(const struct evidence_setup *setup, struct mu_buf *out
     ipc_put_text(out, setup->url);
     ipc_put_text(out, setup->publish);
     ipc_put_u64(out, (uint64_t)setup->grace_s);
+    ipc_put_u8(out, setup->acme ? 1 : 0);
+    ipc_put_u8(out, setup->acme_open ? 1 : 0);
+    ipc_put_text(out, setup->acme_terms);
     ipc_put_u8(out, setup->keygen ? 1 : 0);
 }
 
@@ -53,6 +57,9 @@ bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup
          get_text(&reader, URL_MAX, &setup.url) && get_text(&reader, URL_MAX, &setup.publish)) ||
         mu_fail_memory(err);
     setup.grace_s = (int64_t)ipc_get_u64(&reader);
+    setup.acme = ipc_get_u8(&reader) != 0;
+    setup.acme_open = ipc_get_u8(&reader) != 0;
+    good = good && (get_text(&reader, URL_MAX, &setup.acme_terms) || mu_fail_memory(err));
     setup.keygen = ipc_get_u8(&reader) != 0;
     good = good && ipc_reader_end(&reader, "the authority's setup", err);
     if (good && (setup.directory == NULL || setup.grace_s < 0)) {

@@ -26,6 +26,10 @@ enum fetch_kind {
     FETCH_BYTES,  /* whatever is there: the asker judges it                                     */
     FETCH_CRL,    /* a revocation list: signed under `material`, current, no older than `last`  */
     FETCH_STAPLE, /* an OCSP response about the certificate in `material`: good, and of now    */
+    FETCH_PROOF,  /* `material`, and blanks behind it: http-01 (RFC 8555 section 8.3)          */
+    FETCH_PROOF_TLS, /* a handshake with a certificate that proves `material`: tls-alpn-01
+                        (RFC 8737); the URL's host is who is to be proved                    */
+    FETCH_KIND_COUNT_
 };
 #define FETCH_TEXT MU_LIMIT_HTTP_VALIDATOR
 
@@ -45,7 +49,7 @@ struct fetch_request {
     int content_fd;     /* an empty memory file for what comes; sealed when that is good */
     int believed_fd;    /* PEM of the authorities believed for https                 */
     int material_fd;    /* FETCH_CRL: what fetch_material_write wrote; FETCH_STAPLE:
-                           fetch_about_write                                         */
+                            fetch_about_write; else what is to be proved              */
     int last_fd;        /* FETCH_CRL: the list that a good answer replaces           */
 };
 bool fetch_request_send(struct supervisor *supervisor, const struct supervised *child,

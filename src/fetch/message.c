@@ -62,11 +62,11 @@ bool fetch_request_read(struct ipc_message *message, struct fetch_request *ret_r
     if (!ipc_reader_end(&reader, "what to fetch", err)) {
         return false;
     }
-    request->kind = kind <= FETCH_STAPLE ? (enum fetch_kind)kind : FETCH_BYTES;
+    request->kind = kind < FETCH_KIND_COUNT_ ? (enum fetch_kind)kind : FETCH_BYTES;
     request->post = (flags & POST) != 0;
     bool material = (flags & HAS_MATERIAL) != 0;
     size_t count = (size_t)__builtin_popcount(flags & HAS_ALL);
-    if (kind > FETCH_STAPLE || (flags & HAS_CONTENT) == 0 || count != message->fd_count ||
+    if (kind >= FETCH_KIND_COUNT_ || (flags & HAS_CONTENT) == 0 || count != message->fd_count ||
         (kind != FETCH_BYTES) != material) {
         return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED,
                        "what to fetch does not go with its descriptors");

@@ -13,7 +13,7 @@
 #include "http/http.h"
 #include "x509/x509.h"
 
-enum { JOBS_MAX = 16, REDIRECTS_MAX = 3 };
+enum { JOBS_MAX = 16, REDIRECTS_MAX = 3, PROOF_MAX = 4096 };
 
 struct fetcher {
     struct child *child;
@@ -31,6 +31,9 @@ struct job {
     struct mutual_trust *trust;
     struct event_deferred end;
     bool ended;
+    struct mu_buf expected; /* FETCH_PROOF, FETCH_PROOF_TLS: what is to be proved */
+    char host[256];         /* FETCH_PROOF_TLS: for whom                          */
+    char asked_name[256];
 };
 
 /* ---- jobs --------------------------------------------------------------------------------------
@@ -56,6 +59,7 @@ static void job_free(struct job *job)
     close_fd(&job->request.material_fd);
     close_fd(&job->request.last_fd);
     close_fd(&job->request.content_fd);
+    mu_buf_done(&job->expected);
     mu_free(job);
 }
 
@@ -123,6 +127,20 @@ static bool check_last(struct job *job, struct mutual_error *err)
     return true;
 }
 
+static bool judge_proof(struct job *job, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf content = {0};
+    return read_all(job->request.content_fd, "the answer", PROOF_MAX, &content, err) &&
+           fetch_judge_proof(mu_buf_slice(&job->expected), mu_buf_slice(&content), err);
+}
+
+/* Nothing but a handshake was made. */
+static bool on_shook(void *owner, const char *alpn, struct mu_slice leaf, struct mutual_error *err)
+{
+    struct job *job = owner;
+    return fetch_judge_proof_tls(mu_buf_slice(&job->expected), job->host, alpn, leaf, err);
+}
+
 static bool judge_staple(struct job *job, struct fetch_outcome *outcome)
 {
     MU_AUTO(buf) struct mu_buf response = {0};
@@ -144,6 +162,9 @@ static bool judge(struct job *job, struct fetch_outcome *outcome)
     struct fetch_material material;
     struct mutual_error *err = &outcome->error;
     struct mutual_error lost = {0};
+    if (job->request.kind == FETCH_PROOF) {
+        return judge_proof(job, err);
+    }
     if (job->request.kind != FETCH_CRL) {
         return job->request.kind != FETCH_STAPLE || judge_staple(job, outcome);
     }
@@ -198,6 +219,9 @@ static void on_done(void *owner, const struct http_result *result, const struct 
         !seal(job->request.content_fd, &outcome.error)) {
         outcome.status = 0;
     }
+    if (err->code == MUTUAL_OK && job->request.kind == FETCH_PROOF_TLS) {
+        outcome.status = 200; /* there is no answer of HTTP */
+    }
     job->ended = true;
     tell(job->fetcher, &outcome);
     reactor_defer(job->fetcher->reactor, &job->end, on_end, job);
@@ -235,12 +259,34 @@ static bool believe(struct job *job, struct mutual_error *err)
            mutual_trust_freeze(job->trust, err);
 }
 
+static bool read_proof(struct job *job, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf name;
+    struct http_url url;
+    if (job->request.kind != FETCH_PROOF && job->request.kind != FETCH_PROOF_TLS) {
+        return true;
+    }
+    mu_buf_init(&name, sizeof job->asked_name);
+    if (!read_all(job->request.material_fd, "the challenge", PROOF_MAX, &job->expected, err) ||
+        !http_url_parse(mu_slice_text(job->request.url), &url, err)) {
+        return false;
+    }
+    (void)snprintf(job->host, sizeof job->host, "%.*s", (int)url.host.len,
+                   (const char *)url.host.data);
+    if (!fetch_proof_name(job->host, &name)) {
+        return mu_fail(err, MUTUAL_E_LIMIT, "the name \"%s\" is too long", job->host);
+    }
+    (void)snprintf(job->asked_name, sizeof job->asked_name, "%s", mu_buf_str(&name));
+    return true;
+}
+
 static bool begin(struct job *job, struct mutual_error *err)
 {
     const struct fetch_request *request = &job->request;
+    bool look = request->kind == FETCH_PROOF_TLS;
     struct http_times times = http_times_default;
     times.body_ns = request->timeout_ns;
-    if (!believe(job, err) || !check_last(job, err)) {
+    if (!believe(job, err) || !check_last(job, err) || !read_proof(job, err)) {
         return false;
     }
     const struct http_client_options options = {
@@ -257,6 +303,9 @@ static bool begin(struct job *job, struct mutual_error *err)
         .trust = job->trust,
         .redirects_max = REDIRECTS_MAX,
         .want = on_want,
+        .shook = look ? on_shook : NULL,
+        .alpn = FETCH_PROOF_ALPN,
+        .server_name = job->asked_name,
         .piece = take_piece,
         .done = on_done,
         .owner = job,

@@ -30,10 +30,14 @@ static void write_setup(const struct config_authority *config, struct mu_buf *ou
     MU_AUTO(free) char *directory = mu_strdup(config->directory);
     MU_AUTO(free) char *url = config->url == NULL ? NULL : mu_strdup(config->url);
     MU_AUTO(free) char *publish = config->publish == NULL ? NULL : mu_strdup(config->publish);
+    MU_AUTO(free) char *terms = config->acme.terms == NULL ? NULL : mu_strdup(config->acme.terms);
     const struct evidence_setup setup = {.directory = directory,
                                          .url = url,
                                          .publish = publish,
                                          .grace_s = config->grace_ns / MU_NS_PER_S,
+                                         .acme = config->acme.accounts != CONFIG_ACME_NONE,
+                                         .acme_open = config->acme.accounts == CONFIG_ACME_OPEN,
+                                         .acme_terms = terms,
                                          .keygen = config->server_keygen};
     mu_buf_clear(out);
     evidence_setup_write(&setup, out);

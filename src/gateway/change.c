@@ -123,10 +123,9 @@ static enum conn_mark take_mark(struct conn *conn)
     return why;
 }
 
-static void mark_peer(void *context, struct live_peer *peer)
+static void mark_peer(struct live_peer *peer)
 {
     struct conn *conn;
-    (void)context;
     LIST_FOREACH(conn, &peer->conns, in_live)
     {
         mark(conn, CONN_CHANGED);
@@ -138,11 +137,25 @@ static void mark_service(struct live_service *service)
     struct live_peer *peer;
     TAILQ_FOREACH(peer, &service->asked, in_service)
     {
-        mark_peer(NULL, peer);
+        mark_peer(peer);
     }
     TAILQ_FOREACH(peer, &service->unasked, in_service)
     {
-        mark_peer(NULL, peer);
+        mark_peer(peer);
+    }
+}
+
+/* Whoever holds a grant that is gone, or gives something else now, is judged. */
+void change_compare(struct worker *worker, struct live_grant *grant)
+{
+    const struct world *world = worker->current->world;
+    struct live_peer *peer;
+    if (live_compare(worker->live, grant, world == NULL ? NULL : world->policy)) {
+        return;
+    }
+    LIST_FOREACH(peer, &grant->holders, in_grant)
+    {
+        mark_peer(peer);
     }
 }
 
@@ -185,6 +198,7 @@ static bool same_rules(const struct mutual_rules *a, const struct mutual_rules *
         pair[i].trust = NULL;
         pair[i].policy = NULL;
         pair[i].shadow_policy = NULL; /* it lets nobody in */
+        pair[i].deny = NULL;          /* of the generation of revocation */
         pair[i].expect = NULL;
         pair[i].trust_generation = 0;
         pair[i].revocation_generation = 0;
@@ -241,8 +255,7 @@ void change_begin(struct worker *worker, struct generation *before)
         compare_service(worker, service, before);
     }
     if (policy_changed(before, worker->current)) {
-        const struct world *world = worker->current->world;
-        live_compare_grants(worker->live, world == NULL ? NULL : world->policy, mark_peer, NULL);
+        live_uncompare(worker->live, change->number);
     }
     change->sweeping = true;
     reactor_defer(worker->reactor, &change->sweep, on_sweep, worker);
@@ -297,8 +310,18 @@ static void count(struct conn *conn, enum conn_mark why, bool allowed, enum mutu
     }
 }
 
+/* Nobody is settled before what lets him in was compared: this may mark the connection. */
+static void compare_own_grant(struct conn *conn)
+{
+    struct live_grant *grant = conn->live == NULL ? NULL : conn->live->grant;
+    if (grant != NULL && live_is_uncompared(conn->worker->live, grant)) {
+        change_compare(conn->worker, grant);
+    }
+}
+
 bool change_settle(struct conn *conn, struct mutual_error *err)
 {
+    compare_own_grant(conn);
     enum conn_mark why = take_mark(conn);
     bool due = why != CONN_UNMARKED || reactor_now_s(conn->worker->reactor) >= conn->until_s;
     bool asked = conn->live != NULL && !live_is_unasked(conn->live);
@@ -365,7 +388,8 @@ static struct live_peer *next_to_ask(const struct worker *worker)
     return peer;
 }
 
-/* Whom to close comes before whom to ask, and that before whom to hand over. False: all is done. */
+/* Whom to close comes before what to compare and whom to ask, and that before whom to hand over.
+ * False: all is done. */
 static bool sweep_on(struct worker *worker)
 {
     struct change *change = &worker->change;
@@ -376,6 +400,11 @@ static bool sweep_on(struct worker *worker)
     }
     if (!change->sweeping) {
         return false;
+    }
+    struct live_grant *grant = live_to_compare(worker->live);
+    if (grant != NULL) {
+        change_compare(worker, grant);
+        return true;
     }
     struct live_peer *peer = next_to_ask(worker);
     if (peer != NULL) {

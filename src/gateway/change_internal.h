@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A change on its way through a worker's open connections. Rules are swapped in one moment; at that
- * moment whatever they took away is looked up in the index, and the connections that had it are
- * marked. From then on no connection moves a byte before it is settled: a marked one is judged, one
- * that the change does not concern is only handed over to the new generation. A sweep, in slices,
- * settles those that are silent.
+ * A change on its way through a worker's open connections. Rules are swapped in one moment.
+ * From then on no connection moves a byte before it is settled: what the change took away is looked
+ * up in the index, the connections that had it are marked and judged, and one that the change does
+ * not concern is only handed over to the new generation. A sweep, in slices, settles those that are
+ * silent; nothing that grows with rules or connections is done in the moment itself.
  *
  * Why handing over is as good as judging. mutual_admit() allowed the connection until a moment that
  * its own timer watches. What it looks at is the evidence, which does not change; the time, which
  * the timer watches; and the rules. Of the rules, for a connection that is handed over,
  *   - the service's own (side, mode, expected names, anything a later version adds) are equal byte
  *     for byte, else all connections of the service are marked;
- *   - the grant that let it in is there and gives the same, else its holders are marked; other
- *     grants cannot take away what this one gives, since grants only allow;
- *   - trust and revocation are those of before, or the peer's own evidence was put to the new ones
- *     by mutual_admit() itself, once for all its connections, and was allowed for as long.
+ *   - the grant that let it in was compared with the newest policy, in which it is there and gives
+ *     the same, else its holders are marked; other grants cannot take away what this one gives,
+ *     since grants only allow;
+ *   - trust, revocation and the deny list are those of before, or the peer's own evidence was put
+ * to the new ones by mutual_admit() itself, once for all its connections, and was allowed for as
+ *     long.
  * Whatever is not of this kind is judged.
  */
 #ifndef GATEWAY_CHANGE_INTERNAL_H
@@ -52,6 +54,9 @@ struct change {
 void change_init(struct change *change);
 /* worker->current replaced `before` (NULL: it is the first). */
 void change_begin(struct worker *worker, struct generation *before);
+/* Compares a grant that is to be compared; its holders are marked when they lost it. */
+struct live_grant;
+void change_compare(struct worker *worker, struct live_grant *grant);
 /* A moment has come that the connection's verdict, or its service, said to look at it again. */
 void change_due(struct conn *conn);
 /* Is the connection settled by the newest rules, and its verdict not due? */

@@ -48,6 +48,7 @@ static void put_what(const struct world *before, const struct world *now, char t
     } parts[] = {{before->policy_generation != now->policy_generation, "policy"},
                  {anchors, "trust"},
                  {lists, "revocation"},
+                 {before->deny_generation != now->deny_generation, "deny list"},
                  {!same_services(before, now), "services"}};
     size_t len = 0;
     text[0] = '\0';

@@ -151,6 +151,24 @@ static bool is_judgement(int alert)
     return (alert >= BAD_CERTIFICATE && alert <= ACCESS_DENIED) || alert == CERTIFICATE_REQUIRED;
 }
 
+void conn_count_handshake(struct conn *conn, enum meter_result result, enum mutual_code code)
+{
+    struct mutual_session_info info = {0};
+    struct side *secure = conn_secure(conn);
+    if (secure != NULL) {
+        mutual_session_info(secure->session, &info);
+    }
+    const struct meter_outcome how = {.code = (uint16_t)code,
+                                      .result = (uint8_t)result,
+                                      .version = info.version == NULL ? METER_NO_TLS
+                                                 : strcmp(info.version, "TLS 1.3") == 0
+                                                     ? METER_TLS13
+                                                     : METER_TLS12,
+                                      .resumed = info.resumed,
+                                      .count = 1};
+    meter_count(conn->service->meter, &how);
+}
+
 static void count_error(struct conn *conn, enum mutual_code code)
 {
     static const enum meter_figure figures[STAGE_COUNT_] = {
@@ -164,6 +182,13 @@ static void count_error(struct conn *conn, enum mutual_code code)
         figure = METER_refused;
     }
     conn->service->meter->figures[figure]++;
+    if (figure == METER_left || figure == METER_failed || figure == METER_refused) {
+        conn_count_handshake(conn,
+                             figure == METER_left     ? METER_LEFT
+                             : figure == METER_failed ? METER_FAILED
+                                                      : METER_REFUSED,
+                             code);
+    }
 }
 
 static void file_error(struct conn *conn, const struct mutual_error *why)
@@ -325,8 +350,9 @@ static void count_end(struct conn *conn)
 {
     uint64_t *figures = conn->service->meter->figures;
     conn->service->door->meter->figures[METER_open]--;
-    figures[METER_bytes_in] += conn->bytes_in;
-    figures[METER_bytes_out] += conn->bytes_out;
+    int64_t lasted_ns = reactor_now_ns(conn->worker->reactor) - conn->started_ns;
+    figures[METER_ended]++;
+    figures[METER_lasted_us] += lasted_ns > 0 ? (uint64_t)lasted_ns / 1000 : 0;
 }
 
 static void conn_gone(void *owner)

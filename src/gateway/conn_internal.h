@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "event/event.h"
 #include "gateway/address_internal.h"
+#include "gateway/meter_internal.h"
 #include "gateway/pool_internal.h"
 #include "gateway/stage_internal.h"
 #include "keys/keys.h"
@@ -139,6 +140,8 @@ bool conn_watch(struct side *side, struct mutual_error *err) MUTUAL_MUST_CHECK;
 void conn_drop(struct side *side);
 /* The side with TLS on it, once there is one; NULL before. */
 struct side *conn_secure(struct conn *conn);
+/* Counts how its handshake ended. */
+void conn_count_handshake(struct conn *conn, enum meter_result result, enum mutual_code code);
 
 /* ---- wire.c: bytes between a side's socket, its session and its blocks ------------------------
  */

@@ -1,282 +1,443 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The status listeners: the control socket, which only our own user may open, and the address the
- * configuration names. They speak the least HTTP there is: one GET, one answer, closed. What is
- * asked is compared, never interpreted; an answer waits for the workers' figures, but not long.
+ * configuration names. What is asked is compared with a table, never interpreted. An answer may
+ * wait for the figures of the processes, but not long, and all who ask share one round of them.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "gateway/figures_internal.h"
+#include "gateway/health_internal.h"
+#include "gateway/metrics_internal.h"
 #include "gateway/parent_internal.h"
+#include "http/http.h"
 
-enum { ASKERS_MAX = 16, REQUEST_MAX = 4096, ASK_MS = 2000, FIGURES_MS = 500, BACKLOG = 16 };
+/* Askers of one listener; beyond them whoever has been silent longest gives way. */
+enum { ASKERS_MAX = 16, FIGURES_MS = 500 };
+
+static const struct http_times times = {
+    .head_ns = 2 * MU_NS_PER_S,
+    .body_ns = 2 * MU_NS_PER_S,
+    .write_ns = 10 * MU_NS_PER_S,
+    .idle_ns = 30 * MU_NS_PER_S,
+};
+
+struct control_listener;
+struct asker;
+
+struct route {
+    const char *path;
+    bool own_only; /* on the control socket */
+    bool figures;  /* when those of now are there */
+    void (*answer)(struct asker *asker);
+};
 
 struct asker {
-    struct control *control;
-    int fd; /* -1: free */
-    event_watch watch;
-    struct event_timer timer;
-    bool own;        /* came by the control socket */
-    uint32_t number; /* of the question to the workers; 0: the request is being read */
-    uint32_t missing;
-    struct meters figures;
-    size_t request_len;
-    char request[REQUEST_MAX + 1];
-    struct mu_buf answer;
-    size_t sent;
+    struct control_listener *listener;
+    struct http_service *service;   /* NULL: free                          */
+    struct http_exchange *exchange; /* the request to be answered, or NULL */
+    const struct route *route;
+    uint32_t round; /* the round of figures that it waits for */
+    int64_t since_ns;
+    bool json, openmetrics; /* as it asks for by Accept */
+    char query[264];
 };
 
 struct control_listener {
     struct control *control;
     struct binding *binding;
     event_watch watch;
+    struct asker askers[ASKERS_MAX];
+};
+
+/* A question to all processes. */
+struct round {
+    uint32_t number;
+    bool running;
+    bool from[LISTEN_WORKERS_MAX]; /* whose answer is missing */
+    bool from_keys;
+    uint32_t missing;
+    struct event_timer timer;
 };
 
 struct control {
     struct parent *parent;
     struct control_listener own;      /* for mutual status */
     struct control_listener followed; /* as configured     */
-    uint32_t numbers;
-    struct asker askers[ASKERS_MAX];
+    struct round round;
 };
 
-/* ---- where it is --------------------------------------------------------------------------------
+/* ---- answers ------------------------------------------------------------------------------------
  */
 
-static bool put_path(char path[GATEWAY_PATH_MAX], const char *directory, const char *name)
+static struct parent *parent_of(const struct asker *asker)
 {
-    int len = snprintf(path, GATEWAY_PATH_MAX, "%s%s", directory, name);
-    return len > 0 && len < GATEWAY_PATH_MAX - 1;
+    return asker->listener->control->parent;
 }
 
-bool gateway_control_path(char path[GATEWAY_PATH_MAX])
+static void put_no_store(void *context, struct mu_buf *out)
 {
-    const char *given = secure_getenv("MUTUAL_CONTROL");
-    const char *runtime = secure_getenv("RUNTIME_DIRECTORY");
-    const char *user = secure_getenv("XDG_RUNTIME_DIR");
-    if (given != NULL) {
-        return given[0] != '\0' && put_path(path, given, "");
-    }
-    if (runtime != NULL) {
-        return put_path(path, runtime, "/control.sock");
-    }
-    if (geteuid() == 0) {
-        return put_path(path, "/run/mutual", "/control.sock");
-    }
-    return user != NULL && put_path(path, user, "/mutual/control.sock");
+    (void)context;
+    http_put_text(out, "Cache-Control", "no-store");
 }
 
-/* ---- an asker -----------------------------------------------------------------------------------
- */
-
-static void asker_end(struct asker *asker)
+static void put_allow(void *context, struct mu_buf *out)
 {
-    struct reactor *reactor = asker->control->parent->reactor;
-    reactor_unwatch(reactor, &asker->watch);
-    reactor_cancel(reactor, &asker->timer);
-    if (asker->fd != -1) {
-        (void)close(asker->fd);
-    }
-    meters_done(&asker->figures);
-    mu_buf_done(&asker->answer);
-    *asker = (struct asker){.control = asker->control, .fd = -1};
+    (void)context;
+    http_put_text(out, "Allow", "GET, HEAD");
 }
 
-static void on_asker_late(void *owner)
+static void answer(struct asker *asker, unsigned status, const char *type, struct mu_buf *body)
 {
-    asker_end(owner);
+    struct http_exchange *exchange = MU_TAKE(asker->exchange);
+    const struct http_response response = {.status = body->failed ? 500 : status,
+                                           .content_type = type,
+                                           .body = mu_buf_slice(body),
+                                           .fields = status == 405 ? put_allow : put_no_store};
+    asker->since_ns = reactor_now_ns(parent_of(asker)->reactor);
+    http_answer(exchange, &response);
 }
 
-/* Sends what there is to send; ends the asker when it is done or cannot go on. */
-static void push(struct asker *asker)
+static void answer_text(struct asker *asker, unsigned status, const char *text)
 {
-    struct mutual_error lost = {0};
-    while (asker->sent < asker->answer.len) {
-        ssize_t n = send(asker->fd, asker->answer.data + asker->sent,
-                         asker->answer.len - asker->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) {
-            asker->sent += (size_t)n;
-        } else if (errno == EAGAIN && reactor_rewatch(asker->control->parent->reactor, asker->watch,
-                                                      EVENT_WRITE, &lost)) {
-            return;
-        } else if (errno != EINTR) {
-            break;
-        }
-    }
-    asker_end(asker);
-}
-
-static void answer(struct asker *asker, int status, const char *type, struct mu_slice body)
-{
-    struct parent *parent = asker->control->parent;
-    const char *word = status == 200 ? "OK" : status == 404 ? "Not Found" : "Service Unavailable";
-    mu_buf_clear(&asker->answer);
-    (void)mu_buf_printf(&asker->answer,
-                        "HTTP/1.0 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                        "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
-                        status, word, type, body.len);
-    (void)mu_buf_append(&asker->answer, body.data, body.len);
-    reactor_arm_in(parent->reactor, &asker->timer, ASK_MS * MU_NS_PER_MS, on_asker_late, asker);
-    push(asker);
+    MU_AUTO(buf) struct mu_buf body;
+    mu_buf_init(&body, 1024);
+    (void)mu_buf_text(&body, text);
+    answer(asker, status, "text/plain", &body);
 }
 
 static void answer_status(struct asker *asker)
 {
-    struct parent *parent = asker->control->parent;
+    struct parent *parent = parent_of(asker);
     MU_AUTO(buf) struct mu_buf body;
-    mu_buf_init(&body, 8u << 20);
-    status_json(parent, &asker->figures, &body);
-    answer(asker, status_unready(parent) == NULL ? 200 : 503, "application/json",
-           mu_buf_slice(&body));
+    mu_buf_init(&body, GATEWAY_ANSWER_MAX);
+    status_json(parent, &body);
+    answer(asker, status_unready(parent) == NULL ? 200 : 503, "application/json", &body);
 }
 
-static void on_figures_late(void *owner)
-{
-    answer_status(owner);
-}
-
-static void ask_workers(struct asker *asker)
-{
-    struct parent *parent = asker->control->parent;
-    struct mutual_error lost = {0};
-    uint8_t number[4];
-    asker->number = ++asker->control->numbers;
-    mu_put_be32(number, asker->number);
-    for (uint32_t i = 0; parent->supervisor != NULL && i < parent->workers; i++) {
-        const struct supervised *worker = supervisor_find(parent->supervisor, IPC_WORKER, i);
-        asker->missing += worker != NULL && worker->ready &&
-                          supervisor_send(parent->supervisor, worker, IPC_MSG_STATUS_WANTED,
-                                          mu_slice_of(number, sizeof number), NULL, 0, &lost);
-    }
-    if (asker->missing == 0) {
-        answer_status(asker);
-        return;
-    }
-    /* whoever has said all may close his direction, or say more: neither is to wake us */
-    (void)!reactor_rewatch(parent->reactor, asker->watch, 0, &lost);
-    reactor_arm_in(parent->reactor, &asker->timer, FIGURES_MS * MU_NS_PER_MS, on_figures_late,
-                   asker);
-}
-
-static void answer_probe(struct asker *asker, const char *unready)
+static void answer_metrics(struct asker *asker)
 {
     MU_AUTO(buf) struct mu_buf body;
-    mu_buf_init(&body, 1024);
-    (void)mu_buf_printf(&body, "%s\n", unready == NULL ? "ok" : unready);
-    answer(asker, unready == NULL ? 200 : 503, "text/plain", mu_buf_slice(&body));
+    mu_buf_init(&body, GATEWAY_ANSWER_MAX);
+    metrics_text(parent_of(asker), asker->openmetrics, &body);
+    answer(asker, 200, metrics_type(asker->openmetrics), &body);
 }
 
-static bool asks_for(const char *request, const char *path)
+static void answer_health(struct asker *asker, bool ready)
 {
-    size_t len = strlen(path);
-    return strncmp(request, "GET ", 4) == 0 && strncmp(request + 4, path, len) == 0 &&
-           (request[4 + len] == ' ' || request[4 + len] == '?');
+    struct parent *parent = parent_of(asker);
+    MU_AUTO(buf) struct mu_buf body;
+    mu_buf_init(&body, 1u << 20);
+    enum health worst = HEALTH_PASS;
+    if (ready && asker->json) {
+        worst = health_json(parent, &body);
+    } else if (ready) {
+        worst = health_text(parent, &body);
+    } else {
+        (void)mu_buf_text(&body, asker->json ? "{\"status\":\"pass\"}\n" : "pass\n");
+    }
+    answer(asker, worst == HEALTH_FAIL ? 503 : 200, asker->json ? "application/json" : "text/plain",
+           &body);
+}
+
+static void answer_live(struct asker *asker)
+{
+    answer_health(asker, false);
+}
+
+static void answer_ready(struct asker *asker)
+{
+    answer_health(asker, true);
+}
+
+static void answer_livez(struct asker *asker)
+{
+    answer_text(asker, 200, "ok\n");
+}
+
+static void answer_readyz(struct asker *asker)
+{
+    char text[128];
+    const char *unready = status_unready(parent_of(asker));
+    (void)snprintf(text, sizeof text, "%s\n", unready == NULL ? "ok" : unready);
+    answer_text(asker, unready == NULL ? 200 : 503, text);
 }
 
 /* Who comes is for our own user only, not for whoever reads the status. "/_sightings?SERVICE". */
-static bool answer_sightings(struct asker *asker)
+static void answer_sightings(struct asker *asker)
 {
-    char service[300] = "";
-    const char *query = strchr(asker->request, '?');
-    size_t len = query == NULL ? 0 : strcspn(query + 1, " \r\n");
-    if (!asker->own || !asks_for(asker->request, "/_sightings") || len >= sizeof service) {
-        return false;
-    }
-    memcpy(service, query == NULL ? "" : query + 1, len);
     MU_AUTO(buf) struct mu_buf body;
     mu_buf_init(&body, GATEWAY_ANSWER_MAX);
-    seen_json(asker->control->parent, len > 0 ? service : NULL, &body);
-    answer(asker, body.failed ? 503 : 200, "application/json", mu_buf_slice(&body));
-    return true;
+    seen_json(parent_of(asker), asker->query[0] != '\0' ? asker->query : NULL, &body);
+    answer(asker, 200, "application/json", &body);
 }
 
 /* As little. "/_certificates". */
-static bool answer_certificates(struct asker *asker)
+static void answer_certificates(struct asker *asker)
 {
-    if (!asker->own || !asks_for(asker->request, "/_certificates")) {
-        return false;
-    }
     MU_AUTO(buf) struct mu_buf body;
     mu_buf_init(&body, GATEWAY_ANSWER_MAX);
-    seen_certificates_json(asker->control->parent, &body);
-    answer(asker, body.failed ? 503 : 200, "application/json", mu_buf_slice(&body));
-    return true;
+    seen_certificates_json(parent_of(asker), &body);
+    answer(asker, 200, "application/json", &body);
 }
 
-static void serve_request(struct asker *asker)
+static const struct route routes[] = {
+    {"/", false, true, answer_status},
+    {"/_status", false, true, answer_status},
+    {"/metrics", false, true, answer_metrics},
+    {"/health/live", false, false, answer_live},
+    {"/health/ready", false, false, answer_ready},
+    {"/livez", false, false, answer_livez},
+    {"/readyz", false, false, answer_readyz},
+    {"/startupz", false, false, answer_readyz},
+    {"/_sightings", true, false, answer_sightings},
+    {"/_certificates", true, false, answer_certificates},
+};
+
+/* ---- figures ------------------------------------------------------------------------------------
+ */
+
+typedef void each_fn(struct control *control, struct asker *asker);
+
+static void each_asker(struct control *control, each_fn *each)
 {
-    struct parent *parent = asker->control->parent;
-    const char *request = asker->request;
-    if (asks_for(request, "/_status") || asks_for(request, "/")) {
-        ask_workers(asker);
-    } else if (asks_for(request, "/livez")) {
-        answer_probe(asker, NULL);
-    } else if (asks_for(request, "/readyz") || asks_for(request, "/startupz")) {
-        answer_probe(asker, status_unready(parent));
-    } else if (!answer_sightings(asker) && !answer_certificates(asker)) {
-        answer(asker, 404, "text/plain", MU_SLICE_LIT("there is /_status, /livez, /readyz\n"));
+    for (size_t i = 0; i < ASKERS_MAX; i++) {
+        each(control, &control->own.askers[i]);
+        each(control, &control->followed.askers[i]);
     }
 }
 
-static void on_asker(void *owner, uint32_t events)
+static bool is_waiting(const struct asker *asker)
+{
+    return asker->exchange != NULL && asker->route != NULL && asker->route->figures;
+}
+
+static void answer_waiting(struct control *control, struct asker *asker)
+{
+    if (is_waiting(asker) && asker->round <= control->round.number) {
+        asker->route->answer(asker);
+    }
+}
+
+static void begin_round(struct control *control);
+
+static void begin_if_waiting(struct control *control, struct asker *asker)
+{
+    if (is_waiting(asker) && !control->round.running) {
+        begin_round(control);
+    }
+}
+
+/* Whoever asked before it began is answered. Who came later wants to know what happened since. */
+static void end_round(struct control *control)
+{
+    control->round.running = false;
+    reactor_cancel(control->parent->reactor, &control->round.timer);
+    each_asker(control, answer_waiting);
+    each_asker(control, begin_if_waiting);
+}
+
+static void on_round_late(void *owner)
+{
+    end_round(owner); /* what was said last is told of whoever did not answer */
+}
+
+static bool ask_process(struct control *control, enum ipc_party party, uint32_t index)
+{
+    struct mutual_error lost = {0};
+    uint8_t number[4];
+    struct supervisor *supervisor = control->parent->supervisor;
+    const struct supervised *process =
+        supervisor == NULL ? NULL : supervisor_find(supervisor, party, index);
+    mu_put_be32(number, control->round.number);
+    return process != NULL && process->ready &&
+           supervisor_send(supervisor, process, IPC_MSG_STATUS_WANTED,
+                           mu_slice_of(number, sizeof number), NULL, 0, &lost);
+}
+
+static void begin_round(struct control *control)
+{
+    struct round *round = &control->round;
+    round->running = true;
+    round->number++;
+    round->from_keys = ask_process(control, IPC_KEYS, 0);
+    round->missing = round->from_keys ? 1 : 0;
+    for (uint32_t i = 0; i < control->parent->workers; i++) {
+        round->from[i] = ask_process(control, IPC_WORKER, i);
+        round->missing += round->from[i] ? 1 : 0;
+    }
+    if (round->missing == 0) {
+        end_round(control);
+        return;
+    }
+    reactor_arm_in(control->parent->reactor, &round->timer, FIGURES_MS * MU_NS_PER_MS,
+                   on_round_late, control);
+}
+
+static void one_less(struct control *control, bool *from)
+{
+    struct round *round = &control->round;
+    if (round->running && *from) {
+        *from = false;
+        if (--round->missing == 0) {
+            end_round(control);
+        }
+    }
+}
+
+/* Those that are asked. */
+static bool is_asked(const struct supervised *process)
+{
+    return process->role->party == IPC_KEYS || process->role->party == IPC_WORKER;
+}
+
+static bool *missing_of(struct control *control, const struct supervised *process)
+{
+    return process->role->party == IPC_KEYS ? &control->round.from_keys
+                                            : &control->round.from[process->index];
+}
+
+bool control_status(struct control *control, const struct supervised *process,
+                    const struct ipc_message *message, struct mutual_error *err)
+{
+    struct figures *figures = control->parent->figures;
+    if (!is_asked(process)) {
+        return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "nobody asked %s for figures",
+                       process->role->name);
+    }
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t number = ipc_get_u32(&reader);
+    bool last = ipc_get_u8(&reader) == 1;
+    bool sound = process->role->party == IPC_KEYS
+                     ? figures_read_keys(figures, &reader, err)
+                     : figures_read_worker(figures, process->index, &reader, err);
+    if (sound && last && number == control->round.number) {
+        one_less(control, missing_of(control, process));
+    }
+    return sound;
+}
+
+void control_process_gone(struct control *control, const struct supervised *process)
+{
+    if (!is_asked(process)) {
+        return;
+    }
+    if (process->role->party == IPC_KEYS) {
+        figures_keys_gone(control->parent->figures);
+    } else {
+        figures_worker_gone(control->parent->figures, process->index);
+    }
+    one_less(control, missing_of(control, process));
+}
+
+/* ---- requests -----------------------------------------------------------------------------------
+ */
+
+static bool accepts(const struct http_head *head, const char *type)
+{
+    struct mu_slice value;
+    return http_field_find(head, "Accept", &value) &&
+           memmem(value.data, value.len, type, strlen(type)) != NULL;
+}
+
+static const struct route *find_route(const struct asker *asker, struct mu_slice path)
+{
+    bool own = asker->listener == &asker->listener->control->own;
+    for (size_t i = 0; i < MU_COUNT(routes); i++) {
+        if (mu_slice_equal_text(path, routes[i].path) && (own || !routes[i].own_only)) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+static void on_request(void *owner, const struct http_request *request)
 {
     struct asker *asker = owner;
-    (void)events;
-    if (asker->answer.len > 0) {
-        push(asker);
+    struct control *control = asker->listener->control;
+    const struct http_head *head = request->head;
+    bool reads =
+        mu_slice_equal_text(head->method, "GET") || mu_slice_equal_text(head->method, "HEAD");
+    asker->exchange = request->exchange;
+    asker->route = find_route(asker, head->path);
+    asker->json = !accepts(head, "text/plain");
+    asker->openmetrics = accepts(head, "application/openmetrics-text");
+    if (asker->route == NULL || head->query.len >= sizeof asker->query) {
+        answer_text(asker, 404,
+                    "there is /_status, /metrics, /health/live, /health/ready, /livez, /readyz\n");
         return;
     }
-    if (asker->number != 0) { /* nothing else is watched for: it went away */
-        asker_end(asker);
+    if (!reads) {
+        answer_text(asker, 405, "this can only be read\n");
         return;
     }
-    ssize_t n = recv(asker->fd, asker->request + asker->request_len,
-                     REQUEST_MAX - asker->request_len, MSG_DONTWAIT);
-    if (n <= 0) {
-        if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-            asker_end(asker);
+    memcpy(asker->query, head->query.data != NULL ? head->query.data : (const uint8_t *)"",
+           head->query.len);
+    asker->query[head->query.len] = '\0';
+    if (!asker->route->figures) {
+        asker->route->answer(asker);
+        return;
+    }
+    asker->round = control->round.number + 1;
+    if (!control->round.running) {
+        begin_round(control);
+    }
+}
+
+static void on_over(void *owner, const struct mutual_error *why)
+{
+    struct asker *asker = owner;
+    (void)why;
+    *asker = (struct asker){.listener = asker->listener};
+}
+
+/* A free place, or that of whoever has said nothing for the longest time. */
+static struct asker *find_place(struct control_listener *listener)
+{
+    struct asker *oldest = NULL;
+    for (size_t i = 0; i < ASKERS_MAX; i++) {
+        struct asker *asker = &listener->askers[i];
+        if (asker->service == NULL) {
+            return asker;
         }
+        if (http_service_is_idle(asker->service) &&
+            (oldest == NULL || asker->since_ns < oldest->since_ns)) {
+            oldest = asker;
+        }
+    }
+    if (oldest != NULL) {
+        http_service_free(MU_TAKE(oldest->service));
+    }
+    return oldest;
+}
+
+static void asker_begin(struct control_listener *listener, int take_fd)
+{
+    struct reactor *reactor = listener->control->parent->reactor;
+    struct mutual_error lost = {0};
+    struct asker *asker = find_place(listener);
+    if (asker == NULL) {
+        (void)close(take_fd); /* all are being answered; they have done in a moment */
         return;
     }
-    asker->request_len += (size_t)n;
-    asker->request[asker->request_len] = '\0';
-    if (strstr(asker->request, "\r\n\r\n") != NULL) {
-        serve_request(asker);
-    } else if (asker->request_len == REQUEST_MAX) {
-        asker_end(asker);
+    *asker = (struct asker){.listener = listener, .since_ns = reactor_now_ns(reactor)};
+    const struct http_service_options options = {
+        .reactor = reactor,
+        .server = {.handle = on_request, .owner = asker},
+        .times = times,
+        .over = on_over,
+        .over_owner = asker,
+    };
+    if (!http_service_new(&options, take_fd, &asker->service, &lost)) {
+        asker->service = NULL;
     }
 }
 
 /* ---- listening ----------------------------------------------------------------------------------
  */
-
-static void asker_begin(struct control *control, int fd, bool own)
-{
-    struct mutual_error lost = {0};
-    for (size_t i = 0; i < ASKERS_MAX; i++) {
-        struct asker *asker = &control->askers[i];
-        if (asker->fd != -1) {
-            continue;
-        }
-        asker->fd = fd;
-        asker->own = own;
-        mu_buf_init(&asker->answer, GATEWAY_ANSWER_MAX + 1024);
-        reactor_arm_in(control->parent->reactor, &asker->timer, ASK_MS * MU_NS_PER_MS,
-                       on_asker_late, asker);
-        if (!reactor_watch(control->parent->reactor, fd, EVENT_READ, on_asker, asker, &asker->watch,
-                           &lost)) {
-            asker_end(asker);
-        }
-        return;
-    }
-    (void)close(fd); /* all places are taken; they are free again in a moment */
-}
 
 static void on_accept(void *owner, uint32_t events)
 {
@@ -284,7 +445,7 @@ static void on_accept(void *owner, uint32_t events)
     (void)events;
     int fd = accept4(binding_fd(listener->binding, 0), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd != -1) {
-        asker_begin(listener->control, fd, listener == &listener->control->own);
+        asker_begin(listener, fd);
     }
 }
 
@@ -314,8 +475,11 @@ static void begin_own(struct control *control)
 {
     char path[GATEWAY_PATH_MAX];
     const struct gateway_options *options = control->parent->options;
-    bool known = options->control_path != NULL ? put_path(path, options->control_path, "")
-                                               : gateway_control_path(path);
+    bool known = gateway_control_path(path);
+    if (options->control_path != NULL) {
+        int len = snprintf(path, sizeof path, "%s", options->control_path);
+        known = len > 0 && (size_t)len < sizeof path - 1;
+    }
     if (!known) {
         return;
     }
@@ -331,6 +495,14 @@ static void begin_own(struct control *control)
     (void)umask(before);
 }
 
+static void listener_init(struct control_listener *listener, struct control *control)
+{
+    listener->control = control;
+    for (size_t i = 0; i < ASKERS_MAX; i++) {
+        listener->askers[i].listener = listener;
+    }
+}
+
 struct control *control_new(struct parent *parent)
 {
     struct control *control = mu_alloc(1, sizeof *control);
@@ -338,11 +510,8 @@ struct control *control_new(struct parent *parent)
         return NULL;
     }
     control->parent = parent;
-    control->own.control = control;
-    control->followed.control = control;
-    for (size_t i = 0; i < ASKERS_MAX; i++) {
-        control->askers[i] = (struct asker){.control = control, .fd = -1};
-    }
+    listener_init(&control->own, control);
+    listener_init(&control->followed, control);
     begin_own(control);
     return control;
 }
@@ -362,114 +531,20 @@ void control_follow(struct control *control, const struct config_status *status)
     }
 }
 
+static void asker_end(struct control *control, struct asker *asker)
+{
+    (void)control;
+    http_service_free(MU_TAKE(asker->service));
+}
+
 void control_free(struct control *control)
 {
     if (control == NULL) {
         return;
     }
-    for (size_t i = 0; i < ASKERS_MAX; i++) {
-        asker_end(&control->askers[i]);
-    }
+    each_asker(control, asker_end);
+    reactor_cancel(control->parent->reactor, &control->round.timer);
     listener_end(&control->own);
     listener_end(&control->followed);
     mu_free(control);
-}
-
-/* ---- figures ------------------------------------------------------------------------------------
- */
-
-static void one_less(struct asker *asker)
-{
-    if (asker->fd != -1 && asker->missing > 0 && --asker->missing == 0) {
-        answer_status(asker);
-    }
-}
-
-bool control_status(struct control *control, const struct ipc_message *message,
-                    struct mutual_error *err)
-{
-    struct ipc_reader reader = ipc_reader_of(message->payload);
-    uint32_t number = ipc_get_u32(&reader);
-    for (size_t i = 0; i < ASKERS_MAX; i++) {
-        struct asker *asker = &control->askers[i];
-        if (asker->fd != -1 && asker->number == number && asker->missing > 0) {
-            if (!meters_add(&asker->figures, &reader, err)) {
-                return false;
-            }
-            one_less(asker);
-            return true;
-        }
-    }
-    struct meters forgotten = {0};
-    bool ok = meters_add(&forgotten, &reader, err);
-    meters_done(&forgotten);
-    return ok;
-}
-
-void control_worker_died(struct control *control)
-{
-    for (size_t i = 0; i < ASKERS_MAX; i++) {
-        one_less(&control->askers[i]); /* it may have answered: then the answer comes early */
-    }
-}
-
-/* ---- mutual status ------------------------------------------------------------------------------
- */
-
-static bool ask(int fd, const char *what, struct mu_buf *out, struct mutual_error *err)
-{
-    char request[512];
-    int len = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\n\r\n", what);
-    struct timeval patience = {.tv_sec = 5};
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    MU_AUTO(buf) struct mu_buf answer = {0};
-    if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != (ssize_t)len ||
-        !mu_fd_read(fd, "the gateway's answer", GATEWAY_ANSWER_MAX + 1024, &answer, err)) {
-        return mu_fail_errno(err, MUTUAL_E_CONNECT_FAILED, errno, "the gateway did not answer");
-    }
-    const char *text = mu_buf_str(&answer);
-    const char *body = strstr(text, "\r\n\r\n");
-    if (body == NULL) {
-        return mu_fail(err, MUTUAL_E_CONNECT_FAILED, "the gateway's answer is incomplete");
-    }
-    return mu_buf_text(out, body + 4) || mu_fail_memory(err);
-}
-
-static bool ask_at(const char *path, const char *what, struct mu_buf *out, struct mutual_error *err)
-{
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    (void)snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = fd != -1 && connect(fd, (const struct sockaddr *)&un, sizeof un) == 0;
-    ok = ok ? ask(fd, what, out, err)
-            : mu_fail_errno(err, MUTUAL_E_CONNECT_FAILED, errno,
-                            "could not ask the gateway at \"%s\"", path);
-    if (fd != -1) {
-        (void)close(fd);
-    }
-    return ok;
-}
-
-bool gateway_status_read(const char *path, struct mu_buf *out, struct mutual_error *err)
-{
-    return ask_at(path, "/_status", out, err);
-}
-
-bool gateway_sightings_read(const char *path, const char *service, struct mu_buf *out,
-                            struct mutual_error *err)
-{
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
-    char what[320];
-    const char *name = service != NULL ? service : "";
-    if (name[strspn(name, letters)] != '\0' || strlen(name) > 260) {
-        return mu_fail(err, MUTUAL_E_USAGE, "\"%.80s\" is not a service's name", name);
-    }
-    (void)snprintf(what, sizeof what, "/_sightings%s%s", service != NULL ? "?" : "", name);
-    return ask_at(path, what, out, err);
-}
-
-bool gateway_certificates_read(const char *path, struct mu_buf *out, struct mutual_error *err)
-{
-    return ask_at(path, "/_certificates", out, err);
 }

@@ -170,7 +170,7 @@ struct conn_next conn_stage_dial(struct conn *conn)
         } else if (!conn->back.writable) {
             return CONN_WAIT;
         } else {
-            sys = connect_result(conn);
+            sys = conn->back.hangup ? connect_result(conn) : 0;
             if (sys == 0) {
                 return connected(conn);
             }

@@ -9,6 +9,7 @@
 
 #include "gateway/fetching_internal.h"
 #include "gateway/source_internal.h"
+#include "gateway/validating_internal.h"
 
 enum {
     SOURCES_MAX = 1024,
@@ -155,6 +156,24 @@ static bool is_outdated(struct source *source)
     return false;
 }
 
+/* Whoever sits between us and a responder can give again what it said before. Of a list the fetch
+ * process compares the numbers; a response has only its date. */
+static bool is_behind(const struct source *source, const struct fetch_outcome *outcome,
+                      struct mutual_error *err)
+{
+    char given[MU_TIME_TEXT];
+    char had[MU_TIME_TEXT];
+    if (source->kind != SOURCE_STAPLE || !source->has_kept ||
+        outcome->this_update_s >= source->kept.this_update_s) {
+        return false;
+    }
+    (void)mu_fail(err, MUTUAL_E_OCSP_STALE,
+                  "the response is of %s, and older than the one that is sent, of %s",
+                  mu_time_format(outcome->this_update_s, given),
+                  mu_time_format(source->kept.this_update_s, had));
+    return true;
+}
+
 /* A good new list or response is used: everything is read again, as by SIGHUP. */
 static void use(struct source *source, const struct fetch_outcome *outcome)
 {
@@ -168,7 +187,8 @@ static void use(struct source *source, const struct fetch_outcome *outcome)
     (void)snprintf(kept.etag, sizeof kept.etag, "%s", outcome->etag);
     (void)snprintf(kept.modified, sizeof kept.modified, "%s", outcome->modified);
     (void)snprintf(kept.about, sizeof kept.about, "%s", source->sent_about);
-    if (!fetch_kept_save(source->path, source->content_fd, &kept, &changed, &err)) {
+    if (is_behind(source, outcome, &err) ||
+        !fetch_kept_save(source->path, source->content_fd, &kept, &changed, &err)) {
         fail(source, &err);
         return;
     }
@@ -294,6 +314,7 @@ void fetching_ready(struct fetching *fetching)
 void fetching_died(struct fetching *fetching)
 {
     struct mutual_error why = {0};
+    validating_lost(fetching->parent->validating);
     (void)mu_fail(&why, MUTUAL_E_PROCESS_DIED, "the fetch process ended meanwhile");
     for (size_t i = 0; i < fetching->count; i++) {
         if (fetching->sources[i]->state == SOURCE_FETCHES) {
@@ -323,7 +344,9 @@ static bool on_want(struct fetching *fetching, const struct supervised *child,
         return false;
     }
     struct source *source = find_by_id(fetching, want.id);
-    if (source == NULL) {
+    if ((want.id & VALIDATING_ID) != 0) {
+        fd = validating_connect(fetching->parent->validating, &want, &fd, &why) ? fd : -1;
+    } else if (source == NULL) {
         (void)mu_fail(&why, MUTUAL_E_NOT_FOUND, "nothing of that number is being fetched");
     } else if (!source_connect(source, &fetching->parent->current->world->config->fetch, &want, &fd,
                                &why)) {
@@ -342,6 +365,10 @@ static bool on_outcome(struct fetching *fetching, struct ipc_message *message,
     struct fetch_outcome outcome;
     if (!fetch_outcome_read(message, &outcome, err)) {
         return false;
+    }
+    if ((outcome.id & VALIDATING_ID) != 0) {
+        validating_outcome(fetching->parent->validating, &outcome);
+        return true;
     }
     struct source *source = find_by_id(fetching, outcome.id);
     if (source != NULL && outcome.error.code != MUTUAL_OK) {
@@ -474,12 +501,13 @@ static void follow_process(struct fetching *fetching)
 {
     struct mutual_error err = {0};
     struct supervisor *supervisor = fetching->parent->supervisor;
-    if (fetching->count > 0 && !fetching->has_process) {
+    bool wanted = fetching->count > 0 || validating_wanted(fetching->parent);
+    if (wanted && !fetching->has_process) {
         fetching->has_process = supervisor_add(supervisor, &fetch_role, 0, &err);
         if (!fetching->has_process) {
             parent_log(fetching->parent, CONFIG_LOG_ERROR, "fetch_failed", NULL, &err);
         }
-    } else if (fetching->count == 0 && fetching->has_process) {
+    } else if (!wanted && fetching->has_process) {
         supervisor_remove(supervisor, IPC_FETCH, 0, 0);
         fetching->has_process = false;
     }
@@ -506,6 +534,16 @@ void fetching_follow(struct fetching *fetching)
     }
     drop_unwanted(fetching);
     follow_process(fetching);
+}
+
+size_t fetching_count(const struct fetching *fetching)
+{
+    return fetching->count;
+}
+
+const struct source *fetching_get(const struct fetching *fetching, size_t index)
+{
+    return fetching->sources[index];
 }
 
 void fetching_json(const struct fetching *fetching, struct mu_json *json)

@@ -12,6 +12,7 @@
 
 struct fetching;
 struct parent;
+struct source;
 
 /* NULL: out of memory. */
 struct fetching *fetching_new(struct parent *parent);
@@ -24,6 +25,9 @@ void fetching_ready(struct fetching *fetching);
 void fetching_died(struct fetching *fetching);
 bool fetching_message(struct fetching *fetching, const struct supervised *child,
                       struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* What is fetched, one after the other; borrowed. */
+size_t fetching_count(const struct fetching *fetching);
+const struct source *fetching_get(const struct fetching *fetching, size_t index);
 /* The member "fetched" of the status. */
 void fetching_json(const struct fetching *fetching, struct mu_json *json);
 /* Of the response about a chain's leaf, into an object that is open; false: none is fetched. */

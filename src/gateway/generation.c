@@ -64,7 +64,8 @@ static bool make_service(struct worker *worker, struct generation *generation, s
 }
 
 static bool build_world(int snapshot_fd, const struct world_lists *tables,
-                        const struct world **ret_world, struct mutual_error *err)
+                        const struct world *before, const struct world **ret_world,
+                        struct mutual_error *err)
 {
     MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
     struct config_findings findings;
@@ -72,10 +73,23 @@ static bool build_world(int snapshot_fd, const struct world_lists *tables,
         return false;
     }
     config_findings_init(&findings);
-    bool built = world_build_with(snapshot, tables, mu_clock_wall_s(), &findings, ret_world) ||
-                 config_findings_fail(&findings, err);
+    bool built =
+        world_build_with(snapshot, tables, before, mu_clock_wall_s(), &findings, ret_world) ||
+        config_findings_fail(&findings, err);
     config_findings_done(&findings);
     return built;
+}
+
+/* A change looks every service up, and every peer's. */
+static bool index_services(struct generation *generation)
+{
+    generation->by_name = mu_map_new();
+    bool done = generation->by_name != NULL;
+    for (size_t i = 0; i < generation->count && done; i++) {
+        done = mu_map_put(generation->by_name, mu_slice_text(generation->world->services[i].name),
+                          &generation->services[i]);
+    }
+    return done;
 }
 
 bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
@@ -89,13 +103,15 @@ bool generation_new(struct worker *worker, uint32_t id, int snapshot_fd,
     generation->refs = 1;
     generation->id = id;
     generation->worker = worker;
-    bool built = build_world(snapshot_fd, tables, &generation->world, err);
+    const struct world *before = worker->current != NULL ? worker->current->world : NULL;
+    bool built = build_world(snapshot_fd, tables, before, &generation->world, err);
     if (built) {
         generation->services =
             mu_alloc(generation->world->service_count + 1, sizeof *generation->services);
         built = generation->services != NULL || mu_fail_memory(err);
     }
     generation->count = built ? generation->world->service_count : 0;
+    built = built && (index_services(generation) || mu_fail_memory(err));
     for (size_t i = generation->count; built && i-- > 0;) {
         built = make_service(worker, generation, i, err); /* hosts before their listener */
     }
@@ -121,6 +137,7 @@ void generation_unref(struct generation *generation)
     for (size_t i = 0; i < generation->count; i++) {
         mutual_context_unref(generation->services[i].context);
     }
+    mu_map_free(generation->by_name);
     mu_free(generation->services);
     world_unref(generation->world);
     mu_free(generation);
@@ -128,6 +145,9 @@ void generation_unref(struct generation *generation)
 
 struct service *generation_find(struct generation *generation, const char *name)
 {
+    if (generation->by_name != NULL) {
+        return mu_map_get(generation->by_name, mu_slice_text(name));
+    }
     for (size_t i = 0; i < generation->count; i++) {
         if (strcmp(generation->services[i].facts->name, name) == 0) {
             return &generation->services[i];

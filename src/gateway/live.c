@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gateway/worker_internal.h"
+#include "policy/policy.h"
 
 enum { BUCKETS_FIRST = 64, GRANT_TEXT_MAX = 64 << 20 };
 
@@ -17,6 +18,8 @@ struct live *live_new(void)
         return NULL;
     }
     LIST_INIT(&live->all_services);
+    TAILQ_INIT(&live->compared);
+    TAILQ_INIT(&live->uncompared);
     live->mask = BUCKETS_FIRST - 1;
     live->buckets = mu_alloc(BUCKETS_FIRST, sizeof(struct live_peer *));
     live->services = mu_map_new();
@@ -197,6 +200,8 @@ static struct live_grant *get_grant(struct live *live, const struct mutual_grant
         mu_free(grant);
         return NULL;
     }
+    grant->change = live->change;
+    TAILQ_INSERT_TAIL(&live->compared, grant, in_all);
     return grant;
 }
 
@@ -209,16 +214,51 @@ static void leave_grant(struct live *live, struct live_peer *peer)
     LIST_REMOVE(peer, in_grant);
     peer->grant = NULL;
     if (LIST_EMPTY(&grant->holders)) {
+        if (live_is_uncompared(live, grant)) {
+            TAILQ_REMOVE(&live->uncompared, grant, in_all);
+        } else {
+            TAILQ_REMOVE(&live->compared, grant, in_all);
+        }
         (void)mu_map_remove(live->grants, mu_slice_text(grant->name));
         mu_free(grant->name);
         mu_free(grant);
     }
 }
 
+void live_uncompare(struct live *live, uint32_t change)
+{
+    TAILQ_CONCAT(&live->uncompared, &live->compared, in_all);
+    live->change = change;
+}
+
+struct live_grant *live_to_compare(const struct live *live)
+{
+    return TAILQ_FIRST(&live->uncompared);
+}
+
+bool live_is_uncompared(const struct live *live, const struct live_grant *grant)
+{
+    return grant->change != live->change;
+}
+
+bool live_compare(struct live *live, struct live_grant *grant, const struct mutual_policy *policy)
+{
+    mu_assert(live_is_uncompared(live, grant));
+    const struct mutual_grant *now = policy == NULL ? NULL : mu_policy_find(policy, grant->name);
+    uint64_t content = now == NULL ? 0 : grant_content(live, now);
+    bool kept = content != 0 && content == grant->content;
+    grant->content = content;
+    grant->change = live->change;
+    TAILQ_REMOVE(&live->uncompared, grant, in_all);
+    TAILQ_INSERT_TAIL(&live->compared, grant, in_all);
+    return kept;
+}
+
 /* Two connections of one peer may have been admitted by two grants, one after the other. The later
  * one lets in the earlier connection, too, and an earlier end is watched by that connection's own
  * timer: so one grant for all of them is enough. */
-static bool use_grant(struct live *live, struct live_peer *peer, const struct mutual_grant *granted)
+static bool use_grant(struct live *live, struct worker *worker, struct live_peer *peer,
+                      const struct mutual_grant *granted)
 {
     struct live_grant *grant = granted == NULL ? NULL : get_grant(live, granted);
     if (granted != NULL && grant == NULL) {
@@ -227,49 +267,16 @@ static bool use_grant(struct live *live, struct live_peer *peer, const struct mu
     if (grant == peer->grant) {
         return true;
     }
+    /* What the earlier ones were admitted by must be compared while they can be found by it. */
+    if (peer->grant != NULL && live_is_uncompared(live, peer->grant)) {
+        change_compare(worker, peer->grant);
+    }
     leave_grant(live, peer);
     peer->grant = grant;
     if (grant != NULL) {
         LIST_INSERT_HEAD(&grant->holders, peer, in_grant);
     }
     return true;
-}
-
-struct loss {
-    const struct live *live;
-    void (*lost)(void *context, struct live_peer *peer);
-    void *context;
-};
-
-static bool tell_lost(void *context, struct mu_slice key, void *value)
-{
-    const struct loss *loss = context;
-    struct live_grant *grant = value;
-    struct live_peer *peer;
-    (void)key;
-    for (peer = grant->kept ? NULL : LIST_FIRST(&grant->holders); peer != NULL;
-         peer = LIST_NEXT(peer, in_grant)) {
-        loss->lost(loss->context, peer);
-    }
-    grant->kept = false;
-    return true;
-}
-
-void live_compare_grants(struct live *live, const struct mutual_policy *policy,
-                         void (*lost)(void *context, struct live_peer *peer), void *context)
-{
-    struct loss loss = {live, lost, context};
-    size_t count = policy == NULL ? 0 : mutual_policy_count(policy);
-    for (size_t i = 0; i < count && mu_map_count(live->grants) > 0; i++) {
-        const struct mutual_grant *now = mutual_policy_get(policy, i);
-        struct live_grant *grant = mu_map_get(live->grants, mu_slice_text(now->name));
-        if (grant != NULL) {
-            uint64_t content = grant_content(live, now);
-            grant->kept = content != 0 && content == grant->content;
-            grant->content = content;
-        }
-    }
-    mu_map_each(live->grants, tell_lost, &loss);
 }
 
 /* ---- peers --------------------------------------------------------------------------------------
@@ -356,7 +363,7 @@ bool live_join(struct live *live, struct conn *conn, struct mutual_error *err)
         conn->live = peer;
         live->conns++;
     }
-    if (!use_grant(live, conn->live, conn->verdict->grant)) {
+    if (!use_grant(live, conn->worker, conn->live, conn->verdict->grant)) {
         live_leave(live, conn);
         return mu_fail_memory(err);
     }

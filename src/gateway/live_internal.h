@@ -20,6 +20,7 @@
 LIST_HEAD(live_conns, conn);
 TAILQ_HEAD(live_peers, live_peer);
 LIST_HEAD(live_holders, live_peer);
+TAILQ_HEAD(live_grants, live_grant);
 
 /* A service by its name, whatever generation. */
 struct live_service {
@@ -35,7 +36,8 @@ struct live_service {
 struct live_grant {
     char *name;
     uint64_t content; /* of what it gives, to whom, until when */
-    bool kept;        /* while grants are compared */
+    uint32_t change;  /* by which number of change it was compared last */
+    TAILQ_ENTRY(live_grant) in_all;
     struct live_holders holders;
 };
 
@@ -59,6 +61,9 @@ struct live {
     struct mu_map *services;
     LIST_HEAD(, live_service) all_services;
     struct mu_map *grants;
+    struct live_grants compared;   /* the newest policy was found to have them, or not, and ... */
+    struct live_grants uncompared; /* ... that is to be found out                               */
+    uint32_t change;               /* by which number of change they became so                  */
 };
 
 /* NULL: out of memory. */
@@ -80,9 +85,14 @@ struct live_peer *live_to_ask(const struct live_service *service);
 void live_asked(struct live_peer *peer, uint32_t change);
 /* Is it still to be asked about something? */
 bool live_is_unasked(const struct live_peer *peer);
-/* Calls lost(context, peer) for everybody whose grant is not in the policy any more, or is another
- * one now, and keeps in mind the new ones. */
-void live_compare_grants(struct live *live, const struct mutual_policy *policy,
-                         void (*lost)(void *context, struct live_peer *peer), void *context);
+/* All grants that let somebody in are to be compared with those of another policy, by that change.
+ * They are many, and so may be what each gives, so it is done one by one. */
+void live_uncompare(struct live *live, uint32_t change);
+/* A grant that is to be compared; NULL: none is left. */
+struct live_grant *live_to_compare(const struct live *live);
+bool live_is_uncompared(const struct live *live, const struct live_grant *grant);
+/* Does the newest policy (NULL: none) have the grant, and does it give the same? Keeps in mind what
+ * it gives now. False: whoever holds it is to be judged. */
+bool live_compare(struct live *live, struct live_grant *grant, const struct mutual_policy *policy);
 
 #endif

@@ -126,10 +126,20 @@ static bool is_ready(int fd, int patience_ms)
     return poll(&ready, 1, patience_ms) == 1 && (ready.revents & POLLOUT) != 0;
 }
 
-/* Readiness is asked for terminals and files, whose writes cannot be told not to wait; between the
- * question and a write others may have filled a pipe or socket, which then say so. */
-static ssize_t put(int fd, const uint8_t *data, size_t len)
+/* A file takes what it is given, and never says that it is not ready. What has a place to be at is
+ * one; a worker may ask no more. */
+static bool is_file(int fd)
 {
+    return lseek(fd, 0, SEEK_CUR) != -1;
+}
+
+/* Readiness is asked for terminals, whose writes cannot be told not to wait; between the
+ * question and a write others may have filled a pipe or socket, which then say so. */
+static ssize_t put(int fd, bool file, const uint8_t *data, size_t len)
+{
+    if (file) {
+        return write(fd, data, len);
+    }
     ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     return n == -1 && errno == ENOTSOCK ? write(fd, data, len) : n;
 }
@@ -137,16 +147,17 @@ static ssize_t put(int fd, const uint8_t *data, size_t len)
 bool log_write(int fd, struct mu_slice line)
 {
     size_t put_len = 0;
-    bool ready = is_ready(fd, 0);
+    bool file = is_file(fd);
+    bool ready = file || is_ready(fd, 0);
     while (ready && put_len < line.len) {
-        ssize_t n = put(fd, line.data + put_len, line.len - put_len);
+        ssize_t n = put(fd, file, line.data + put_len, line.len - put_len);
         if (n > 0) {
             put_len += (size_t)n;
         } else if (n == 0 || errno != EINTR) {
             break;
         }
         /* longer than a pipe takes at once: whoever began a line ends it, if anybody reads */
-        ready = put_len == line.len || put_len == 0 || is_ready(fd, TORN_MS);
+        ready = file || put_len == line.len || put_len == 0 || is_ready(fd, TORN_MS);
     }
     return put_len == line.len;
 }

@@ -14,6 +14,7 @@
 #include "gateway/lists_internal.h"
 #include "gateway/meter_internal.h"
 #include "gateway/resolve_internal.h"
+#include "gateway/sessions_internal.h"
 #include "gateway/watch_internal.h"
 #include "keys/keys.h"
 #include "process/process.h"
@@ -50,7 +51,9 @@ enum phase {
 /* The last reload, for `mutual status`. */
 struct reload {
     uint64_t count;
-    int64_t at_s; /* 0: never */
+    uint64_t count_good;
+    int64_t good_s; /* when there was a good one, the start included */
+    int64_t at_s;   /* 0: never */
     bool ok;
     struct mutual_error why;
 };
@@ -101,6 +104,8 @@ struct changes {
     struct change_tally last;
 };
 
+enum { GATEWAY_PARTIES = 5 }; /* parent, keys, worker, authority, fetch: bits of ipc_party */
+
 /* How many streams to the authority a worker was given in this second. */
 struct authority_given {
     int64_t second;
@@ -114,9 +119,11 @@ struct authority_process {
 };
 
 struct control;
+struct figures;
 struct log_entry;
 struct sightings;
 struct fetching;
+struct validating;
 
 struct parent {
     const struct gateway_options *options;
@@ -148,6 +155,7 @@ struct parent {
     uint32_t next_id;
     uint32_t done[LISTEN_WORKERS_MAX]; /* the setup that each worker answered about last; 0: none */
     uint64_t deaths;
+    uint64_t deaths_of[GATEWAY_PARTIES]; /* by the bit of their party */
     struct reload reload;
     int64_t reload_began_ns;
     struct alarm alarm;
@@ -156,13 +164,17 @@ struct parent {
     struct sightings *sightings;
     struct event_timer seen_timer; /* when they are kept again */
     bool seen_news;                /* since they were kept     */
+    struct mutual_error seen_why;  /* why they were not kept the last time; else code MUTUAL_OK */
     int seen_lock;                 /* of their file; -1: none  */
     int64_t started_s;
     bool log_json;
     int exit_status;
     struct control *control;
+    struct figures *figures;
     struct fetching *fetching;
+    struct validating *validating;
     struct authority_process authority;
+    struct sessions sessions; /* that workers share */
 };
 
 /* ---- setup.c ------------------------------------------------------------------------------------
@@ -233,6 +245,16 @@ void trials_worker_died(struct parent *parent, uint32_t worker);
 /* Fails closed: a key that ends the key process is not taken into use. */
 void trials_keys_died(struct parent *parent);
 void trials_kill_silent(struct parent *parent, const struct mutual_error *why);
+/* What TRIED says. */
+struct trials_answer {
+    uint32_t id;
+    bool ok;
+    struct mutual_error why; /* not ok */
+    struct mutual_error warnings[WORLD_TRYOUT_WARNINGS];
+    size_t count;
+};
+bool trials_answer_read(struct mu_slice payload, struct trials_answer *ret_answer,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Reads TRIED. */
 bool trials_read(struct parent *parent, const struct supervised *worker,
                  const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
@@ -314,14 +336,13 @@ struct control *control_new(struct parent *parent);
 void control_follow(struct control *control, const struct config_status *status);
 void control_free(struct control *control);
 /* Reads STATUS and answers whoever waits for the last one. */
-bool control_status(struct control *control, const struct ipc_message *message,
-                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+bool control_status(struct control *control, const struct supervised *process,
+                    const struct ipc_message *message, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* A worker or the key process has ended: what it counted is kept, and its answer not waited for. */
+void control_process_gone(struct control *control, const struct supervised *process);
 
-/* A worker that was asked may not answer any more. */
-void control_worker_died(struct control *control);
-
-/* Appends the whole status as JSON. */
-void status_json(const struct parent *parent, const struct meters *figures, struct mu_buf *out);
+/* Appends the whole status as JSON, with the figures that are there. */
+void status_json(const struct parent *parent, struct mu_buf *out);
 /* Why it is not ready to serve, or NULL when it is. */
 const char *status_unready(const struct parent *parent);
 

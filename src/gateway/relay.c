@@ -35,8 +35,10 @@ static bool is_admitted(struct conn *conn, struct mutual_error *err)
 
 static void count_bytes(struct conn *conn, const struct side *from, size_t len)
 {
-    uint64_t *bytes = from == &conn->front ? &conn->bytes_in : &conn->bytes_out;
-    *bytes += len;
+    uint64_t *figures = conn->service->meter->figures;
+    bool in = from == &conn->front;
+    *(in ? &conn->bytes_in : &conn->bytes_out) += len;
+    figures[in ? METER_bytes_in : METER_bytes_out] += len;
     conn->active_ns = reactor_now_ns(conn->worker->reactor);
 }
 

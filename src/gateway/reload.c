@@ -163,8 +163,12 @@ void reload_refuse(struct parent *parent, const struct mutual_error *why)
         return;
     }
     bool known = parent->quiet && parent->alarm.raised && why->code == parent->reload.why.code;
-    parent->reload = (struct reload){
-        .count = parent->reload.count + 1, .at_s = mu_clock_wall_s(), .ok = false, .why = *why};
+    parent->reload = (struct reload){.count = parent->reload.count + 1,
+                                     .count_good = parent->reload.count_good,
+                                     .good_s = parent->reload.good_s,
+                                     .at_s = mu_clock_wall_s(),
+                                     .ok = false,
+                                     .why = *why};
     if (!known) {
         tell_refused(parent, "reload_refused", why);
     }
@@ -384,15 +388,31 @@ bool reload_worker_done(struct parent *parent, const struct supervised *worker,
     return true;
 }
 
+/* Once, before anything that makes use of it. */
+static bool send_sessions(struct parent *parent, const struct supervised *worker,
+                          struct mutual_error *err)
+{
+    struct mu_buf payload;
+    mu_buf_init(&payload, 64);
+    bool sent = mu_buf_reserve(&payload, 64) != NULL || mu_fail_memory(err); /* it never moves */
+    sessions_write(&parent->sessions, &payload);
+    sent = sent && supervisor_send(parent->supervisor, worker, IPC_MSG_SESSIONS,
+                                   mu_buf_slice(&payload), &parent->sessions.fd, 1, err);
+    mu_wipe(payload.data, payload.len);
+    mu_buf_done(&payload);
+    return sent;
+}
+
 void reload_worker_ready(struct parent *parent, const struct supervised *worker)
 {
     struct mutual_error err = {0};
     const struct setup *setup = parent->phase == PHASE_WORKERS ? parent->coming : parent->current;
     parent->done[worker->index] = 0;
+    bool sent = send_sessions(parent, worker, &err);
     if (parent->phase == PHASE_TRIALS) {
         trials_give(parent);
     }
-    if (setup != NULL && !setup_send(parent, setup, worker, &err)) {
+    if (!sent || (setup != NULL && !setup_send(parent, setup, worker, &err))) {
         supervisor_kill(parent->supervisor, worker, &err);
     }
 }

@@ -4,31 +4,21 @@
  */
 #include "gateway/resolve_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "gateway/helper_internal.h"
 
 enum { ROUND_S = 10, ANSWER_MAX = 1 << 20, NAMES_MAX = 4096 };
 
 struct resolver {
-    struct reactor *reactor;
     struct resolve_names *names;
     size_t count; /* of names asked for; more may have come since */
     resolve_done_fn *done;
     void *owner;
-    pid_t pid;
-    int fd;
-    event_watch watch;
-    struct event_timer timer;
-    struct mu_buf answer;
+    struct helper_task *task;
 };
 
 /* ---- names --------------------------------------------------------------------------------------
@@ -86,15 +76,13 @@ static void look_up(const struct resolve_name *name, struct mu_buf *out)
     freeaddrinfo(found);
 }
 
-static _Noreturn void helper(int fd, const struct resolve_names *names, const char *user)
+/* In the helper. */
+static void look_all_up(void *context, struct mu_buf *out)
 {
-    struct mu_buf out;
-    mu_buf_init(&out, ANSWER_MAX);
-    helper_begin(fd, user, ROUND_S, 0);
+    const struct resolve_names *names = context;
     for (size_t i = 0; i < names->count; i++) {
-        look_up(&names->items[i], &out);
+        look_up(&names->items[i], out);
     }
-    _exit(!out.failed && mu_fd_write(HELPER_FD, out.data, out.len) ? 0 : 1);
 }
 
 /* ---- what it says -------------------------------------------------------------------------------
@@ -151,69 +139,25 @@ bool resolve_parse(struct mu_slice answer, struct resolve_names *names, size_t c
 
 void resolve_stop(struct resolver *resolver)
 {
-    if (resolver == NULL) {
-        return;
+    if (resolver != NULL) {
+        helper_task_stop(resolver->task);
+        mu_free(resolver);
     }
-    reactor_unwatch(resolver->reactor, &resolver->watch);
-    reactor_cancel(resolver->reactor, &resolver->timer);
-    (void)close(resolver->fd);
-    (void)kill(resolver->pid, SIGKILL);
-    (void)waitpid(resolver->pid, NULL, 0);
-    mu_buf_done(&resolver->answer);
-    mu_free(resolver);
 }
 
-static void finish(struct resolver *resolver)
+static void on_answer(void *owner, struct mu_slice answer)
 {
+    struct resolver *resolver = owner;
     resolve_done_fn *done = resolver->done;
-    void *owner = resolver->owner;
+    void *next = resolver->owner;
     bool changed = false;
-    if (!resolve_parse(mu_buf_slice(&resolver->answer), resolver->names, resolver->count,
-                       &changed)) {
+    if (!resolve_parse(answer, resolver->names, resolver->count, &changed)) {
         for (size_t i = 0; i < resolver->count; i++) {
             resolver->names->items[i].failed = true;
         }
     }
-    resolve_stop(resolver);
-    done(owner, changed);
-}
-
-static void on_late(void *owner)
-{
-    finish(owner);
-}
-
-static void on_answer(void *owner, uint32_t events)
-{
-    struct resolver *resolver = owner;
-    (void)events;
-    uint8_t *room = mu_buf_reserve(&resolver->answer, 4096);
-    ssize_t n = room == NULL ? 0 : read(resolver->fd, room, 4096);
-    if (n > 0) {
-        resolver->answer.len += (size_t)n;
-    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-        finish(resolver);
-    }
-}
-
-static bool start_helper(struct resolver *resolver, const char *user, struct mutual_error *err)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) == -1) {
-        return mu_fail_errno(err, MUTUAL_E_SYSTEM_CALL, errno, "could not make a pipe");
-    }
-    resolver->pid = fork();
-    if (resolver->pid == 0) {
-        helper(ends[1], resolver->names, user);
-    }
-    (void)close(ends[1]);
-    resolver->fd = ends[0];
-    if (resolver->pid == -1 || fcntl(ends[0], F_SETFL, O_NONBLOCK) == -1) {
-        int sys = errno;
-        (void)close(ends[0]);
-        return mu_fail_errno(err, MUTUAL_E_SYSTEM_CALL, sys, "could not start the resolver");
-    }
-    return true;
+    mu_free(resolver); /* the task frees itself */
+    done(next, changed);
 }
 
 bool resolve_start(struct reactor *reactor, struct resolve_names *names, const char *user,
@@ -224,22 +168,24 @@ bool resolve_start(struct reactor *reactor, struct resolve_names *names, const c
     if (resolver == NULL) {
         return mu_fail_memory(err);
     }
-    resolver->reactor = reactor;
     resolver->names = names;
     resolver->count = names->count;
     resolver->done = done;
     resolver->owner = owner;
-    mu_buf_init(&resolver->answer, ANSWER_MAX);
-    if (!start_helper(resolver, user, err)) {
+    const struct helper_work work = {
+        .reactor = reactor,
+        .user = user,
+        .patience_s = ROUND_S,
+        .answer_max = ANSWER_MAX,
+        .look = look_all_up,
+        .context = names,
+        .done = on_answer,
+        .owner = resolver,
+    };
+    if (!helper_task_start(&work, &resolver->task, err)) {
         mu_free(resolver);
         return false;
     }
-    if (!reactor_watch(reactor, resolver->fd, EVENT_READ, on_answer, resolver, &resolver->watch,
-                       err)) {
-        resolve_stop(resolver);
-        return false;
-    }
-    reactor_arm_in(reactor, &resolver->timer, ROUND_S * MU_NS_PER_S, on_late, resolver);
     *ret_resolver = resolver;
     return true;
 }

@@ -35,10 +35,13 @@ static void save(struct parent *parent, bool ended)
     bool kept = find_path(parent->options, &path);
     sightings_clock(parent->sightings, now_s, mu_clock_mono_ns());
     sightings_forget(parent->sightings, now_s - SIGHTINGS_KEPT_S, now_s);
-    if (kept && parent->seen_news &&
-        !sightings_save(parent->sightings, mu_buf_str(&path), ended, now_s, &err)) {
-        parent_log(parent, CONFIG_LOG_WARNING, "sightings_unsaved",
-                   "could not keep who was seen over a restart", &err);
+    if (kept && parent->seen_news) {
+        parent->seen_why = (struct mutual_error){.code = MUTUAL_OK};
+        if (!sightings_save(parent->sightings, mu_buf_str(&path), ended, now_s, &err)) {
+            parent->seen_why = err;
+            parent_log(parent, CONFIG_LOG_WARNING, "sightings_unsaved",
+                       "could not keep who was seen over a restart", &err);
+        }
     }
     parent->seen_news = false;
 }
@@ -178,14 +181,10 @@ static void put_services(const struct parent *parent, struct mu_json *json)
     mu_json_open(json, "services", '[');
     for (size_t i = 0; world != NULL && i < world->service_count; i++) {
         const struct world_service *service = &world->services[i];
-        int64_t not_kept = 0;
-        int64_t since_s = sightings_complete_s(parent->sightings, service->name, &not_kept);
         mu_json_open(json, NULL, '{');
         mu_json_string(json, "service", service->name);
         mu_json_string(json, "kind", service->inbound != NULL ? "inbound" : "outbound");
         mu_json_string(json, "trust", service->trust != NULL ? service->trust->config->name : NULL);
-        mu_json_int(json, "complete_since_s", since_s);
-        mu_json_int(json, "not_kept", not_kept);
         mu_json_close(json, '}');
     }
     mu_json_close(json, ']');

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "gateway/fetching_internal.h"
+#include "gateway/figures_internal.h"
 #include "gateway/fresh_internal.h"
 #include "gateway/log_internal.h"
 #include "gateway/parent_internal.h"
+#include "gateway/validating_internal.h"
 
 enum { RESOLVE_S = 30, RESOLVE_SOON_S = 5 };
 
@@ -185,8 +187,11 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     if (worker && message->type == IPC_MSG_SIGHTINGS) {
         return seen_message(parent, message, err);
     }
-    if (worker && message->type == IPC_MSG_STATUS) {
-        return control_status(parent->control, message, err);
+    if (message->type == IPC_MSG_STATUS) {
+        return control_status(parent->control, child, message, err);
+    }
+    if (child->role->party == IPC_AUTHORITY && message->type == IPC_MSG_PROBE) {
+        return validating_ask(parent->validating, message, err);
     }
     if (worker && message->type == IPC_MSG_STREAMS_WANTED) {
         return authority_streams(parent, child, message, err);
@@ -207,6 +212,7 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
     struct mutual_error why = {0};
     if (child->role->party == IPC_KEYS) {
         keys_loader_lost(parent->loader);
+        control_process_gone(parent->control, child);
         trials_keys_died(parent);
     } else if (child->role->party == IPC_FETCH) {
         fetching_died(parent->fetching);
@@ -214,7 +220,7 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
         parent->done[child->index] = 0;
         trials_worker_died(parent, child->index);
         changes_worker_died(parent, child->index);
-        control_worker_died(parent->control);
+        control_process_gone(parent->control, child);
         if (!death->expected || death->signalled) {
             seen_worker_died(parent);
         }
@@ -223,6 +229,7 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
         return;
     }
     parent->deaths++;
+    parent->deaths_of[__builtin_ctz(child->role->party)]++;
     (void)mu_fail(&why, MUTUAL_E_PROCESS_DIED, "%s", death->words);
     parent_log(parent, CONFIG_LOG_ERROR, "process_died", NULL, &why);
 }
@@ -347,6 +354,10 @@ static void tell_listeners(struct parent *parent)
 
 void parent_serving(struct parent *parent, bool first)
 {
+    if (!figures_know(parent->figures, parent->current->world)) {
+        parent_log(parent, CONFIG_LOG_WARNING, "figures_missing",
+                   "there is no memory for the figures of every service", NULL);
+    }
     control_follow(parent->control, &parent->current->world->config->status);
     seen_serving(parent);
     fetching_follow(parent->fetching);
@@ -356,10 +367,13 @@ void parent_serving(struct parent *parent, bool first)
         tell_listeners(parent);
         parent_log(parent, CONFIG_LOG_INFO, "ready", "ready", NULL);
     } else {
-        parent->reload = (struct reload){
-            .count = parent->reload.count + 1, .at_s = mu_clock_wall_s(), .ok = true};
+        parent->reload = (struct reload){.count = parent->reload.count + 1,
+                                         .count_good = parent->reload.count_good + 1,
+                                         .at_s = mu_clock_wall_s(),
+                                         .ok = true};
         parent_log(parent, CONFIG_LOG_INFO, "reloaded", "the new configuration is in use", NULL);
     }
+    parent->reload.good_s = mu_clock_wall_s();
     systemd_notify_ready(parent->notify);
     if (first && systemd_watchdog_interval_ns(parent->notify) > 0) {
         on_watchdog(parent);
@@ -423,7 +437,8 @@ static bool start(struct parent *parent, struct mutual_error *err)
         !systemd_notify_new(&parent->notify, err) ||
         !systemd_sockets_get(&parent->inherited, err) ||
         !reactor_signals(parent->reactor, signals, MU_COUNT(signals), on_signal, parent, err) ||
-        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err)) {
+        !keys_loader_new(&parent->loader, err) || !seen_open(parent, err) ||
+        !sessions_init(&parent->sessions, parent->reactor, err)) {
         return false;
     }
     struct supervisor_options options = {
@@ -434,9 +449,12 @@ static bool start(struct parent *parent, struct mutual_error *err)
         .user = parent->user,
     };
     parent->control = control_new(parent);
+    parent->figures = figures_new();
     parent->watch = watch_new(parent->reactor, on_files_changed, parent);
     parent->fetching = fetching_new(parent);
-    if (parent->control == NULL || parent->watch == NULL || parent->fetching == NULL) {
+    parent->validating = validating_new(parent);
+    if (parent->control == NULL || parent->figures == NULL || parent->watch == NULL ||
+        parent->fetching == NULL || parent->validating == NULL) {
         return mu_fail_memory(err);
     }
     if (!supervisor_new(&options, &parent->supervisor, err)) {
@@ -453,14 +471,17 @@ static void finish(struct parent *parent)
     control_free(parent->control);
     seen_close(parent);
     fetching_free(parent->fetching);
+    validating_free(parent->validating);
     trials_done(parent);
     supervisor_free(parent->supervisor);
+    figures_free(parent->figures);
     watch_free(parent->watch);
     config_snapshot_free(parent->refused);
     setup_free(parent->coming);
     setup_free(parent->current);
     keys_loader_free(parent->loader);
     authority_done(parent);
+    sessions_done(&parent->sessions);
     resolve_names_done(&parent->names);
     systemd_notify_free(parent->notify);
     reactor_free(parent->reactor);

@@ -42,8 +42,9 @@ static void tell_findings(struct parent *parent, const struct config_findings *f
 static bool build_world(struct parent *parent, struct setup *setup, struct mutual_error *err)
 {
     struct config_findings *findings = &setup->findings;
+    const struct world *before = parent->current != NULL ? parent->current->world : NULL;
     bool built =
-        setup->snapshot != NULL && world_build_unread(setup->snapshot, setup->lists,
+        setup->snapshot != NULL && world_build_unread(setup->snapshot, setup->lists, before,
                                                       mu_clock_wall_s(), findings, &setup->world);
     config_findings_sort(findings);
     tell_findings(parent, findings);

@@ -267,6 +267,8 @@ static void note_nobody(struct sightings *sightings, const struct sighting *seen
                               .mode = seen->mode,
                               .certificate = seen->certificate};
     memcpy(nobody.service, seen->service, sizeof nobody.service);
+    memcpy(nobody.anchor, seen->anchor, sizeof nobody.anchor); /* of a certificate it matters */
+    memcpy(nobody.anchor_name, seen->anchor_name, sizeof nobody.anchor_name);
     if (sort_of(seen) != SORT_SERVICE) {
         sightings_note(sightings, &nobody);
     } else if (seen->certificate) {
@@ -601,15 +603,15 @@ static void put_certificate(void *context, const struct sighting *seen)
 {
     struct telling *telling = context;
     struct mu_json *json = telling->json;
-    if (!seen->certificate || seen->serial[0] == '\0') {
+    if (!seen->certificate || seen->service[0] == '\0') {
         return;
     }
     mu_json_open(json, NULL, '{');
     mu_json_string(json, "service", seen->service);
-    mu_json_string(json, "peer", seen->key);
+    mu_json_string(json, "peer", text_or_null(seen->key));
     put_anchor(json, seen);
-    mu_json_string(json, "issuer", seen->issuer);
-    mu_json_string(json, "serial", seen->serial);
+    mu_json_string(json, "issuer", text_or_null(seen->issuer));
+    mu_json_string(json, "serial", text_or_null(seen->serial));
     mu_json_bool(json, "let_in", seen->let_in);
     mu_json_int(json, "first_s", seen->first_s);
     put_time(json, "last", seen->last_s);
@@ -625,22 +627,4 @@ void sightings_certificates_json(const struct sightings *sightings, struct mu_js
     mu_json_open(json, "certificates", '[');
     sightings_each(sightings, put_certificate, &telling);
     mu_json_close(json, ']');
-}
-
-int64_t sightings_complete_s(const struct sightings *sightings, const char *service,
-                             int64_t *ret_not_kept)
-{
-    struct sighting nobody = {.certificate = true};
-    MU_AUTO(buf) struct mu_buf key;
-    (void)snprintf(nobody.service, sizeof nobody.service, "%s", service);
-    const struct kept *kept =
-        key_of(&nobody, &key) ? mu_map_get(sightings->by_key, mu_buf_slice(&key)) : NULL;
-    int64_t since_s = sightings->since.at_s;
-    *ret_not_kept = 0;
-    if (kept != NULL) {
-        unfold(kept, &nobody);
-        *ret_not_kept = (int64_t)nobody.count;
-        since_s = nobody.last_s > since_s ? nobody.last_s : since_s;
-    }
-    return since_s;
 }

@@ -26,7 +26,8 @@ enum {
  *
  * Or a certificate that proved itself at a service, of a caller or of the server that an outbound
  * reaches; one for each anchor that its chain ended in. Its `serial` is "" in the one of each
- * service that counts what is not kept, and `service` is "" in what a worker could not tell. */
+ * service and anchor that stands for all that are not kept, and `service` is "" in what a worker
+ * could not tell. */
 struct sighting {
     char service[264];
     char key[MU_LIMIT_NAME_BYTES + 208];
@@ -95,10 +96,8 @@ uint64_t sighting_rules(const struct world_service *service);
 
 /* One service's (NULL: everybody's) as JSON: see mutual-access(1). */
 void sightings_json(const struct sightings *sightings, const char *service, struct mu_json *json);
-/* The certificates that were seen, of all services. */
+/* The certificates that were seen, of all services; one without a serial number stands for those
+ * below the same anchor that are not kept. */
 void sightings_certificates_json(const struct sightings *sightings, struct mu_json *json);
-/* Since when all certificates at a service are known, and how many connections are of others. */
-int64_t sightings_complete_s(const struct sightings *sightings, const char *service,
-                             int64_t *ret_not_kept);
 
 #endif

@@ -114,7 +114,7 @@ static bool join_files(const struct setup *setup, const struct config_texts *pat
     return !out->failed || mu_fail(err, MUTUAL_E_LIMIT, "a trust bundle is too large to fetch by");
 }
 
-static bool memory_file(struct mu_slice bytes, int *ret_fd, struct mutual_error *err)
+bool source_memory_file(struct mu_slice bytes, int *ret_fd, struct mutual_error *err)
 {
     int fd = memfd_create("mutual-fetch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd == -1 || !mu_fd_write(fd, bytes.data, bytes.len)) {
@@ -146,7 +146,8 @@ static bool put_material(const struct setup *setup, const char *name, int *ret_f
     const struct fetch_material material = {trust->allow_intermediate_anchors,
                                             mu_buf_slice(&anchors), mu_buf_slice(&more)};
     fetch_material_write(&all, &material);
-    return (!all.failed || mu_fail_memory(err)) && memory_file(mu_buf_slice(&all), ret_fd, err);
+    return (!all.failed || mu_fail_memory(err)) &&
+           source_memory_file(mu_buf_slice(&all), ret_fd, err);
 }
 
 /* Whom to believe for https. */
@@ -158,7 +159,7 @@ static bool put_believed(const struct setup *setup, int *ret_fd, struct mutual_e
     MU_AUTO(buf) struct mu_buf anchors;
     mu_buf_init(&anchors, MU_LIMIT_PEM_BYTES);
     return trust == NULL || (join_files(setup, &trust->bundle, &anchors, err) &&
-                             memory_file(mu_buf_slice(&anchors), ret_fd, err));
+                             source_memory_file(mu_buf_slice(&anchors), ret_fd, err));
 }
 
 static void close_fds(const struct fetch_request *request)
@@ -207,7 +208,8 @@ static bool put_about(const struct world_chain *chain, int *ret_fd, struct mutua
     const struct fetch_about about = {mu_cert_facts(chain->certs[0])->der,
                                       mu_cert_facts(chain->staple_issuer)->der};
     fetch_about_write(&all, &about);
-    return (!all.failed || mu_fail_memory(err)) && memory_file(mu_buf_slice(&all), ret_fd, err);
+    return (!all.failed || mu_fail_memory(err)) &&
+           source_memory_file(mu_buf_slice(&all), ret_fd, err);
 }
 
 /* RFC 6960 section A.1, with the identifiers that every responder knows, and without a nonce: what
@@ -253,7 +255,7 @@ bool source_send(struct source *source, struct parent *parent, const struct supe
     (void)snprintf(request.url, sizeof request.url, "%s", source->url);
     source->sockets = 0;
     source_forget_content(source);
-    bool done = memory_file(mu_slice_of(NULL, 0), &source->content_fd, err) &&
+    bool done = source_memory_file(mu_slice_of(NULL, 0), &source->content_fd, err) &&
                 (!source->parts.secure || put_believed(setup, &request.believed_fd, err)) &&
                 (request.content_fd = source->content_fd) != -1 &&
                 (source->kind == SOURCE_LIST ? send_list(source, parent, child, &request, err)
@@ -317,10 +319,6 @@ static int begin_connect(const struct address *address, uint16_t port, struct mu
 bool source_connect(struct source *source, const struct config_fetch *config,
                     const struct fetch_want *want, int *ret_fd, struct mutual_error *err)
 {
-    struct config_network networks[NETWORKS_MAX];
-    size_t network_count = read_networks(config, networks);
-    const struct targets *targets = &source->names.items[0].targets;
-    size_t nth = 0;
     if (!config_fetch_allows(config, source->parts.host)) {
         return mu_fail(err, MUTUAL_E_FETCH_FORBIDDEN, "fetch.allow does not name the host \"%s\"",
                        source->host);
@@ -329,7 +327,18 @@ bool source_connect(struct source *source, const struct config_fetch *config,
         return mu_fail(err, MUTUAL_E_FETCH_FORBIDDEN, "port %u was asked for, or too much",
                        want->port);
     }
-    (void)mu_fail(err, MUTUAL_E_CONNECT_FAILED, "\"%s\" has no further address", source->host);
+    return source_connect_to(&source->names.items[0].targets, source->host, config, want, ret_fd,
+                             err);
+}
+
+bool source_connect_to(const struct targets *targets, const char *host,
+                       const struct config_fetch *config, const struct fetch_want *want,
+                       int *ret_fd, struct mutual_error *err)
+{
+    struct config_network networks[NETWORKS_MAX];
+    size_t network_count = read_networks(config, networks);
+    size_t nth = 0;
+    (void)mu_fail(err, MUTUAL_E_CONNECT_FAILED, "\"%s\" has no further address", host);
     for (size_t i = 0; i < targets->count; i++) {
         struct mutual_error why = {0};
         if (!fetch_address_check(&targets->items[i].socket, networks, network_count, &why)) {

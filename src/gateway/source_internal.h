@@ -68,6 +68,13 @@ bool source_send(struct source *source, struct parent *parent, const struct supe
 bool source_connect(struct source *source, const struct config_fetch *config,
                     const struct fetch_want *want, int *ret_fd,
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The same for any host: to the nth of its addresses that the configuration lets us be sent to. */
+bool source_connect_to(const struct targets *targets, const char *host,
+                       const struct config_fetch *config, const struct fetch_want *want,
+                       int *ret_fd, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* A memory file with these bytes; the caller's. */
+bool source_memory_file(struct mu_slice bytes, int *ret_fd,
+                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* What came is kept, or is not wanted. */
 void source_forget_content(struct source *source);
 void source_json(const struct source *source, struct mu_json *json);

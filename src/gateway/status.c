@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gateway/fetching_internal.h"
+#include "gateway/figures_internal.h"
 #include "gateway/parent_internal.h"
 #include "trust/trust.h"
 
@@ -99,18 +100,14 @@ static void put_certificates(const struct parent *parent, const struct world_ser
     mu_json_close(json, ']');
 }
 
-static void put_figures(const struct meters *figures, const char *name, struct mu_json *json)
+static void put_figures(const struct parent *parent, const char *name, struct mu_json *json)
 {
-    for (size_t i = 0; i < figures->count; i++) {
-        const struct meter *meter = figures->items[i];
-        if (!mu_slice_equal(mu_slice_text(meter->name), mu_slice_text(name))) {
-            continue;
-        }
-        for (enum meter_figure f = 0; f < METER_COUNT_; f++) {
-            mu_json_int(json, meter_word(f), (int64_t)meter->figures[f]);
-        }
-        return;
+    struct meter sum;
+    figures_sum(parent->figures, name, &sum);
+    for (enum meter_figure f = 0; f < METER_COUNT_; f++) {
+        mu_json_int(json, meter_word(f), (int64_t)sum.figures[f]);
     }
+    meter_clear(&sum);
 }
 
 /* Of an inbound: what it asks of clients; of a host: whose it is, and its names. */
@@ -130,8 +127,7 @@ static void put_clients(const struct world_service *service, struct mu_json *jso
     }
 }
 
-static void put_service(const struct parent *parent, uint32_t index, const struct meters *figures,
-                        struct mu_json *json)
+static void put_service(const struct parent *parent, uint32_t index, struct mu_json *json)
 {
     const struct setup *setup = parent->current;
     const struct world_service *service = &setup->world->services[index];
@@ -153,7 +149,7 @@ static void put_service(const struct parent *parent, uint32_t index, const struc
                                             : service->outbound->connect.text);
     put_certificates(parent, service, json);
     mu_json_open(json, "figures", '{');
-    put_figures(figures, service->name, json);
+    put_figures(parent, service->name, json);
     mu_json_close(json, '}');
     mu_json_close(json, '}');
 }
@@ -244,7 +240,21 @@ static void put_trusts(const struct parent *parent, struct mu_json *json)
     mu_json_close(json, ']');
 }
 
-void status_json(const struct parent *parent, const struct meters *figures, struct mu_buf *out)
+/* The list of those who are refused whoever issued their certificate. */
+static void put_deny(const struct parent *parent, struct mu_json *json)
+{
+    const struct world *world = parent->current == NULL ? NULL : parent->current->world;
+    if (world == NULL || world->deny == NULL) {
+        mu_json_null(json, "deny");
+        return;
+    }
+    mu_json_open(json, "deny", '{');
+    mu_json_string(json, "file", world->config->deny);
+    mu_json_int(json, "entries", (int64_t)mutual_deny_count(world->deny));
+    mu_json_close(json, '}');
+}
+
+void status_json(const struct parent *parent, struct mu_buf *out)
 {
     struct mu_json json;
     const char *unready = status_unready(parent);
@@ -263,10 +273,11 @@ void status_json(const struct parent *parent, const struct meters *figures, stru
     mu_json_open(&json, "services", '[');
     for (uint32_t i = 0; parent->current != NULL && i < parent->current->world->service_count;
          i++) {
-        put_service(parent, i, figures, &json);
+        put_service(parent, i, &json);
     }
     mu_json_close(&json, ']');
     put_trusts(parent, &json);
+    put_deny(parent, &json);
     mu_json_close(&json, '}');
     (void)mu_buf_byte(out, '\n');
 }

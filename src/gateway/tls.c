@@ -257,11 +257,15 @@ static bool judge(struct conn *conn, struct side *side, const struct mutual_rule
 static void count_admitted(struct conn *conn, struct side *side)
 {
     struct mutual_session_info info = {0};
+    uint64_t *figures = conn->service->meter->figures;
+    int64_t took_ns = reactor_now_ns(conn->worker->reactor) - conn->started_ns;
     if (side->session != NULL) {
         mutual_session_info(side->session, &info);
     }
-    conn->service->meter->figures[METER_admitted]++;
-    conn->service->meter->figures[METER_resumed] += info.resumed ? 1 : 0;
+    figures[METER_admitted]++;
+    figures[METER_resumed] += info.resumed ? 1 : 0;
+    figures[METER_admission_us] += took_ns > 0 ? (uint64_t)took_ns / 1000 : 0;
+    conn_count_handshake(conn, METER_ADMITTED, MUTUAL_OK);
 }
 
 /* What a reload brought while the handshake went on counts for it at once. False: the service is
@@ -345,14 +349,14 @@ static bool judge_leaving(struct conn *conn, struct side *side, struct mutual_er
     if (conn->leave_ns == 0) {
         conn->leave_ns = reactor_now_ns(conn->worker->reactor) + drain_ns;
     }
+    const struct world *world = conn->worker->current->world;
     const struct world_trust *trust =
-        facts->trust == NULL
-            ? NULL
-            : world_trust_find(conn->worker->current->world, facts->trust->config->name);
+        facts->trust == NULL ? NULL : world_trust_find(world, facts->trust->config->name);
+    rules.deny = world->deny;
     if (trust != NULL && conn->plain == NULL) {
         rules.trust = trust->trust;
         rules.trust_generation = trust->trust_generation;
-        rules.revocation_generation = trust->revocation_generation;
+        rules.revocation_generation = world_revocation_generation(world, trust);
         (void)mu_session_follow(side->session, &facts->rules, &rules);
     }
     return judge(conn, side, &rules, err);

@@ -5,6 +5,8 @@
  * all went well, or what did not. What is in use was tried and is not tried again, so that a change
  * of lists or of the policy waits for nothing.
  */
+#include <string.h>
+
 #include "gateway/parent_internal.h"
 
 /* Beyond the usual patience; and one worker may end without that being the certificates' fault. */
@@ -124,7 +126,8 @@ static void refuse_later(struct parent *parent, const char *who)
 void trials_worker_died(struct parent *parent, uint32_t worker)
 {
     struct trials *trials = &parent->trials;
-    if (parent->phase != PHASE_TRIALS || !trials->running || trials->worker != worker) {
+    if (parent->phase != PHASE_TRIALS || parent->stopping || !trials->running ||
+        trials->worker != worker) {
         return;
     }
     trials->running = false;
@@ -154,40 +157,52 @@ void trials_kill_silent(struct parent *parent, const struct mutual_error *why)
 /* ---- what became of it -------------------------------------------------------------------------
  */
 
-bool trials_read(struct parent *parent, const struct supervised *worker,
-                 const struct ipc_message *message, struct mutual_error *err)
+bool trials_answer_read(struct mu_slice payload, struct trials_answer *ret_answer,
+                        struct mutual_error *err)
 {
-    struct mutual_error why = {0};
-    MU_AUTO(free) struct mutual_error *warnings = mu_alloc(WORLD_TRYOUT_WARNINGS, sizeof *warnings);
-    struct ipc_reader reader = ipc_reader_of(message->payload);
-    uint32_t id = ipc_get_u32(&reader);
-    bool ok = ipc_get_u8(&reader) != 0;
-    if (!ok) {
-        ipc_get_error(&reader, &why);
+    struct ipc_reader reader = ipc_reader_of(payload);
+    struct trials_answer *answer = ret_answer;
+    memset(answer, 0, sizeof *answer);
+    answer->id = ipc_get_u32(&reader);
+    answer->ok = ipc_get_u8(&reader) != 0;
+    if (!answer->ok) {
+        ipc_get_error(&reader, &answer->why);
     }
-    size_t count = ipc_get_u8(&reader);
-    if (warnings == NULL) {
-        return mu_fail_memory(err);
-    }
-    for (size_t i = 0; i < count && i < WORLD_TRYOUT_WARNINGS; i++) {
-        ipc_get_error(&reader, &warnings[i]);
+    answer->count = ipc_get_u8(&reader);
+    for (size_t i = 0; i < answer->count && i < WORLD_TRYOUT_WARNINGS; i++) {
+        ipc_get_error(&reader, &answer->warnings[i]);
     }
     if (!ipc_reader_end(&reader, "what became of trials", err)) {
         return false;
     }
+    return answer->count <= WORLD_TRYOUT_WARNINGS ||
+           mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "%zu warnings of trials are announced",
+                   answer->count);
+}
+
+bool trials_read(struct parent *parent, const struct supervised *worker,
+                 const struct ipc_message *message, struct mutual_error *err)
+{
     struct trials *trials = &parent->trials;
-    if (parent->phase != PHASE_TRIALS || parent->coming->id != id || !trials->running ||
+    MU_AUTO(free) struct trials_answer *answer = mu_alloc(1, sizeof *answer);
+    if (answer == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (!trials_answer_read(message->payload, answer, err)) {
+        return false;
+    }
+    if (parent->phase != PHASE_TRIALS || parent->coming->id != answer->id || !trials->running ||
         trials->worker != worker->index) {
         return true; /* of a setup that is not coming any more */
     }
-    for (size_t i = 0; i < count; i++) {
-        parent_log(parent, CONFIG_LOG_WARNING, "certificate_warning", NULL, &warnings[i]);
+    for (size_t i = 0; i < answer->count; i++) {
+        parent_log(parent, CONFIG_LOG_WARNING, "certificate_warning", NULL, &answer->warnings[i]);
     }
     trials->running = false;
-    if (ok) {
+    if (answer->ok) {
         reload_tried(parent);
     } else {
-        reload_refuse(parent, &why);
+        reload_refuse(parent, &answer->why);
     }
     return true;
 }

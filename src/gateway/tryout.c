@@ -109,11 +109,13 @@ static void explain(void *owner, struct mutual_error *err)
     struct worker *worker = owner;
     enum mutual_code code = worker->trying.waiter.failed;
     if (code != MUTUAL_OK && err->code != code) {
+        enum mutual_step step = err->step;
         *err = (struct mutual_error){0};
         (void)mu_fail(err, code,
                       code == MUTUAL_E_KEY_UNSUPPORTED
                           ? "its key cannot make a signature of TLS: its parameters forbid it"
                           : "the key process did not sign");
+        err->step = step;
     }
     worker->trying.waiter.failed = MUTUAL_OK;
 }

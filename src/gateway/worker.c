@@ -37,23 +37,58 @@ void worker_give_block(struct worker *worker, struct block *block)
     }
 }
 
+/* Says first how many lines are missing before the next one. */
+static void tell_lost(struct worker *worker)
+{
+    char text[96];
+    MU_AUTO(buf) struct mu_buf lost;
+    uint64_t count = worker->log_lost;
+    (void)snprintf(text, sizeof text, "%llu log lines could not be written",
+                   (unsigned long long)count);
+    struct log_entry entry = {.time_s = reactor_now_s(worker->reactor),
+                              .level = CONFIG_LOG_WARNING,
+                              .event = "log_lost",
+                              .text = text};
+    mu_buf_init(&lost, 512);
+    log_format(&entry, worker->log_json, &lost);
+    worker->log_lost = log_write(STDERR_FILENO, mu_buf_slice(&lost)) ? 0 : count;
+}
+
+void worker_log_flush(struct worker *worker)
+{
+    struct log_lines *lines = &worker->log_lines;
+    reactor_undefer(worker->reactor, &lines->work);
+    if (lines->count == 0) {
+        return;
+    }
+    if (worker->log_lost > 0) {
+        tell_lost(worker);
+    }
+    bool taken = log_write(STDERR_FILENO, mu_slice_of(lines->bytes, lines->len));
+    worker->log_lost += taken ? 0 : lines->count;
+    lines->len = 0;
+    lines->count = 0;
+}
+
+static void on_turn_over(void *owner)
+{
+    worker_log_flush(owner);
+}
+
 void worker_log(struct worker *worker, struct mu_slice line)
 {
-    if (worker->log_lost > 0) {
-        char text[96];
-        MU_AUTO(buf) struct mu_buf lost;
-        uint64_t count = worker->log_lost;
-        (void)snprintf(text, sizeof text, "%llu log lines could not be written",
-                       (unsigned long long)count);
-        struct log_entry entry = {.time_s = reactor_now_s(worker->reactor),
-                                  .level = CONFIG_LOG_WARNING,
-                                  .event = "log_lost",
-                                  .text = text};
-        mu_buf_init(&lost, 512);
-        log_format(&entry, worker->log_json, &lost);
-        worker->log_lost = log_write(STDERR_FILENO, mu_buf_slice(&lost)) ? 0 : count;
+    struct log_lines *lines = &worker->log_lines;
+    if (line.len > sizeof lines->bytes - lines->len) {
+        worker_log_flush(worker);
     }
-    worker->log_lost += log_write(STDERR_FILENO, line) ? 0 : 1;
+    if (line.len > sizeof lines->bytes) {
+        worker->log_lost++; /* nobody writes such a line */
+        return;
+    }
+    memcpy(lines->bytes + lines->len, line.data, line.len);
+    lines->len += line.len;
+    lines->count++;
+    reactor_defer(worker->reactor, &lines->work, on_turn_over, worker);
 }
 
 static void stop_if_drained(struct worker *worker)
@@ -342,24 +377,67 @@ static bool on_link(struct worker *worker, struct ipc_message *message, struct m
     return keys_client_attach(worker->keys, fd, IPC_WORKER, err);
 }
 
-/* STATUS: the number asked with, then figures. */
+static void put_own_figures(const struct worker *worker, struct mu_buf *payload)
+{
+    const uint64_t own[WORKER_COUNT_] = {
+        [WORKER_places] = worker->gate.places,
+        [WORKER_knocking] = worker->gate.knocking,
+        [WORKER_handshakes] = worker->gate.handshakes,
+        [WORKER_shaking] = worker->gate.shaking,
+        [WORKER_slots] = worker->max,
+        [WORKER_slots_used] = worker->slab.used,
+        [WORKER_log_lost] = worker->log_lost,
+    };
+    for (size_t i = 0; i < WORKER_COUNT_; i++) {
+        ipc_put_u64(payload, own[i]);
+    }
+}
+
+/* STATUS: the number asked with, whether this is the last message, the worker's own figures, those
+ * of services. So many messages at most: they have to find room in the channel's queue. */
+static bool tell_figures(struct worker *worker, uint32_t number, struct mutual_error *err)
+{
+    enum { MESSAGES_MAX = 64 };
+    size_t next = 0;
+    bool last = false;
+    for (int i = 0; i < MESSAGES_MAX && !last; i++) {
+        MU_AUTO(buf) struct mu_buf payload;
+        mu_buf_init(&payload, MU_LIMIT_MESSAGE_BYTES);
+        ipc_put_u32(&payload, number);
+        ipc_put_u8(&payload, 0);
+        put_own_figures(worker, &payload);
+        meters_write(&worker->meters, &next, &payload);
+        last = next == worker->meters.count || i == MESSAGES_MAX - 1;
+        if (payload.failed) {
+            return mu_fail_memory(err);
+        }
+        payload.data[4] = last ? 1 : 0;
+        if (!ipc_send(worker->child->parent, IPC_MSG_STATUS, mu_buf_slice(&payload), NULL, 0,
+                      err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool on_status_wanted(struct worker *worker, struct ipc_message *message,
                              struct mutual_error *err)
 {
     struct ipc_reader reader = ipc_reader_of(message->payload);
     uint32_t number = ipc_get_u32(&reader);
-    MU_AUTO(buf) struct mu_buf payload;
-    mu_buf_init(&payload, MU_LIMIT_MESSAGE_BYTES);
     witness_tell(worker); /* who asks for the status may ask whom we saw next */
-    ipc_put_u32(&payload, number);
-    meters_write(&worker->meters, &payload);
-    return ipc_reader_end(&reader, "status", err) &&
-           ipc_send(worker->child->parent, IPC_MSG_STATUS, mu_buf_slice(&payload), NULL, 0, err);
+    return ipc_reader_end(&reader, "status", err) && tell_figures(worker, number, err);
 }
 
 static bool on_ping(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
 {
     return ipc_send(worker->child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err);
+}
+
+static bool on_sessions(struct worker *worker, struct ipc_message *message,
+                        struct mutual_error *err)
+{
+    return sessions_read(&worker->shared, worker->reactor, message, worker->cache, err);
 }
 
 static bool dispatch(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
@@ -373,6 +451,7 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
         [IPC_MSG_ADDRESSES] = on_addresses,
         [IPC_MSG_DRAIN] = on_drain,
         [IPC_MSG_LINK] = on_link,
+        [IPC_MSG_SESSIONS] = on_sessions,
         [IPC_MSG_SOCKETS] = stock_fill,
         [IPC_MSG_STREAMS] = stock_fill_streams,
         [IPC_MSG_STATUS_WANTED] = on_status_wanted,
@@ -470,6 +549,8 @@ static int worker_main(struct child *child)
         worker->failed = true;
     }
     witness_tell(worker);
+    worker_log_flush(worker);
+    (void)tell_figures(worker, 0, &err); /* the last ones: what was counted is not lost with us */
     return worker->failed ? mutual_code_exit(MUTUAL_E_PROCESS_DIED) : 0;
 }
 

@@ -14,6 +14,7 @@
 #include "gateway/conn_internal.h"
 #include "gateway/gate_internal.h"
 #include "gateway/meter_internal.h"
+#include "gateway/sessions_internal.h"
 #include "gateway/sighting_internal.h"
 #include "process/process.h"
 #include "trust/trust.h"
@@ -51,6 +52,7 @@ struct generation {
     const struct world *world;
     struct service *services;
     size_t count;
+    struct mu_map *by_name; /* of these services */
 };
 
 /* Builds it from the parent's snapshot and the tables of its revocation lists (NULL: it names
@@ -149,6 +151,14 @@ struct coming {
     size_t have;
 };
 
+/* Lines of this turn, written together. No more than a pipe takes whole (PIPE_BUF), so that those
+ * of several workers never tear each other. */
+struct log_lines {
+    size_t len, count;
+    struct event_deferred work;
+    uint8_t bytes[4096];
+};
+
 /* ---- tryout.c: the self-test of what is coming --------------------------------------------------
  */
 
@@ -177,10 +187,11 @@ struct worker {
     struct pool *pool;
     struct conn_queue starved; /* waiting for a block */
     struct mutual_cache *cache;
-    struct sightings *sightings; /* not told to the parent yet */
-    struct event_timer witness;  /* when they are             */
-    struct event_timer stay;     /* when who is connected is noted again */
-    size_t witnessed;            /* up to which slot              */
+    struct shared_sessions shared; /* where it keeps what can be shared */
+    struct sightings *sightings;   /* not told to the parent yet */
+    struct event_timer witness;    /* when they are             */
+    struct event_timer stay;       /* when who is connected is noted again */
+    size_t witnessed;              /* up to which slot              */
     struct mu_known *known;
     struct gate gate;
     struct slab slab;
@@ -202,6 +213,7 @@ struct worker {
     event_watch parent_watch;
     uint64_t numbers;
     uint64_t log_lost; /* lines that nobody took */
+    struct log_lines log_lines;
     bool log_json;
     enum config_log_level log_level; /* of the generation in use */
     uint32_t workers;                /* how many share the limits of a service */
@@ -221,7 +233,11 @@ size_t worker_capacity(size_t descriptors, size_t listeners);
 void worker_conn_gone(struct worker *worker);
 /* Gives a block back and lets somebody who waits for one go on. */
 void worker_give_block(struct worker *worker, struct block *block);
-/* Writes a line to the log; never waits: a line that nobody takes is counted. */
+/* Writes a line to the log by the end of this turn; never waits: a line that nobody takes is
+ * counted.
+ */
 void worker_log(struct worker *worker, struct mu_slice line);
+/* Writes what is waiting for the end of the turn. */
+void worker_log_flush(struct worker *worker);
 
 #endif

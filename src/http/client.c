@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "http/http_internal.h"
+#include "session/session.h"
 
 enum { READ_MAX = 16384, INTERIM_MAX = 8 };
 
@@ -172,13 +173,52 @@ static bool make_context(struct http_client *client, struct mutual_error *err)
     return mutual_context_new(&options, &client->context, err);
 }
 
+/* For a handshake in which nobody is believed: whoever comes out of it is never admitted. */
+static bool make_blind_context(struct http_client *client, struct mutual_error *err)
+{
+    client->rules = (struct mutual_rules){.side = MUTUAL_SIDE_CLIENT, .service = client->host};
+    const char *const alpn[] = {client->options.alpn, NULL};
+    const struct mutual_context_options options = {
+        .rules = &client->rules, .alpn = alpn, .server_name = client->options.server_name};
+    const struct mu_context_extras extras = {.insecure_blind = true};
+    return mu_context_new(&options, &extras, &client->context, err);
+}
+
+static bool is_look(const struct http_client *client)
+{
+    return client->options.shook != NULL;
+}
+
 static enum mutual_io begin_handshake(struct http_client *client, struct mutual_error *err)
 {
-    if (client->context == NULL && !make_context(client, err)) {
+    if (client->context == NULL &&
+        !(is_look(client) ? make_blind_context(client, err) : make_context(client, err))) {
         return MUTUAL_IO_FAILED;
     }
     client->wire.session = mutual_session_new(client->context, err);
-    return client->wire.session != NULL ? MUTUAL_IO_DONE : MUTUAL_IO_FAILED;
+    if (client->wire.session == NULL) {
+        return MUTUAL_IO_FAILED;
+    }
+    if (is_look(client) && !mu_session_observe(client->wire.session)) {
+        (void)mu_fail_memory(err);
+        return MUTUAL_IO_FAILED;
+    }
+    return MUTUAL_IO_DONE;
+}
+
+static enum mutual_io look(struct http_client *client, struct mutual_error *err)
+{
+    struct mutual_session_info info = {0};
+    const struct mu_observed *seen = mu_session_observed(client->wire.session);
+    mutual_session_info(client->wire.session, &info);
+    if (seen == NULL || seen->cert_count == 0) {
+        (void)mu_fail(err, MUTUAL_E_CERT_MALFORMED, "the server presented no certificate");
+        return MUTUAL_IO_FAILED;
+    }
+    return client->options.shook(client->options.owner, info.alpn,
+                                 mu_slice_of(seen->certs[0].data, seen->certs[0].len), err)
+               ? MUTUAL_IO_DONE
+               : MUTUAL_IO_FAILED;
 }
 
 static enum mutual_io do_handshake(struct http_client *client, struct mutual_error *err)
@@ -192,6 +232,9 @@ static enum mutual_io do_handshake(struct http_client *client, struct mutual_err
     enum mutual_io io = http_wire_handshake(&client->wire, err);
     if (io != MUTUAL_IO_DONE) {
         return io;
+    }
+    if (is_look(client)) {
+        return look(client, err);
     }
     const struct mutual_verdict *verdict =
         mutual_session_admit(client->wire.session, mu_clock_wall_s());
@@ -399,7 +442,7 @@ static bool set_url(struct http_client *client, struct mu_slice text, struct mut
     mu_assert(http_url_parse(mu_slice_text(client->url_text), &client->url, NULL));
     (void)snprintf(client->host, sizeof client->host, "%.*s", (int)client->url.host.len,
                    (const char *)client->url.host.data);
-    return !client->url.secure || client->options.trust != NULL ||
+    return !client->url.secure || client->options.trust != NULL || is_look(client) ||
            mu_fail(err, MUTUAL_E_FETCH_FORBIDDEN,
                    "\"%s\" is https, and no trust block says which authorities to believe",
                    client->url_text);
@@ -518,6 +561,11 @@ static void step(struct http_client *client)
         }
         if (client->stage == STAGE_BODY) {
             conclude(client);
+            return;
+        }
+        if (client->stage == STAGE_HANDSHAKE && is_look(client)) {
+            http_wire_goodbye(&client->wire);
+            finish(client, false, &err);
             return;
         }
         if (client->stage == STAGE_HANDSHAKE && !put_request(client, &err)) {

@@ -236,6 +236,9 @@ bool http_service_new(const struct http_service_options *options, int take_fd,
                       struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Ends it at once; `over` is not called. Not from the handler. */
 void http_service_free(struct http_service *service);
+/* Does it wait for the peer to say a request, or to close? Then nobody loses an answer by its end.
+ */
+bool http_service_is_idle(const struct http_service *service);
 
 /* One exchange of a client: a request, its response, and redirects to the same host. Sockets come
  * from the caller, who alone decides whom they are connected to. */
@@ -262,6 +265,10 @@ struct http_client_options {
     /* Believed for https; NULL: https is refused. The server must prove to be the URL's host. */
     struct mutual_trust *trust;
     unsigned redirects_max; /* to the URL's own host, and never from https to http            */
+    /* With https: only a handshake, in which nobody is believed, this protocol is offered and this
+     * name is sent. `shook` judges what the server presented; nothing is asked. NULL: as usual. */
+    bool (*shook)(void *owner, const char *alpn, struct mu_slice leaf, struct mutual_error *err);
+    const char *alpn, *server_name;
     /* Wants a socket on which a connect to `port` of the URL's host was begun. The answer is
      * http_client_give, at once or later. `attempt` counts from 0 within one redirect. */
     void (*want)(void *owner, struct http_client *client, uint16_t port, unsigned attempt);

@@ -50,6 +50,14 @@ void http_service_free(struct http_service *service)
     mu_free(service);
 }
 
+bool http_service_is_idle(const struct http_service *service)
+{
+    enum http_phase phase = http_server_phase(service->server);
+    bool reading = phase == HTTP_PHASE_IDLE || phase == HTTP_PHASE_HEAD || phase == HTTP_PHASE_BODY;
+    return service->shut ||
+           (reading && !service->writing && http_server_out(service->server)->len == 0);
+}
+
 static void finish(struct http_service *service, const struct mutual_error *why)
 {
     struct http_service_options options = service->options;

@@ -196,7 +196,8 @@ bool inventory_copy(struct inventory *from, struct inventory *to,
     if (!store_begin(to->store, err)) {
         return false;
     }
-    if (!check_empty(to, err) || !copy_all(from, to, ret_copied, err)) {
+    if (!check_empty(to, err) || !copy_all(from, to, ret_copied, err) ||
+        !inventory_tally_anew(to, err)) {
         store_rollback(to->store);
         return false;
     }

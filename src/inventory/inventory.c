@@ -242,6 +242,7 @@ static const struct store_migration steps[] = {
     {4, "indexes for large stores", index_step},
     {5, "several issuers, lists in parts", issuers_step},
     {6, "ACME", acme_step},
+    {7, "counts by the hour of the end", inventory_tally_step},
     {8, "tokens for enrolment", token_step},
 };
 

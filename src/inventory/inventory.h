@@ -59,6 +59,14 @@ bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers
 bool inventory_issuer_add(struct inventory *inventory, const struct inventory_issuer *issuer,
                           int64_t *ret_id, struct mutual_error *err);
 
+/* The issuer goes on with another certificate for its key. */
+bool inventory_issuer_recertify(struct inventory *inventory, int64_t id, struct mu_slice der,
+                                struct mutual_error *err);
+/* Two roots change places: who had the one above him has the other now, and what each issued itself
+ * stays its own. */
+bool inventory_roots_swap(struct inventory *inventory, const struct inventory_issuer *a,
+                          const struct inventory_issuer *b, struct mutual_error *err);
+
 /* ---- certificates ---------------------------------------------------------------------------- */
 
 enum inventory_state {

@@ -16,4 +16,14 @@ bool inventory_begin(struct inventory *inventory, bool *ret_own, struct mutual_e
 /* Ends what inventory_begin began: commits when good, else undoes. Yields whether all is good. */
 bool inventory_end(struct inventory *inventory, bool own, bool good, struct mutual_error *err);
 
+/* ---- the tally (tally.c): in the transaction of the change that it counts ---------------------
+ */
+
+bool inventory_tally_signed(struct inventory *inventory, int64_t id, struct mutual_error *err);
+bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mutual_error *err);
+/* The schema's step that it came with. */
+extern const char inventory_tally_step[];
+/* Adds up what is there. */
+bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err);
+
 #endif

@@ -118,6 +118,63 @@ bool inventory_issuer_add(struct inventory *inventory, const struct inventory_is
     return true;
 }
 
+/* ---- another root ---------------------------------------------------------------------------- */
+
+bool inventory_issuer_recertify(struct inventory *inventory, int64_t id, struct mu_slice der,
+                                struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *set = NULL;
+    if (!store_prepare(inventory->store, "UPDATE issuer SET certificate = $2 WHERE id = $1", &set,
+                       err)) {
+        return false;
+    }
+    store_bind_int(set, 1, id);
+    store_bind_bytes(set, 2, der);
+    return store_run(set, err);
+}
+
+static bool set_root(struct inventory *inventory, int64_t id, const char *name,
+                     const struct inventory_issuer *as, struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *set = NULL;
+    if (!store_prepare(inventory->store,
+                       "UPDATE issuer SET name = $2, certificate = $3, key_place = $4, made_s = $5"
+                       " WHERE id = $1 AND root = 1",
+                       &set, err)) {
+        return false;
+    }
+    store_bind_int(set, 1, id);
+    store_bind_text(set, 2, name);
+    store_bind_bytes(set, 3, as->certificate);
+    store_bind_text(set, 4, as->key_place);
+    store_bind_int(set, 5, as->made_s);
+    return store_run(set, err);
+}
+
+bool inventory_roots_swap(struct inventory *inventory, const struct inventory_issuer *a,
+                          const struct inventory_issuer *b, struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *move = NULL;
+    bool own = false;
+    if (!inventory_begin(inventory, &own, err)) {
+        return false;
+    }
+    bool good = store_prepare(inventory->store,
+                              "UPDATE certificate SET issuer_id ="
+                              " CASE WHEN issuer_id = $1 THEN $2 ELSE $1 END"
+                              " WHERE issuer_id IN ($1, $2)",
+                              &move, err);
+    if (good) {
+        store_bind_int(move, 1, a->id);
+        store_bind_int(move, 2, b->id);
+    }
+    /* Names are unique, so one of them is nobody's for a moment. */
+    good = good && store_run(move, err) && set_root(inventory, b->id, "", b, err) &&
+           set_root(inventory, a->id, b->name, b, err) &&
+           set_root(inventory, b->id, a->name, a, err);
+    return inventory_end(inventory, own, good, err);
+}
+
 /* ---- revocation lists ------------------------------------------------------------------------ */
 
 void inventory_revoked_done(struct inventory_revoked *revoked)

@@ -158,10 +158,16 @@ static bool move(struct inventory *inventory, const char *sql, int64_t id,
 bool inventory_signed(struct inventory *inventory, int64_t id, const struct mu_cert *cert,
                       struct mutual_error *err)
 {
-    return move(inventory,
-                "UPDATE certificate SET state = 'signed', der = $2, fingerprint = $3,"
-                " not_before_s = $4, not_after_s = $5 WHERE id = $1 AND state = 'reserved'",
-                id, mu_cert_facts(cert), err);
+    bool own = false;
+    if (!inventory_begin(inventory, &own, err)) {
+        return false;
+    }
+    bool good = move(inventory,
+                     "UPDATE certificate SET state = 'signed', der = $2, fingerprint = $3,"
+                     " not_before_s = $4, not_after_s = $5 WHERE id = $1 AND state = 'reserved'",
+                     id, mu_cert_facts(cert), err) &&
+                inventory_tally_signed(inventory, id, err);
+    return inventory_end(inventory, own, good, err);
 }
 
 bool inventory_delivered(struct inventory *inventory, int64_t id, struct mutual_error *err)
@@ -257,6 +263,7 @@ bool inventory_revoke(struct inventory *inventory, int64_t id, enum mu_reason re
     if (!inventory_begin(inventory, &own, err)) {
         return false;
     }
-    bool good = set_revoked(inventory, id, reason, now_s, err);
+    bool good = set_revoked(inventory, id, reason, now_s, err) &&
+                inventory_tally_revoked(inventory, id, err);
     return inventory_end(inventory, own, good, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading: walking the certificates that a filter lets through, copying them, counting them.
+ * Reading: walking the certificates that a filter lets through, and copying them.
  */
 #include "inventory/inventory_internal.h"
 
@@ -87,7 +87,8 @@ static size_t list_conditions(const struct inventory_filter *f, struct mu_slice 
         {f->place != NULL, "c.place = $%d", .text = f->place},
         {f->purpose != NULL, "c.purpose = $%d", .text = f->purpose},
         {f->profile != NULL, "c.profile = $%d", .text = f->profile},
-        {f->issuer != NULL, "i.name = $%d", .text = f->issuer},
+        {f->issuer != NULL, "c.issuer_id = (SELECT id FROM issuer WHERE name = $%d)",
+         .text = f->issuer},
         {f->machine != NULL, "c.machine IN ('', $%d)", .text = f->machine},
         {f->expires_before_s != 0, "c.not_after_s < $%d", .number = f->expires_before_s},
         {f->valid_at_s != 0,
@@ -393,42 +394,5 @@ bool inventory_records_get(struct inventory *inventory, const struct inventory_f
     }
     *ret_records = records;
     records = (struct inventory_records){0};
-    return true;
-}
-
-/* ---- counts ---------------------------------------------------------------------------------- */
-
-/* The index certificate_count holds all that is asked for, so no row is read. */
-bool inventory_count(struct inventory *inventory, int64_t now_s,
-                     struct inventory_counts *ret_counts, struct mutual_error *err)
-{
-    MU_AUTO(store_statement) struct store_statement *read = NULL;
-    bool row = false;
-    if (!store_prepare(inventory->store,
-                       "SELECT count(CASE WHEN state IN ('signed', 'delivered') THEN 1 END),"
-                       " count(CASE WHEN state = 'delivered' AND revoked_s IS NULL"
-                       "  AND not_before_s <= $1 AND not_after_s >= $1 THEN 1 END),"
-                       " count(CASE WHEN state IN ('signed', 'delivered') AND revoked_s IS NULL"
-                       "  AND not_after_s < $1 THEN 1 END),"
-                       " count(revoked_s),"
-                       " count(CASE WHEN state IN ('reserved', 'signed') THEN 1 END),"
-                       " min(CASE WHEN state = 'delivered' AND revoked_s IS NULL"
-                       "  AND not_after_s >= $1 THEN not_after_s END)"
-                       " FROM certificate",
-                       &read, err)) {
-        return false;
-    }
-    store_bind_int(read, 1, now_s);
-    if (!store_step(read, &row, err)) {
-        return false;
-    }
-    *ret_counts = (struct inventory_counts){
-        .total = store_int(read, 0),
-        .valid = store_int(read, 1),
-        .expired = store_int(read, 2),
-        .revoked = store_int(read, 3),
-        .interrupted = store_int(read, 4),
-        .next_expiry_s = store_int(read, 5),
-    };
     return true;
 }

@@ -121,6 +121,22 @@ struct keys_journal {
 bool keys_journal_read(const struct ipc_message *message, struct keys_journal *ret_journal,
                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* What the key process counted. STATUS carries the number of STATUS_WANTED, a byte that is 1, and
+ * these. */
+#define KEYS_PURPOSE_COUNT 5u
+struct keys_figures {
+    uint64_t made[KEYS_PURPOSE_COUNT]; /* signatures, by the bit of their purpose    */
+    uint64_t took_ns[KEYS_PURPOSE_COUNT];
+    uint64_t refused;     /* no rule of the key permits it             */
+    uint64_t unavailable; /* there is no such key, or it could not sign */
+};
+/* "tls_server"; constant. */
+const char *keys_purpose_word(unsigned bit);
+void keys_figures_write(struct mu_buf *buf, const struct keys_figures *figures);
+/* Fails with MESSAGE_MALFORMED. */
+bool keys_figures_read(struct ipc_reader *reader, struct keys_figures *ret_figures,
+                       struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 /* ---- worker: keys that sign elsewhere ----------------------------------------------------------
  */
 

@@ -109,6 +109,8 @@ struct keys_held {
     struct mu_key *key;
     struct keys_rules rules; /* rules.ca.issuer points to `issuer` */
     uint8_t *issuer;
+    struct evp_md_ctx_st *ready; /* to sign by ready_scheme, or NULL */
+    struct keys_scheme ready_scheme;
     char name[KEYS_NAME_MAX];
 };
 struct keys_store {
@@ -120,13 +122,13 @@ void keys_store_done(struct keys_store *store);
  * the same key again replaces the rules. *ret_held is borrowed. KEY_MALFORMED, KEY_PASSPHRASE,
  * KEY_UNSUPPORTED, KEY_MISMATCH, FILE_UNREADABLE, FILE_TOO_LARGE. */
 bool keys_store_load(struct keys_store *store, const struct keys_load *load, int key_fd,
-                     int passphrase_fd, const struct keys_held **ret_held,
-                     struct mutual_error *err);
-const struct keys_held *keys_store_find(const struct keys_store *store,
-                                        const uint8_t id[KEYS_ID_SIZE]);
+                     int passphrase_fd, struct keys_held **ret_held, struct mutual_error *err);
+struct keys_held *keys_store_find(const struct keys_store *store, const uint8_t id[KEYS_ID_SIZE]);
 void keys_store_forget(struct keys_store *store, const uint8_t id[KEYS_ID_SIZE]);
+/* Gives back what was set up for the next signature. */
+void keys_held_forget(struct keys_held *held);
 /* Signs; nothing is asked here. Appends. KEY_UNAVAILABLE. */
-bool keys_sign(const struct keys_held *held, const struct keys_scheme *scheme, struct mu_slice tbs,
+bool keys_sign(struct keys_held *held, const struct keys_scheme *scheme, struct mu_slice tbs,
                struct mu_buf *out, struct mutual_error *err);
 
 /* ---- client and provider -----------------------------------------------------------------------

@@ -232,6 +232,41 @@ bool keys_loaded_read(struct mu_slice payload, struct keys_loaded *ret_loaded,
     return true;
 }
 
+const char *keys_purpose_word(unsigned bit)
+{
+    static const char *const words[KEYS_PURPOSE_COUNT] = {"tls_server", "tls_client", "certificate",
+                                                          "crl", "ocsp"};
+    mu_assert(bit < KEYS_PURPOSE_COUNT);
+    return words[bit];
+}
+
+void keys_figures_write(struct mu_buf *buf, const struct keys_figures *figures)
+{
+    for (unsigned i = 0; i < KEYS_PURPOSE_COUNT; i++) {
+        ipc_put_u64(buf, figures->made[i]);
+        ipc_put_u64(buf, figures->took_ns[i]);
+    }
+    ipc_put_u64(buf, figures->refused);
+    ipc_put_u64(buf, figures->unavailable);
+}
+
+bool keys_figures_read(struct ipc_reader *reader, struct keys_figures *ret_figures,
+                       struct mutual_error *err)
+{
+    struct keys_figures figures = {0};
+    for (unsigned i = 0; i < KEYS_PURPOSE_COUNT; i++) {
+        figures.made[i] = ipc_get_u64(reader);
+        figures.took_ns[i] = ipc_get_u64(reader);
+    }
+    figures.refused = ipc_get_u64(reader);
+    figures.unavailable = ipc_get_u64(reader);
+    if (!ipc_reader_end(reader, "figures of keys", err)) {
+        return false;
+    }
+    *ret_figures = figures;
+    return true;
+}
+
 void keys_journal_write(struct mu_buf *buf, const struct keys_journal *entry)
 {
     (void)mu_buf_append(buf, entry->id, KEYS_ID_SIZE);

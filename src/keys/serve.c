@@ -40,6 +40,7 @@ struct server {
     struct peer parent;
     struct peer **peers;
     size_t count, cap;
+    struct keys_figures figures;
     bool over;
 };
 
@@ -189,9 +190,10 @@ static enum keys_status judge_and_sign(struct peer *peer, const struct keys_requ
                                        struct mu_buf *signature)
 {
     struct mutual_error err = {0};
+    struct keys_figures *figures = &peer->server->figures;
     char what[512] = "a request";
     enum keys_purpose purpose;
-    const struct keys_held *held = keys_store_find(&peer->server->store, request->id);
+    struct keys_held *held = keys_store_find(&peer->server->store, request->id);
     if (held == NULL) {
         return KEYS_UNAVAILABLE; /* not loaded yet, or forgotten by a reload */
     }
@@ -205,10 +207,14 @@ static enum keys_status judge_and_sign(struct peer *peer, const struct keys_requ
     if (authority && !journal(peer, request, what, &err)) {
         return KEYS_UNAVAILABLE;
     }
+    int64_t began_ns = mu_clock_mono_ns();
     if (!keys_sign(held, &request->scheme, request->tbs, signature, &err)) {
         process_log(peer->server->child, err.reason);
         return KEYS_UNABLE;
     }
+    unsigned bit = (unsigned)__builtin_ctz((unsigned)purpose);
+    figures->made[bit]++;
+    figures->took_ns[bit] += (uint64_t)(mu_clock_mono_ns() - began_ns);
     return KEYS_SIGNED;
 }
 
@@ -222,6 +228,8 @@ static bool on_sign(struct peer *peer, const struct ipc_message *message, struct
     mu_buf_init(&signature, KEYS_SIG_MAX);
     struct keys_reply reply = {.number = request.number};
     reply.status = judge_and_sign(peer, &request, &signature);
+    peer->server->figures.refused += reply.status == KEYS_REFUSED ? 1 : 0;
+    peer->server->figures.unavailable += reply.status == KEYS_UNAVAILABLE ? 1 : 0;
     if (reply.status == KEYS_REFUSED && ++peer->refusals > REFUSALS_MAX) {
         return mu_fail(err, MUTUAL_E_KEY_REFUSED, "more than %u requests were refused",
                        REFUSALS_MAX);
@@ -242,7 +250,7 @@ static bool on_load(struct peer *peer, struct ipc_message *message, struct mutua
     int key_fd = ipc_message_take_fd(message, 0);
     int passphrase_fd = ipc_message_take_fd(message, 1);
     struct keys_loaded loaded = {.number = load.number};
-    const struct keys_held *held = NULL;
+    struct keys_held *held = NULL;
     if (keys_store_load(&peer->server->store, &load, key_fd, passphrase_fd, &held, &loaded.why)) {
         loaded.spki = mu_key_spki(held->key);
     }
@@ -256,6 +264,22 @@ static bool on_load(struct peer *peer, struct ipc_message *message, struct mutua
     mu_buf_init(&payload, 16384);
     keys_loaded_write(&payload, &loaded);
     return answer(peer, IPC_MSG_KEY_LOADED, &payload, err);
+}
+
+static bool on_status_wanted(struct peer *peer, const struct ipc_message *message,
+                             struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t number = ipc_get_u32(&reader);
+    if (!ipc_reader_end(&reader, "status", err)) {
+        return false;
+    }
+    MU_AUTO(buf) struct mu_buf payload;
+    mu_buf_init(&payload, 1024);
+    ipc_put_u32(&payload, number);
+    ipc_put_u8(&payload, 1);
+    keys_figures_write(&payload, &peer->server->figures);
+    return answer(peer, IPC_MSG_STATUS, &payload, err);
 }
 
 /* The table permits each of these from this peer only (ipc_receive has checked it). */
@@ -277,6 +301,9 @@ static bool dispatch(struct peer *peer, struct ipc_message *message, struct mutu
     }
     if (message->type == IPC_MSG_PING) {
         return ipc_send(peer->channel, IPC_MSG_PONG, message->payload, NULL, 0, err);
+    }
+    if (message->type == IPC_MSG_STATUS_WANTED) {
+        return on_status_wanted(peer, message, err);
     }
     if (message->type == IPC_MSG_DRAIN) {
         server->over = true; /* signatures are made at once: nothing is open */

@@ -39,7 +39,33 @@ static bool set_padding(EVP_PKEY_CTX *ctx, enum keys_padding padding)
            EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
 }
 
-bool keys_sign(const struct keys_held *held, const struct keys_scheme *scheme, struct mu_slice tbs,
+/* A context that has only to be copied for the next signature of the same scheme: setting one up
+ * looks up key manager, signature and digest by their names. */
+static EVP_MD_CTX *get_ready(struct keys_held *held, const struct keys_scheme *scheme)
+{
+    if (held->ready != NULL && held->ready_scheme.digest == scheme->digest &&
+        held->ready_scheme.padding == scheme->padding) {
+        return held->ready;
+    }
+    EVP_PKEY_CTX *key_ctx = NULL; /* owned by ready */
+    keys_held_forget(held);
+    held->ready = EVP_MD_CTX_new();
+    held->ready_scheme = *scheme;
+    if (held->ready == NULL ||
+        EVP_DigestSignInit_ex(held->ready, &key_ctx, digest_name(scheme->digest), NULL, NULL,
+                              mu_key_evp(held->key), NULL) != 1 ||
+        !set_padding(key_ctx, scheme->padding)) {
+        keys_held_forget(held);
+    }
+    return held->ready;
+}
+
+void keys_held_forget(struct keys_held *held)
+{
+    EVP_MD_CTX_free(MU_TAKE(held->ready));
+}
+
+bool keys_sign(struct keys_held *held, const struct keys_scheme *scheme, struct mu_slice tbs,
                struct mu_buf *out, struct mutual_error *err)
 {
     mu_ossl_clear();
@@ -49,10 +75,8 @@ bool keys_sign(const struct keys_held *held, const struct keys_scheme *scheme, s
     if (room == NULL || ctx == NULL) {
         return mu_fail_memory(err);
     }
-    EVP_PKEY_CTX *key_ctx = NULL; /* owned by ctx */
-    if (EVP_DigestSignInit_ex(ctx, &key_ctx, digest_name(scheme->digest), NULL, NULL,
-                              mu_key_evp(held->key), NULL) != 1 ||
-        !set_padding(key_ctx, scheme->padding) ||
+    const EVP_MD_CTX *ready = get_ready(held, scheme);
+    if (ready == NULL || EVP_MD_CTX_copy_ex(ctx, ready) != 1 ||
         EVP_DigestSign(ctx, room, &len, tbs.data, tbs.len) != 1) {
         return mu_fail_ossl(err, MUTUAL_E_KEY_UNAVAILABLE, "the key \"%s\" did not sign",
                             held->name);

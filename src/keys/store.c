@@ -21,6 +21,7 @@ bool keys_store_init(struct keys_store *store, struct mutual_error *err)
 static void held_free(struct keys_held *held)
 {
     if (held != NULL) {
+        keys_held_forget(held);
         mu_key_unref(held->key);
         mu_free(held->issuer);
         mu_free(held);
@@ -44,8 +45,7 @@ void keys_store_done(struct keys_store *store)
     }
 }
 
-const struct keys_held *keys_store_find(const struct keys_store *store,
-                                        const uint8_t id[KEYS_ID_SIZE])
+struct keys_held *keys_store_find(const struct keys_store *store, const uint8_t id[KEYS_ID_SIZE])
 {
     return mu_map_get(store->keys, mu_slice_of(id, KEYS_ID_SIZE));
 }
@@ -154,7 +154,7 @@ static bool keep(struct keys_store *store, const struct keys_load *load, struct 
 }
 
 bool keys_store_load(struct keys_store *store, const struct keys_load *load, int key_fd,
-                     int passphrase_fd, const struct keys_held **ret_held, struct mutual_error *err)
+                     int passphrase_fd, struct keys_held **ret_held, struct mutual_error *err)
 {
     MU_AUTO(key) struct mu_key *key = NULL;
     if (!read_key(load->name, key_fd, passphrase_fd, &key, err)) {

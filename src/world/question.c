@@ -125,8 +125,20 @@ const struct mutual_pattern *world_near_miss(const struct world *world, const ch
 struct inquiry {
     const struct world_service *service;
     struct mutual_der sent[MU_LIMIT_CHAIN_SENT];
+    struct x509_st *parsed[MU_LIMIT_CHAIN_SENT]; /* the same */
     size_t sent_count;
+    struct mu_slice response; /* that a server staples; empty: none */
 };
+
+/* As a client reads it that has validated the chain. False: it is no good. */
+static bool read_staple(const struct inquiry *inquiry, const struct mutual_trust *trust,
+                        const struct mutual_chain *chain, int64_t now_s,
+                        struct mutual_staple *ret_staple, struct mutual_error *err)
+{
+    return inquiry->response.len == 0 ||
+           mu_trust_read_staple(trust, chain, inquiry->parsed, inquiry->sent_count,
+                                inquiry->response, now_s, ret_staple, err);
+}
 
 /* Validates and asks. A path that was found is in *ret_chain even when the answer is no. */
 static struct mu_answer ask(const struct inquiry *inquiry, const struct mutual_trust *trust,
@@ -147,6 +159,10 @@ static struct mu_answer ask(const struct inquiry *inquiry, const struct mutual_t
         with.trust = trust;
         question.chain = *ret_chain;
         question.disbelieved = valid ? NULL : &answer.why;
+        if (!server &&
+            !read_staple(inquiry, trust, *ret_chain, now_s, &question.staple, &answer.why)) {
+            return answer;
+        }
     }
     return mu_admit_ask(&question, &with, now_s);
 }
@@ -254,12 +270,31 @@ static int64_t find_other_time(const struct inquiry *inquiry, const struct mu_ce
     return moments.last_s != INT64_MIN ? moments.last_s : MU_TIME_NEVER_S;
 }
 
-void world_ask_certs(const struct world_service *service, const struct mu_certs *certs,
-                     int64_t now_s, struct world_answer *ret_answer)
+/* What there is to be told of staples; what they decide, admission has said. */
+static void tell_staple(const struct inquiry *inquiry, const struct mu_certs *certs, int64_t now_s,
+                        struct world_answer *answer)
 {
-    struct inquiry inquiry = {.service = service};
+    const struct world_service *service = inquiry->service;
+    struct mutual_error told_already = {0};
+    if (service->rules.side == MUTUAL_SIDE_SERVER) {
+        return;
+    }
+    answer->staple_demanded = mu_cert_facts(certs->items[0])->must_staple ||
+                              (service->trust != NULL &&
+                               service->trust->config->revocation.staple == CONFIG_STAPLE_REQUIRE);
+    if (answer->chain != NULL) {
+        (void)read_staple(inquiry, service->rules.trust, answer->chain, now_s, &answer->staple,
+                          &told_already);
+    }
+}
+
+void world_ask_certs(const struct world_service *service, const struct mu_certs *certs,
+                     struct mu_slice response, int64_t now_s, struct world_answer *ret_answer)
+{
+    struct inquiry inquiry = {.service = service, .response = response};
     for (size_t i = 0; i < certs->count && i < MU_LIMIT_CHAIN_SENT; i++) {
         struct mu_slice der = mu_cert_facts(certs->items[i])->der;
+        inquiry.parsed[inquiry.sent_count] = mu_cert_x509(certs->items[i]);
         inquiry.sent[inquiry.sent_count++] = (struct mutual_der){der.data, der.len};
     }
     *ret_answer = (struct world_answer){.other_s = MU_TIME_NEVER_S};
@@ -267,6 +302,7 @@ void world_ask_certs(const struct world_service *service, const struct mu_certs 
     if (ret_answer->chain != NULL) {
         tell_links(&inquiry, certs, now_s, ret_answer);
     }
+    tell_staple(&inquiry, certs, now_s, ret_answer);
     if (ret_answer->answer.allowed && ret_answer->chain != NULL) {
         try_without_anchor(&inquiry, now_s, ret_answer);
     } else if (!ret_answer->answer.allowed) {

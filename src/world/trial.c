@@ -156,9 +156,11 @@ static bool choose_name(struct world_tryout *tryout, struct mutual_context *cont
 static void add_context(const struct world_tryout *tryout, const char *version,
                         struct mutual_error *err)
 {
-    (void)mu_error_context(err, "self-test of the certificate in \"%s\" for \"%s\"%s%s",
+    const char *step = err->step != MUTUAL_STEP_NONE ? mutual_step_name(err->step) : NULL;
+    (void)mu_error_context(err, "self-test of the certificate in \"%s\" for \"%s\"%s%s%s%s",
                            chain_of(tryout)->config->chain, service_of(tryout)->name,
-                           version[0] != '\0' ? ", " : "", version);
+                           version[0] != '\0' ? ", " : "", version,
+                           step != NULL ? ", in step " : "", step != NULL ? step : "");
 }
 
 static void warn(struct world_tryout *tryout, const char *version, const struct mutual_error *why)

@@ -260,10 +260,11 @@ static void finish_rules(const struct world *world, struct world_service *servic
     rules->policy = world->policy;
     rules->shadow_policy = service->inbound != NULL ? world->shadow : NULL;
     rules->policy_generation = world->policy_generation;
+    rules->deny = world->deny;
     if (service->trust != NULL) {
         rules->trust = service->trust->trust;
         rules->trust_generation = service->trust->trust_generation;
-        rules->revocation_generation = service->trust->revocation_generation;
+        rules->revocation_generation = world_revocation_generation(world, service->trust);
     }
 }
 
@@ -318,6 +319,7 @@ static void whole_free(struct world_whole *whole)
     }
     mutual_policy_unref(world->policy);
     mutual_policy_unref(world->shadow);
+    mutual_deny_unref(world->deny);
     config_free(whole->config);
     mu_arena_free(whole->arena);
     mu_free(whole);
@@ -332,6 +334,7 @@ static void build_everything(struct build *build)
         build_trust(build, &world->config->trusts[i], &world->trusts[world->trust_count++]);
     }
     build_policy(build);
+    build_deny(build);
     build_services(build);
 }
 
@@ -342,8 +345,8 @@ enum build_how {
 };
 
 static bool build_world(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                        int64_t now_s, enum build_how how, struct config_findings *findings,
-                        const struct world **ret_world)
+                        const struct world *before, int64_t now_s, enum build_how how,
+                        struct config_findings *findings, const struct world **ret_world)
 {
     size_t errors = findings->errors;
     struct world_whole *whole = mu_alloc(1, sizeof *whole);
@@ -353,7 +356,8 @@ static bool build_world(const struct config_snapshot *snapshot, const struct wor
                           .now_s = now_s,
                           .no_memory = whole == NULL,
                           .unread = how == BUILD_UNREAD,
-                          .lists = lists};
+                          .lists = lists,
+                          .before = before};
     bool check_keys = how == BUILD_CHECK;
     if (whole != NULL) {
         atomic_init(&whole->refs, 1);
@@ -390,27 +394,27 @@ static bool build_world(const struct config_snapshot *snapshot, const struct wor
 bool world_build(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world)
 {
-    return build_world(snapshot, NULL, now_s, BUILD_TO_SERVE, findings, ret_world);
+    return build_world(snapshot, NULL, NULL, now_s, BUILD_TO_SERVE, findings, ret_world);
 }
 
 bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                      int64_t now_s, struct config_findings *findings,
+                      const struct world *before, int64_t now_s, struct config_findings *findings,
                       const struct world **ret_world)
 {
-    return build_world(snapshot, lists, now_s, BUILD_TO_SERVE, findings, ret_world);
+    return build_world(snapshot, lists, before, now_s, BUILD_TO_SERVE, findings, ret_world);
 }
 
 bool world_build_unread(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                        int64_t now_s, struct config_findings *findings,
+                        const struct world *before, int64_t now_s, struct config_findings *findings,
                         const struct world **ret_world)
 {
-    return build_world(snapshot, lists, now_s, BUILD_UNREAD, findings, ret_world);
+    return build_world(snapshot, lists, before, now_s, BUILD_UNREAD, findings, ret_world);
 }
 
 bool world_check(const struct config_snapshot *snapshot, int64_t now_s,
                  struct config_findings *findings, const struct world **ret_world)
 {
-    return build_world(snapshot, NULL, now_s, BUILD_CHECK, findings, ret_world);
+    return build_world(snapshot, NULL, NULL, now_s, BUILD_CHECK, findings, ret_world);
 }
 
 /* The count is the only part of a world that changes. */

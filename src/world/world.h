@@ -61,12 +61,19 @@ struct world {
     struct mutual_policy
         *shadow; /* the same with the changes that are tried made; NULL: none are */
     uint64_t policy_generation;
+    struct mutual_deny *deny;   /* NULL: no list is configured */
+    uint8_t deny_digest[32];    /* of its text ... */
+    uint64_t deny_generation;   /* ... and for short */
     struct world_trust *trusts; /* config->trust_count of them, in the same order */
     size_t trust_count;
     struct world_service *services; /* every inbound in order, each followed by its hosts; then
                                        every outbound */
     size_t service_count;
 };
+
+/* What changes whenever another one of the bundle's certificates may be refused: the lists of the
+ * trust block or the deny list. */
+uint64_t world_revocation_generation(const struct world *world, const struct world_trust *trust);
 
 /* Builds the world of a snapshot as it is at now_s: expiry is judged by it, generations are not.
  * Adds everything wrong to `findings` (so does config_build, which it calls); true when no finding
@@ -127,15 +134,16 @@ bool world_lists_forward(const struct world *old, const struct world *next,
 /* What happens when a list goes stale, as the end of a sentence. Constant. */
 const char *world_stale_outcome(const struct config_stale *stale);
 /* As world_build, with tables for all files of lists in place of their bytes. The world keeps the
- * mappings that it needs; `lists` may be freed. */
+ * mappings that it needs; `lists` may be freed. `before` (or NULL) is a world whose deny list is
+ * taken over when it is of the same text, since reading a long one takes a while. */
 bool world_build_with(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                      int64_t now_s, struct config_findings *findings,
+                      const struct world *before, int64_t now_s, struct config_findings *findings,
                       const struct world **ret_world);
 
 /* As world_build_with, but OCSP responses that were fetched are left unread, for they come from
  * strangers: for the parent of a gateway, whose workers read them. */
 bool world_build_unread(const struct config_snapshot *snapshot, const struct world_lists *lists,
-                        int64_t now_s, struct config_findings *findings,
+                        const struct world *before, int64_t now_s, struct config_findings *findings,
                         const struct world **ret_world);
 
 /* NULL when there is none of that name. */
@@ -242,16 +250,19 @@ struct world_answer {
     struct mutual_chain *chain; /* the path that was found, or NULL */
     struct world_link links[MU_LIMIT_CHAIN_DEPTH];
     size_t link_count;
+    bool staple_demanded;        /* by the certificate, or by the trust block */
+    struct mutual_staple staple; /* what was supposed to be sent along        */
     bool needs_anchor;           /* allowed, and not without the path's last link ...     */
     struct mutual_error without; /* ... because of this                                   */
     int64_t other_s; /* not allowed: from when on it would be, else when it ceased to be, at now_s
                         or before; MU_TIME_NEVER_S: no such time is known */
 };
 /* Would a peer that presents these certificates, leaf first, and proves its key be let in at now_s?
- * Validates them by the service's bundle and asks admission. The answer borrows from the world and
+ * A server is supposed to staple the response (DER; empty: it staples none). Validates them by the
+ * service's bundle and asks admission. The answer borrows from the world and
  * the certificates; world_answer_done. */
 void world_ask_certs(const struct world_service *service, const struct mu_certs *certs,
-                     int64_t now_s, struct world_answer *ret_answer);
+                     struct mu_slice response, int64_t now_s, struct world_answer *ret_answer);
 void world_answer_done(struct world_answer *answer);
 void mu_world_answer_auto(struct world_answer *answer);
 

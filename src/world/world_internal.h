@@ -23,6 +23,7 @@ struct build {
     int64_t now_s;
     bool no_memory;
     const struct world_lists *lists; /* NULL: from the bytes of the snapshot */
+    const struct world *before;      /* or NULL */
     struct mu_map *paths;            /* chains whose path was judged before */
     bool unread;                     /* fetched OCSP responses are left unread */
 };
@@ -62,6 +63,7 @@ bool build_judge_url(struct build *build, const char *text, enum config_severity
 /* The OCSP response of a server's chain: one that is no good is a finding and left out. */
 void build_staple(struct build *build, struct world_chain *chain);
 void build_policy(struct build *build);
+void build_deny(struct build *build);
 /* The patterns of a setting; what could not be parsed is left out. */
 size_t build_patterns(struct build *build, const struct config_mark *mark, const char *setting,
                       const struct config_pattern *patterns, size_t count,

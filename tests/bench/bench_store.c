@@ -36,7 +36,7 @@ static void run(struct inventory *inventory, const char *sql)
 }
 
 /* Rows as the authority makes them, but the database makes them: serials are scattered, one in a
- * hundred is revoked, and 1,000 owners share them. */
+ * hundred is revoked, 1,000 owners share them, and ten are of an issuer that has no more. */
 static void fill(struct inventory *inventory, const char *bytes, long from, long to)
 {
     char sql[2048];
@@ -46,7 +46,8 @@ static void fill(struct inventory *inventory, const char *bytes, long from, long
              " not_after_s, der, fingerprint, revoked_s, reason)"
              " WITH RECURSIVE n(i) AS (SELECT CAST(%ld AS %s) UNION ALL SELECT i + 1 FROM n"
              "  WHERE i < %ld)"
-             " SELECT i, 1, CAST(CAST((i * 7919) %% 1000003 AS TEXT) || '-serial-' ||"
+             " SELECT i, CASE WHEN i <= 10 THEN 2 ELSE 1 END, CAST(CAST((i * 7919) %% 1000003 AS "
+             "TEXT) || '-serial-' ||"
              "  CAST(i AS TEXT) AS %s), 'delivered', 'directory', 'client',"
              "  'device-' || CAST(i AS TEXT), 'owner-' || CAST(i %% 1000 AS TEXT),"
              "  'place-' || CAST(i %% 100 AS TEXT), 'a device', '/p', '', 'EC P-256',"
@@ -63,6 +64,10 @@ static void fill(struct inventory *inventory, const char *bytes, long from, long
              " WHERE id BETWEEN %ld AND %ld",
              from, to);
     run(inventory, sql);
+    /* What inventory_signed and inventory_revoke would have added up. */
+    run(inventory, "DELETE FROM ending; INSERT INTO ending (hour, total, revoked)"
+                   " SELECT not_after_s / 3600, count(*), count(revoked_s) FROM certificate"
+                   " WHERE state IN ('signed', 'delivered') GROUP BY not_after_s / 3600");
 }
 
 static double elapsed_us(int64_t start_ns)
@@ -91,43 +96,53 @@ static double time_select(struct inventory *inventory, const struct inventory_fi
     return best;
 }
 
-static void measure(struct inventory *inventory, long rows)
+/* The key and certificate of the issuer, for lists and for what is issued. */
+static struct mu_key *key;
+static struct mu_cert *issuer_cert;
+
+static double time_count(struct inventory *inventory)
+{
+    double best = 1e18;
+    for (int i = 0; i < 5; i++) {
+        struct mutual_error err = {0};
+        struct inventory_counts counts;
+        int64_t start_ns = mu_clock_mono_ns();
+        must(inventory_count(inventory, NOW, &counts, &err), &err);
+        double us = elapsed_us(start_ns);
+        best = us < best ? us : best;
+    }
+    return best;
+}
+
+/* Reading who is revoked, building the list, signing it. */
+static void measure_list(struct inventory *inventory)
 {
     struct mutual_error err = {0};
-    char name[64];
-    char dns[96];
-    uint8_t serial[20];
-    bool taken = false;
-    int64_t id = 0;
-    snprintf(name, sizeof name, "device-%ld", rows / 2);
-    snprintf(dns, sizeof dns, "%s.example.org", name);
-    const struct inventory_filter page = {.limit = PAGE};
-    const struct inventory_filter owner = {.owner = "owner-7", .limit = PAGE};
-    const struct inventory_filter place = {.place = "place-7", .limit = PAGE};
-    const struct inventory_filter next = {.valid_at_s = NOW, .limit = PAGE};
-    const struct inventory_filter who = {.who = dns};
-    const struct inventory_filter begin = {.serial_begin = MU_SLICE_LIT("7919-serial-1"),
-                                           .limit = 1};
-    long few = rows / 1000 < PAGE ? rows / 1000 : PAGE;
-    printf("{\"rows\": %ld", rows);
-    printf(", \"list_us\": %.0f", time_select(inventory, &page, PAGE));
-    printf(", \"owner_us\": %.0f", time_select(inventory, &owner, few));
-    printf(", \"place_us\": %.0f",
-           time_select(inventory, &place, rows / 100 < PAGE ? rows / 100 : PAGE));
-    printf(", \"next_us\": %.0f", time_select(inventory, &next, PAGE));
-    printf(", \"name_us\": %.0f", time_select(inventory, &who, 1));
-    printf(", \"serial_us\": %.0f", time_select(inventory, &begin, 1));
-    struct inventory_counts counts;
-    int64_t start_ns = mu_clock_mono_ns();
-    must(inventory_count(inventory, NOW, &counts, &err), &err);
-    printf(", \"count_us\": %.0f", elapsed_us(start_ns));
     struct inventory_revoked revoked = {0};
+    MU_AUTO(buf) struct mu_buf der;
+    struct mu_crl_template template = {
+        .issuer = issuer_cert, .this_update_s = NOW, .next_update_s = NOW + DAY};
+    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
+    int64_t start_ns = mu_clock_mono_ns();
     struct inventory_list list;
     const struct inventory_scope scope = {.issuer_id = 1};
-    start_ns = mu_clock_mono_ns();
     must(inventory_list_begin(inventory, &scope, NOW, &list, &revoked, &err), &err);
+    template.number = list.number;
+    template.entries = revoked.items;
+    template.count = revoked.count;
+    must(mu_crl_sign(&template, key, &der, &err), &err);
     printf(", \"crl_us\": %.0f, \"revoked\": %zu", elapsed_us(start_ns), revoked.count);
     inventory_revoked_done(&revoked);
+}
+
+/* What issuing one certificate asks of the store: its number is taken, what was signed is kept, it
+ * is delivered, the event is written; three commits, as ca_issue makes them. */
+static void measure_issue(struct inventory *inventory)
+{
+    enum { ISSUES = 20 };
+    struct mutual_error err = {0};
+    uint8_t serial[20];
+    struct mu_cert *certs[ISSUES];
     struct inventory_record record = {.issuer_id = 1,
                                       .profile = "client",
                                       .name = "one more",
@@ -137,21 +152,88 @@ static void measure(struct inventory *inventory, long rows)
                                       .path = "",
                                       .aside = "",
                                       .key_text = "",
-                                      .serial = mu_slice_of(serial, sizeof serial),
                                       .key_hash = mu_slice_of(serial, 20),
                                       .requested_s = NOW,
                                       .not_before_s = NOW,
                                       .not_after_s = NOW + DAY};
-    enum { ISSUES = 50 };
-    start_ns = mu_clock_mono_ns();
+    const struct mu_rdn subject = {MU_ATTR_CN, "one more"};
     for (int i = 0; i < ISSUES; i++) {
-        must(mu_random(serial, sizeof serial, &err) &&
-                 inventory_reserve(inventory, &record, &taken, &id, &err),
+        const struct mu_cert_template template = {
+            .subject = &subject, .subject_count = 1, .not_before_s = NOW, .not_after_s = NOW + DAY};
+        must(mu_cert_sign(&template, key, &certs[i], &err), &err);
+    }
+    int64_t start_ns = mu_clock_mono_ns();
+    for (int i = 0; i < ISSUES; i++) {
+        int64_t id = 0;
+        bool taken = false;
+        record.serial = mu_cert_facts(certs[i])->serial;
+        struct store *store = inventory_store(inventory);
+        must(inventory_reserve(inventory, &record, &taken, &id, &err) &&
+                 inventory_signed(inventory, id, certs[i], &err) && store_begin(store, &err) &&
+                 inventory_delivered(inventory, id, &err) &&
+                 inventory_event(inventory, NOW, "bench", "issue", id, "", &err) &&
+                 store_commit(store, &err),
              &err);
     }
-    printf(", \"reserve_us\": %.0f}\n", elapsed_us(start_ns) / ISSUES);
+    printf(", \"issue_us\": %.0f", elapsed_us(start_ns) / ISSUES);
+    run(inventory, "DELETE FROM event");
+    run(inventory, "DELETE FROM certificate WHERE name = 'one more'");
+    for (int i = 0; i < ISSUES; i++) {
+        mu_cert_unref(certs[i]);
+    }
+}
+
+static void measure(struct inventory *inventory, long rows)
+{
+    char name[64];
+    char dns[96];
+    snprintf(name, sizeof name, "device-%ld", rows / 2);
+    snprintf(dns, sizeof dns, "%s.example.org", name);
+    long few = rows / 1000 < PAGE ? rows / 1000 : PAGE;
+    long hundredth = rows / 100 < PAGE ? rows / 100 : PAGE;
+    const struct {
+        const char *what;
+        struct inventory_filter filter;
+        long want;
+    } questions[] = {
+        {"list", {.limit = PAGE}, PAGE},
+        {"owner", {.owner = "owner-7", .limit = PAGE}, few},
+        {"owner_valid", {.owner = "owner-7", .valid_at_s = NOW, .limit = PAGE}, few},
+        {"place", {.place = "place-7", .limit = PAGE}, hundredth},
+        {"profile", {.profile = "client", .limit = PAGE}, PAGE},
+        {"issuer", {.issuer = "issuer", .limit = PAGE}, PAGE},
+        {"small_issuer", {.issuer = "small", .limit = PAGE}, 10},
+        {"revoked", {.revoked = true, .limit = PAGE}, hundredth},
+        {"next", {.valid_at_s = NOW, .limit = PAGE}, PAGE},
+        {"expiring", {.expires_before_s = NOW + 30 * DAY, .limit = PAGE}, PAGE},
+        {"name", {.who = dns}, 1},
+        {"serial", {.serial_begin = MU_SLICE_LIT("7919-serial-1"), .limit = 1}, 1},
+    };
+    printf("{\"rows\": %ld", rows);
+    for (size_t i = 0; i < MU_COUNT(questions); i++) {
+        printf(", \"%s_us\": %.0f", questions[i].what,
+               time_select(inventory, &questions[i].filter, questions[i].want));
+    }
+    printf(", \"count_us\": %.0f", time_count(inventory));
+    measure_list(inventory);
+    measure_issue(inventory);
+    printf("}\n");
     fflush(stdout);
-    run(inventory, "DELETE FROM certificate WHERE state = 'reserved'");
+}
+
+static void make_issuer(void)
+{
+    struct mutual_error err = {0};
+    const struct mu_rdn subject = {MU_ATTR_CN, "issuer"};
+    const struct mu_cert_template template = {.subject = &subject,
+                                              .subject_count = 1,
+                                              .not_before_s = NOW,
+                                              .not_after_s = NOW + 365 * DAY,
+                                              .ca = true,
+                                              .key_usage = MU_KU_KEY_CERT_SIGN | MU_KU_CRL_SIGN};
+    must(mu_key_generate(MU_SPEC_EC_P256, &key, &err) &&
+             mu_cert_sign(&template, key, &issuer_cert, &err),
+         &err);
 }
 
 int main(int argc, char **argv)
@@ -165,9 +247,13 @@ int main(int argc, char **argv)
     }
     const struct inventory_issuer issuer = {
         .name = "issuer", .certificate = MU_SLICE_LIT("der"), .key_place = "k", .made_s = NOW};
+    const struct inventory_issuer small = {
+        .name = "small", .certificate = MU_SLICE_LIT("der2"), .key_place = "k", .made_s = NOW};
     int64_t id = 0;
+    make_issuer();
     must(inventory_open(argv[1], STORE_CREATE, 60000, &inventory, &err) &&
-             inventory_issuer_add(inventory, &issuer, &id, &err),
+             inventory_issuer_add(inventory, &issuer, &id, &err) &&
+             inventory_issuer_add(inventory, &small, &id, &err),
          &err);
     const char *bytes = strncmp(argv[1], "postgres", 8) == 0 ? "BYTEA" : "BLOB";
     for (long rows = 1000, from = 1; rows <= most; from = rows + 1, rows *= 10) {
@@ -176,5 +262,7 @@ int main(int argc, char **argv)
         measure(inventory, rows);
     }
     inventory_close(inventory);
+    mu_cert_unref(issuer_cert);
+    mu_key_unref(key);
     return 0;
 }

@@ -261,9 +261,10 @@ class Bench:
         return found
 
     @contextlib.contextmanager
-    def running(self, command, port, cpus, tmp):
-        """A process that listens there; what it says is shown when something fails."""
-        with open(f"{tmp}/err-{port}", "w+", encoding="utf-8") as errors:
+    def running(self, command, port, cpus):
+        """A process that listens there; what it says is shown when something fails. It is not kept
+        beside the configuration, where it would be watched."""
+        with open(f"{self.directory}/err-{port}", "w+", encoding="utf-8") as errors:
             process = subprocess.Popen(["taskset", "-c", cpus] + shlex.split(command),
                                        stdout=errors, stderr=errors)
             try:
@@ -284,12 +285,12 @@ class Bench:
             if point["side"] == "out":
                 service = free_ports(1)[0]
                 stack.enter_context(self.running(
-                    proxies.tls_service(point, service, back, tmp, self.pki), service, "1", tmp))
+                    proxies.tls_service(point, service, back, tmp, self.pki), service, "1"))
                 back = service
             command = proxies.write(peer, point, ports, tmp, back=back, pki=self.pki,
                                     build=self.options.build)
             cpus = "0,1" if point["workers"] > 1 else "0"
-            proxy = stack.enter_context(self.running(command, ports[0], cpus, tmp))
+            proxy = stack.enter_context(self.running(command, ports[0], cpus))
             return self.measure(peer, mode, ports[0], proxy, tmp, point)
 
     def round_of_modes(self, number, back):
@@ -319,7 +320,7 @@ class Bench:
     def run(self):
         back = free_ports(1)[0]
         with tempfile.TemporaryDirectory(dir=self.directory) as tmp, self.running(
-                f"{self.tools}/load_backend -p {back}", back, "1", tmp):
+                f"{self.tools}/load_backend -p {back}", back, "1"):
             for number in range(self.options.rounds):
                 if self.options.axes:
                     self.round_of_axes(number, back)

@@ -18,6 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (evidence_setup_read(mu_slice_of(data, size), &setup, &err)) {
         evidence_setup_done(&setup);
     }
+    struct evidence_probe probe;
+    struct mutual_error outcome = {0};
+    uint64_t id = 0;
+    if (evidence_probe_read(mu_slice_of(data, size), &probe, &err)) {
+        mu_assert(probe.name[0] != '\0' && strpbrk(probe.name, "/@?# ") == NULL);
+    }
+    (void)!evidence_probed_read(mu_slice_of(data, size), &id, &outcome, &err);
     if (size < EVIDENCE_HEAD || !evidence_head_read(data, &len, &err)) {
         return 0;
     }

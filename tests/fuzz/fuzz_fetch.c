@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mutual_error err = {0};
     struct mutual_error why = {0};
     struct fetch_material material;
+    struct fetch_about about;
     struct fetch_want want;
     uint32_t id = 0;
     int fd = -1;
@@ -25,8 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 : data[0] == 'W' ? fetch_want_read(&message, &want, &err)
                 : data[0] == 'S' ? fetch_socket_read(&message, &id, &fd, &why, &err)
                 : data[0] == 'R' ? fetch_request_read(&message, &request, &err)
+                : data[0] == 'A' ? fetch_about_read(message.payload, &about, &err)
                                  : fetch_material_read(message.payload, &material, &err);
     mu_assert(good || err.code == MUTUAL_E_MESSAGE_MALFORMED);
-    mu_assert(!good || data[0] != 'O' || outcome.status == 304 || outcome.error.code != MUTUAL_OK);
+    mu_assert(!good || data[0] != 'O' || outcome.status == 200 || outcome.status == 304 ||
+              outcome.error.code != MUTUAL_OK);
     return 0;
 }

@@ -283,6 +283,24 @@ def test_what_is_no_good_is_neither_kept_nor_sent(gateway, world, behind, what):
     assert [p.read_bytes() for p in kept] == [good]
 
 
+def test_an_older_one_does_not_come_back(gateway, world, behind):
+    """Good and current, but made before the one that is sent: somebody plays it again."""
+    older = about(world, world.plain, world.directory / "older.ocsp", world.pki.issuer, 60)
+    time.sleep(1.1)
+    newer = about(world, world.plain, world.directory / "newer.ocsp", world.pki.issuer, 60)
+    with Scripted(respond(newer)) as server:
+        settings = world.config(behind, world.plain, {"url": server.url, "every": "2s"})
+        g = gateway(settings)
+        g.event("reloaded")
+        server.answer = respond(older)
+        line = g.event("fetch_failed", seconds=20)
+        assert line["code"] == "OCSP_STALE" and "older than the one that is sent" in line["detail"]
+        assert is_stapled(g, world)
+    kept = [p for p in pathlib.Path(settings["fetch"]["directory"]).iterdir()
+            if p.suffix != ".meta"]
+    assert [p.read_bytes() for p in kept] == [newer]
+
+
 def test_only_hosts_that_are_allowed_are_asked(gateway, world, behind):
     config = world.config(behind, world.plain, world.url, allow=["ocsp.example.org"])
     dead = gateway(config, name="dead", expect_failure=True)

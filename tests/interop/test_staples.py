@@ -2,6 +2,7 @@
 """Stapled OCSP responses, made by `openssl ocsp`: taken from servers of other makers by our
 outbound, and sent by our inbound to clients of other makers."""
 import contextlib
+import json
 import re
 
 import pytest
@@ -291,6 +292,30 @@ def test_explain_tells_what_a_server_stapled(mutual, world, version):
     assert "revoked at" in unchecked and "it was not checked" in unchecked
     assert "was revoked at" in explain(world.revoked, world.bad, 3, *ca, status=1)
     assert "must-staple" in explain(world.must, None, 4, *ca, status=1)
+
+
+def test_check_answers_with_what_is_stapled(mutual, outbound, world):
+    """The same answers as the handshakes get."""
+    def ask(pair, staple, mode, status):
+        done = run(mutual, "check", "-c", outbound.gateway.config, "--cert", pair.chain, "--to",
+                   mode, *(["--staple", staple] if staple else []), status=status)
+        return done.stdout + done.stderr
+    assert "OCSP_MISSING" in ask(world.must, None, "prefer", 1)
+    assert "--staple FILE" in ask(world.must, None, "ignore", 1)
+    said = ask(world.must, world.good_must, "prefer", 0)
+    assert "demanded by the certificate (must-staple)" in said and "good, until" in said
+    assert "the stapled OCSP response ends" in said
+    assert "demanded by the trust block" in ask(world.plain, world.good, "require", 0)
+    assert "OCSP_MISSING" in ask(world.plain, None, "require", 1)
+    assert "staple" not in ask(world.plain, None, "prefer", 0)
+    assert "OCSP_SIGNER" in ask(world.plain, world.stolen, "prefer", 1)
+    assert "revoked" in ask(world.revoked, world.bad, "prefer", 1)
+    told = json.loads(run(mutual, "check", "-c", outbound.gateway.config, "--json", "--cert",
+                          world.must.chain, "--to", "prefer", "--staple", world.good_must).stdout)
+    assert told["staple"]["demanded"] is True and told["staple"]["status"] == "good"
+    assert told["allowed"] is True and told["staple"]["next_update"]
+    done = run(mutual, "check", "-c", outbound.gateway.config, "--staple", world.good, status=2)
+    assert "--staple with them" in done.stderr
 
 
 def test_show_reads_them(mutual, world):

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * New rules on their way to the workers, and what becomes of open connections and kept sessions:
- * src/gateway/reload.c (the parent), worker.c and tls.c (a worker), lib/session/resume.c (sessions).
+ * src/gateway/reload.c and trials.c (the parent), worker.c, tryout.c and tls.c (a worker),
+ * lib/session/resume.c (sessions).
  *
  * One peer per worker stands for all. A generation of rules allows it or does not, as the operator
- * likes. Workers fail to build rules, crash, hang and are replaced; each of these a bounded number of
+ * likes, and its certificates work or do not: one worker tries them before any uses them. Workers fail to build rules, crash, hang and are replaced; each of these a bounded number of
  * times, at any moment.
  *
  * Defines take a part of the design away; with any of them a property must be violated:
@@ -13,19 +14,23 @@
  *   NO_RESUME_CHECK  a session that is offered counts as admitted
  *   NO_ROLL_BACK     workers keep rules that were refused
  *   NO_LATE_ANSWER   who answers late to rules that were refused meanwhile keeps them
+ *   NO_TRIAL         the certificates of new rules are not tried
+ *   NO_TRIAL_NUMBER  what is said of one trial counts for whatever is coming now
  *   NO_FIRST_ANSWER  a replacement whose first rules are refused is left without any
  */
 #define WORKERS 2
 #define LAST    3 /* rules 1 are those of the start; the operator has two more */
 #define NOBODY  0
 
-mtype = { IDLE, KEYS, TELL };              /* the parent's phases                        */
+mtype = { IDLE, KEYS, TRY, TELL };         /* the parent's phases                        */
 mtype = { CLOSED, HANDSHAKE, RELAY };      /* a connection                               */
 
-chan to[WORKERS] = [4] of { byte };        /* GENERATION: id                             */
-chan from[WORKERS] = [4] of { byte, bool }; /* GENERATION_DONE: id, whether it is used    */
+chan to[WORKERS] = [4] of { byte, bool };  /* GENERATION, or TRIALS: id, whether to try  */
+chan from[WORKERS] = [4] of { byte, bool, bool }; /* GENERATION_DONE, or TRIED: id, whether it is
+                                              used or works, whether it was tried        */
 
 bool allows[LAST + 1];
+bool works[LAST + 1];                      /* its certificates                           */
 mtype phase = IDLE;
 byte in_force = 1;                         /* parent->current                            */
 byte coming = NOBODY;
@@ -39,6 +44,8 @@ byte judged[WORKERS];                      /* by which rules the verdict was mad
 bool resumed[WORKERS];
 bool kept[WORKERS];                        /* a session that the peer may offer          */
 byte failures = 1, crashes = 1, hangs = 1;
+byte tester = WORKERS;                     /* trials->worker; WORKERS: none              */
+bool lost;                                 /* a worker that tried                        */
 hidden byte i, gone;
 
 
@@ -47,11 +54,11 @@ inline die(w) {
     ready[w] = false; uses[w] = NOBODY; sweep[w] = false;
     conn[w] = CLOSED; kept[w] = false; resumed[w] = false; judged[w] = 0;
     do
-    :: to[w]?gone
+    :: to[w]?gone,_
     :: empty(to[w]) -> break
     od;
     do
-    :: from[w]?gone,_
+    :: from[w]?gone,_,_
     :: empty(from[w]) -> break
     od;
     gone = 0
@@ -72,14 +79,17 @@ proctype Worker(byte w) {
 end:
     do
     /* on_generation, swap: answered, then what is open is judged in a later turn */
-    :: atomic { to[w]?id ->
+    :: atomic { to[w]?id,false ->
            if
-           :: failures > 0 -> failures--; from[w]!id,false
-           :: uses[w] = id; from[w]!id,true;
+           :: failures > 0 -> failures--; from[w]!id,false,false
+           :: assert(works[id]); /* nobody is shown what works for nobody */
+              uses[w] = id; from[w]!id,true,false;
 #ifndef NO_SWEEP
               sweep[w] = true
 #endif
            fi; id = 0 }
+    /* tryout_message, on_work: nothing is used yet */
+    :: atomic { to[w]?id,true -> from[w]!id,works[id],true; id = 0 }
     /* on_sweep */
     :: atomic { sweep[w] -> sweep[w] = false;
            if
@@ -144,12 +154,12 @@ end:
 /* ---- the parent ------------------------------------------------------------------------------ */
 
 inline send_in_force(w) {
-    to[w]!in_force
+    to[w]!in_force,false
 }
 
 /* reload_refuse: the old rules stay; whoever says that he uses others is sent the old ones. */
 inline refuse() {
-    coming = NOBODY; phase = IDLE;
+    coming = NOBODY; phase = IDLE; tester = WORKERS; lost = false;
 #ifndef NO_ROLL_BACK
     i = 0;
     do
@@ -165,11 +175,33 @@ inline refuse() {
 #endif
 }
 
+/* send_to_workers */
+inline tell() {
+    phase = TELL; tester = WORKERS; lost = false; w = 0;
+    do
+    :: w < WORKERS ->
+       if
+       :: ready[w] -> to[w]!coming,false
+       :: else
+       fi; w++
+    :: else -> break
+    od; w = 0
+}
+
+/* trials_give: to the first who is ready */
+inline give() {
+    if
+    :: ready[0] -> tester = 0; to[0]!coming,true
+    :: !ready[0] && ready[1] -> tester = 1; to[1]!coming,true
+    :: else
+    fi
+}
+
 active proctype Parent() {
     byte w, id;
-    bool ok;
+    bool ok, tried;
     atomic {
-        allows[1] = true;
+        allows[1] = true; works[1] = true;
         do
         :: w < WORKERS -> run Worker(w); ready[w] = true; uses[w] = 1; done[w] = 1; w++
         :: else -> break
@@ -179,26 +211,31 @@ end:
     /* SIGHUP: rules of any kind */
     :: atomic { phase == IDLE && next <= LAST -> coming = next; next++; phase = KEYS;
            if
-           :: allows[coming] = true
-           :: allows[coming] = false
+           :: works[coming] = true; allows[coming] = true
+           :: works[coming] = true
+           :: true
            fi }
     /* the key process has loaded the keys, or could not */
     :: atomic { phase == KEYS ->
            if
            :: failures > 0 -> failures--; refuse()
-           :: phase = TELL;
-              do
-              :: w < WORKERS ->
-                 if
-                 :: ready[w] -> to[w]!coming
-                 :: else
-                 fi; w++
-              :: else -> break
-              od; w = 0
+#ifdef NO_TRIAL
+           :: tell()
+#else
+           :: phase = TRY; give()
+#endif
+           fi }
+    /* trials_keys_died; on_patience does the same, and what it ends may end by itself as well */
+    :: atomic { phase == TRY && failures > 0 -> failures--; refuse() }
+    /* trials_worker_died: the first is tried again by another, the second is the certificates' */
+    :: atomic { phase == TRY && tester < WORKERS && !ready[tester] -> tester = WORKERS;
+           if
+           :: !lost -> lost = true; give()
+           :: else -> refuse()
            fi }
     /* reload_worker_done */
-    :: atomic { from[0]?id,ok -> w = 0; goto answered }
-    :: atomic { from[1]?id,ok -> w = 1; goto answered }
+    :: atomic { from[0]?id,ok,tried -> w = 0; goto answered }
+    :: atomic { from[1]?id,ok,tried -> w = 1; goto answered }
     /* on_patience: whoever has not answered is replaced */
     :: atomic { phase == TELL && hangs > 0 -> hangs--;
            do
@@ -219,7 +256,21 @@ end:
 answered:
     atomic {
         if
-        :: ok ->
+        /* trials_read */
+        :: tried ->
+           if
+#ifdef NO_TRIAL_NUMBER
+           :: phase == TRY ->
+#else
+           :: phase == TRY && id == coming && w == tester ->
+#endif
+              if
+              :: ok -> tell()
+              :: else -> refuse()
+              fi
+           :: else
+           fi
+        :: !tried && ok ->
            done[w] = id;
            if
            :: phase == TELL && done[0] == coming && done[1] == coming ->
@@ -231,14 +282,14 @@ answered:
 #endif
            :: else
            fi
-        :: !ok && id == coming ->
+        :: !tried && !ok && id == coming ->
 #ifndef NO_FIRST_ANSWER
            done[w] = id;
 #endif
            refuse()
-        :: !ok && id != coming -> die(w)
+        :: !tried && !ok && id != coming -> die(w)
         fi;
-        w = 0; id = 0; ok = false;
+        w = 0; id = 0; ok = false; tried = false;
         goto end
     }
 
@@ -246,7 +297,8 @@ replaced:
     atomic {
         ready[w] = true; done[w] = NOBODY;
         if
-        :: phase == TELL -> to[w]!coming
+        :: phase == TELL -> to[w]!coming,false
+        :: phase == TRY && tester == WORKERS -> give(); send_in_force(w)
         :: else -> send_in_force(w)
         fi;
         w = 0;

@@ -143,3 +143,26 @@ def test_a_hundred_thousand_grants(mutual, pki, backend, tmp_path):
     assert len(who["grants"]) == 100001
     print(f"test {tested_s:.1f} s, who {time.monotonic() - begin:.1f} s")
     assert tested_s < 15, "a busy machine takes a few seconds"
+
+
+def test_services_and_their_hosts_are_completed(mutual, pki, backend, tmp_path):
+    """In bash: a host is LISTENER/HOST, and names hold slashes."""
+    config = inbound(pki, backend)
+    config["inbound"][0]["hosts"] = [{"name": "api", "names": "api.test"}, {"names": "open.test"}]
+    path = tmp_path / "m.yaml"
+    path.write_text(json.dumps(config))
+    assert run(mutual, "-c", path, "completion", "services", status=0).stdout.split() == [
+        "db", "db/api", "db/open.test"]
+    assert run(mutual, "-c", tmp_path / "none", "completion", "services", status=1).stdout == ""
+    for words, want in ((["access", "who", "-c", path, ""], {"db", "db/api", "db/open.test"}),
+                        (["access", "who", "-c", path, "db/a"], {"db/api"}),
+                        (["access", "test", "-c", path, "--to", "db/o"], {"db/open.test"}),
+                        (["check", "-c", path, "--to", "x"], set())):
+        typed = " ".join(f"'{word}'" for word in ["mutual", *map(str, words)])
+        script = (f'mutual() {{ "{mutual}" "$@"; }}\n{run(mutual, "completion", "bash").stdout}\n'
+                  f'COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _mutual\n'
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True,
+                              timeout=60, check=False, cwd=tmp_path)
+        found = {one for one in done.stdout.split() if not one.startswith("-")} - {"m.yaml"}
+        assert found == want, (words, done)

@@ -448,6 +448,7 @@ def test_list_answers_how_many_where_who_and_when(tmp_path):
     assert names("--purpose", "shop") == {"a"} and names("--profile", "client") == {"b", "alice"}
     assert names("--expiring", "14d") == {"a"} and names("--revoked") == {"b"}
     assert names("spiffe://example.org/alice") == {"alice"}
+    assert names("--limit", "1") == {"a"} and names("--expiring", "999d", "--limit", "1") == {"a"}
     told = ca.json("list")
     assert (told["total"], told["valid"], told["revoked"], told["interrupted"]) == (6, 5, 1, 0)
     for c in told["certificates"]:

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sqlite3
 import subprocess
 
@@ -199,6 +200,57 @@ def test_killed_while_making_an_authority(tmp_path):
         issued = subprocess.run([MUTUAL, "issue", "web", "--dir", str(where)], capture_output=True, text=True, env=ENV)
         assert issued.returncode == 0, issued.stderr
     assert made >= 2, (made, found)
+
+
+# -- a new root -------------------------------------------------------------------------------------
+
+
+def roots_of(store):
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
+        return db.execute("SELECT count(*) FROM issuer WHERE root = 1").fetchone()[0]
+
+
+@pytest.mark.parametrize("step", [("new-root",), ("new-root", "--use")])
+def test_killed_while_a_root_is_made_or_taken_into_use(tmp_path, step):
+    """A root that the store knows has its key on disk and its passphrase was shown; the files say what
+    the store says as soon as another command has run; and the step can be made again."""
+    first = House(tmp_path / "first")
+    first.issue("before")
+    if "--use" in step:
+        first.good("trust", "new-root")
+    probe = tmp_path / "probe"
+    shutil.copytree(first.dir, probe)
+    command = lambda where: [MUTUAL, "trust", *step, "--dir", str(where), "--json"]
+    _, counts = crash.count(command(probe), ENV)
+    kills = 0
+    for call, when in crash.points(counts, 7):
+        where = tmp_path / f"{call}-{when}"
+        shutil.copytree(first.dir, where)
+        done, killed = crash.disturb(command(where), call, when, "signal=KILL", ENV)
+        kills += killed
+        mutual = lambda *words: subprocess.run([MUTUAL, *words, "--dir", str(where)], capture_output=True,
+                                               text=True, env=ENV, timeout=60)
+        issued = mutual("issue", "after", "-p", "client")
+        assert issued.returncode == 0, issued.stderr
+        part = where / "authority"
+        count = roots_of(part / "ca.db")
+        for path in (part / "ca.crt", where / "tls" / "after" / "ca.crt"):
+            assert path.read_text().count("BEGIN CERTIFICATE") == count, (call, when, path)
+        if step == ("new-root",) and count == 2:
+            openssl("pkey", "-in", part / "root-2" / "root.key", "-passin",
+                    "pass:" + json.loads(done.stdout)["passphrase"], "-noout")
+        left = [p for p in where.rglob("*") if p.name.endswith(".new") or p.name.startswith(".")]
+        assert not left, (call, when, left)
+        if step == ("new-root",) and count == 1:
+            assert mutual("trust", *step).returncode == 0
+        again = mutual("trust", "new-root", "--use")
+        assert again.returncode == 0, again.stderr
+        root = part / "root-2" / "root.crt"
+        assert mutual("issue", "last", "-p", "client").returncode == 0
+        last = where / "tls" / "last" / "tls.crt"
+        openssl("verify", "-x509_strict", "-CAfile", root, "-untrusted", last, last)
+        assert mutual("audit", "verify").returncode == 0
+    assert kills >= 5, kills
 
 
 # -- a bundle ---------------------------------------------------------------------------------------

@@ -196,3 +196,9 @@ def test_what_cannot_be_fetched_is_told_by_check(mutual, own, backend, tmp_path)
     assert status != 0 and "fetch: {trust: NAME}" in said
     status, said = check("http://a.example/x", private=["10.0.0.1/8"])
     assert status != 0 and "is no network" in said
+    for allow in ("a.example", "*.example"):
+        status, said = check("http://a.example/x", allow=allow)
+        assert status == 0, said
+    for allow in ("b.example", "*.a.example", ["b.example", "example"]):
+        status, said = check("http://a.example/x", allow=allow)
+        assert status != 0 and "FETCH_FORBIDDEN" in said and "fetch.allow" in said, said

@@ -239,7 +239,7 @@ def test_the_status_tells_services_processes_and_figures(gateway, pki, backend):
     roles = [process["role"] for process in status["processes"]]
     assert roles == ["parent", "keys", "worker"]
     assert all("seccomp" in process["sandbox"] for process in status["processes"][1:])
-    assert say_status(g).startswith(b"HTTP/1.0 404")
+    assert say_status(g).startswith(b"HTTP/1.1 404")
 
 
 def say_status(g):

@@ -111,6 +111,25 @@ def test_a_revoked_intermediate_ends_everybody_below_it(gateway, own, backend, t
     close(gone, stay)
 
 
+def test_an_intermediate_that_is_lent_no_more(gateway, own, backend):
+    """Whoever relied on the bundle's own intermediates could not come again without them; whoever sends
+    them does not need them."""
+    config = inbound(own, backend, trust={"intermediates": str(own.issuer.cert)})
+    g = gateway(config)
+    stay = connect(g, own, own.client(), 3)
+    whole = own.client("leaf-only")
+    whole.chain.write_text(whole.cert.read_text())
+    gone = connect(g, own, whole, 2)
+    del config["trust"][0]["intermediates"]
+    g.write(config)
+    assert g.reload()
+    assert all_gone(gone) and all_well(stay)
+    assert change(g) == tally(5, 2, 2)
+    refused(g.address(), client_context(own, whole))
+    assert g.end(reason="chain_incomplete")
+    close(gone, stay)
+
+
 def test_lists_that_come_and_are_demanded(gateway, own, backend, tmp_path):
     """A first list, then one that is missing where it is required."""
     victim = own.client("first-list")

@@ -13,7 +13,7 @@ import time
 
 import pytest
 from gateway import inbound
-from net import TlsClient, client_context, free_port, until
+from net import TlsClient, client_context, free_port, refused, until
 
 
 def connect(g, pki):
@@ -132,6 +132,40 @@ def test_a_killed_worker_is_replaced_while_the_other_serves(gateway, pki, backen
     # who was in the killed one's hands is lost, nobody else
     assert len(load.bad) <= 4, load.bad
     assert all(process["ready"] for process in g.status()["processes"][1:])
+
+
+def visit(g, context, session=None):
+    """One connection; the session for the next, and whether this one continued the last."""
+    with TlsClient(g.address(), context, session=session) as client:
+        client.ask()
+        return client.tls.session, client.tls.session_reused
+
+
+def test_sessions_are_found_by_every_worker_and_survive_them(gateway, pki, backend):
+    g = gateway({**inbound(pki, backend), "workers": 2})
+    context = client_context(pki, pki.client())
+    session, reused = visit(g, context)[0], []
+    for _ in range(40):
+        session, again = visit(g, context, session)
+        reused.append(again)
+    assert all(reused), f"{reused.count(False)} of 40 were not resumed"
+    # a ticket is used once, whichever worker sees it again
+    old, (session, again) = session, visit(g, context, session)
+    assert again and not any(visit(g, context, old)[1] for _ in range(4))
+    kept = [visit(g, context)[0] for _ in range(10)]
+    for victim in g.pids("worker"):
+        os.kill(victim, signal.SIGKILL)
+        g.event("process_died")
+        until(lambda gone=victim: gone not in g.pids("worker") and 0 not in g.pids("worker"))
+        until(lambda: all(process["ready"] for process in g.status()["processes"][1:]))
+    assert all(visit(g, context, one)[1] for one in kept), "a session died with a worker"
+    # and what a reload withdrew is withdrawn at all of them
+    kept = [visit(g, context)[0] for _ in range(6)]
+    g.write({**inbound(pki, backend, grants=[{"spiffe": "spiffe://example.org/somebody"}]),
+             "workers": 2})
+    assert g.reload()
+    for one in kept:
+        refused(g.address(), context, session=one)
 
 
 def test_as_an_ordinary_user(gateway, mutual, tmp_path, pki, backend):

@@ -81,6 +81,7 @@ def test_a_key_that_no_peer_can_verify(gateway, mutual, pki, backend):
     line = refuses(g, mutual, pki, presenting(pki, backend, pair), "NO_SHARED_SIGNATURE",
                    "self-test", str(pair.chain), '"db"', "TLS 1.3")
     assert "KEY_UNSUPPORTED" in line["detail"] and "db" in line["where"]
+    assert ", in step " in line["where"]
     g.write(inbound(pki, backend))
     assert g.reload()
     assert not g.status()["alarm"]

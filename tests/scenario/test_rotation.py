@@ -318,20 +318,25 @@ def test_a_second_gateway_may_not_share_the_state(rotation, gateway, tmp_path):
     r.visit(r.old_client("ann"))
 
 
-def test_the_page_works_as_written(rotation):
-    """Every command of the page in its order."""
+def test_the_page_works_as_written(rotation, mutual, tmp_path):
+    """Every command of the page in its order; those for an authority of one's own with one beside."""
     commands = re.findall(r"^    \$ (mutual .*)$", PAGE.read_text(), re.M)
-    assert len(commands) == 5, commands
+    assert len(commands) == 7, commands
     r = rotation()
     r.start()
+    own = Own(mutual, tmp_path / "d")
     r.visit(r.old_client("ben"))
-    for number, command in enumerate(commands):
-        words = shlex.split(command.replace("new-root.pem", str(r.new.cert)))[2:]
-        if number == 3:
+    for command in commands:
+        words = shlex.split(command.replace("new-root.pem", str(r.new.cert)))[1:]
+        if "new-root" in words:
+            own.run(*words)
+            continue
+        if "--days" in words:
             r.restart_later()
             r.visit(r.new_client("ben"))
-        status, text = r.mutual(*words)
-        assert status == (1 if number == 2 else 0), (command, text)
+        status, text = r.mutual(*words[1:])
+        assert status == (1 if words == ["trust", "rotate", "corp"] else 0), (command, text)
+    assert own.roots() == 2
     refused(r.g.address("db"), client_context(r.pki, r.old_client("ben")))
 
 
@@ -370,3 +375,119 @@ def test_the_inventory_says_when_and_where(gateway, mutual, backend, tmp_path):
                            "--dir", str(d), "--json"], capture_output=True, text=True, timeout=60)
     own = json.loads(done.stdout)["trust"][0]["anchors"][0]["own"]
     assert {one["name"] for one in own["first"]} == {"localhost", "ann", "never"}, own
+
+
+class Own:
+    """An authority of our own in a directory."""
+
+    def __init__(self, program, directory):
+        self.program, self.dir = program, directory
+        self.part = directory / "authority"
+        self.run("init", "example.org", "--dns", "localhost", "--ip", "127.0.0.1")
+
+    def run(self, *words, status=0):
+        done = subprocess.run([self.program, *map(str, words), "--dir", str(self.dir)], capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == status, (words, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+    def roots(self, path=None):
+        return (path or self.part / "ca.crt").read_text().count("BEGIN CERTIFICATE")
+
+    def verify(self, name, root, chain=None):
+        from pki import openssl
+        with open(self.dir / "one.pem", "w") as out:
+            out.write(root.read_text())
+        openssl("verify", "-x509_strict", "-CAfile", self.dir / "one.pem", "-untrusted",
+                chain or self.dir / "tls" / name / "tls.crt", self.dir / "tls" / name / "tls.crt")
+
+    def context(self, name, root):
+        context = ssl.create_default_context(cafile=str(root))
+        context.load_cert_chain(str(self.dir / "tls" / name / "tls.crt"), str(self.dir / "tls" / name / "tls.key"))
+        return context
+
+
+def test_a_new_root_for_an_authority_of_ones_own(gateway, mutual, backend, tmp_path):
+    """Made, known to everybody, used, the old one dropped: nobody is issued anything anew, and nobody is
+    refused on the way."""
+    own = Own(mutual, tmp_path / "d")
+    old = tmp_path / "old.crt"
+    shutil.copy(own.part / "ca.crt", old)
+    for name in ("localhost", "ann"):
+        own.run("issue", name, *(["--dns", "localhost"] if name == "localhost" else ["-p", "client"]))
+    bundle = tmp_path / "corp.pem"
+    shutil.copy(old, bundle)
+    state = tmp_path / "state"
+    state.mkdir()
+    config = {"version": 1, "workers": 1, "watch": True,
+              "trust": [{"name": "own", "bundle": str(bundle)}],
+              "inbound": [{"name": "db", "listen": "127.0.0.1:0", "forward": backend.address,
+                           "certificate": str(own.dir / "tls" / "localhost"),
+                           "clients": {"mode": "require", "trust": "own"}}],
+              "policy": [{"grant": "all", "to": "db", "owner": "t", "why": "t",
+                          "from": [{"spiffe": "spiffe://example.org/**"}]}]}
+    g = gateway(config, env={"STATE_DIRECTORY": str(state)})
+
+    def visit(name, root):
+        with TlsClient(g.address(), own.context(name, root)) as client:
+            client.ask()
+
+    def trust(*words):
+        done = subprocess.run([mutual, "trust", *map(str, words), "-c", str(g.config), "--control",
+                               str(g.control), "--dir", str(own.dir), "--json"], capture_output=True, text=True,
+                              timeout=60)
+        return done.returncode, json.loads(done.stdout or "null"), done.stderr
+    visit("ann", old)
+    assert "there is no new root to use" in own.run("trust", "new-root", "--use", status=1)
+    text = own.run("trust", "new-root")
+    assert re.search(r"passphrase  (\w{5}-){3}\w{5}", text), text
+    assert "is not in use yet" in own.run("trust", "new-root", status=73)
+    new = own.part / "root-2" / "root.crt"
+    assert own.roots() == 2 and (own.part / "root-2" / "root.key").stat().st_mode & 0o077 == 0
+    own.verify("ann", old)
+    own.verify("ann", new, own.part / "issuer" / "next.crt")
+    own.run("issue", "early", "-p", "client")
+    own.verify("early", old)
+    assert own.roots(own.dir / "tls" / "early" / "ca.crt") == 2
+
+    assert trust("rotate", "own", "--add", new)[0] == 0
+    config["trust"][0]["intermediates"] = str(own.part / "issuer" / "next.crt")
+    g.write(config)
+    until(lambda: len(g.events("reloaded")) >= 2)
+    visit("ann", old)
+    status, said, _ = trust("rotate", "own")
+    assert said["trust"][0]["anchors"][1]["peers"] == 1, said
+    assert said["trust"][0]["anchors"][0]["own"]["count"] == 3, said
+
+    own.run("trust", "new-root", "--use")
+    assert "nothing to do" in own.run("trust", "new-root", "--use")
+    assert not (own.part / "issuer" / "next.crt").exists() and own.roots() == 2
+    own.verify("ann", old)
+    config["trust"][0]["intermediates"] = str(own.part / "issuer" / "issuer.crt")
+    g.write(config)
+    until(lambda: len(g.events("reloaded")) >= 3)
+    own.run("issue", "late", "-p", "client")
+    own.run("renew", "localhost")
+    own.verify("late", new)
+    own.verify("localhost", new)
+    until(lambda: len(g.events("reloaded")) >= 4)
+    visit("late", new)
+    visit("ann", new)
+    own.run("revoke", "early")
+    own.run("audit", "verify")
+    names = [c["name"] for c in json.loads(own.run("list", "--json"))["certificates"]]
+    assert names.count("example.org root") == 1 and names.count("example.org root 2") == 1
+    assert names.count("example.org issuer") == 2, names
+
+    g.process.terminate()
+    g.process.wait(20)
+    sightings.age(state / "sightings", MONTH)
+    g = gateway(config, env={"STATE_DIRECTORY": str(state)}, name="later")
+    visit("ann", new)
+    status, said, err = trust("rotate", "own", "--drop", "CN=example.org root,O=example.org")
+    assert status == 0, (said, err)
+    visit("ann", new)
+    visit("late", new)
+    own.run("store", "backup", tmp_path / "copy.db")
+    own.run("trust", "new-root")
+    assert own.roots() == 3 and (own.part / "root-3" / "root.crt").exists()

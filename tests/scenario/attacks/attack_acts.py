@@ -5,9 +5,11 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import time
 
+import denied
 import handmade
 from attack_field import ANYBODY, Impostor, der_san, plainly
 from gateway import Gateway
@@ -106,6 +108,161 @@ def resume_restarted(version):
         finally:
             one.stop()
     return act
+
+
+# -- host names of one listener that believe different authorities -----------------------------------
+
+TENANTS = "tenants"
+
+
+def at_tenant(field, gateway, tenant, context, **more):
+    """A refusal that the rules of that host of the listener give."""
+    where = gateway.address(TENANTS)
+    with field.watch(gateway, f"{TENANTS}/{tenant}" if tenant else TENANTS) as line:
+        refused(where, context, **more)
+    return line["reason"]
+
+
+def visit_tenant(tenant, name, version="1.3", *, who="client", issuer=None):
+    """Somebody with a certificate of ours, or of `issuer`, asks for that name."""
+    def act(field):
+        pair = who and field.client(who if issuer is None else f"{who}-of-another",
+                                    issuer=issuer and issuer(field))
+        return at_tenant(field, field.still, tenant, field.context(pair, version), name=name)
+    return act
+
+
+def carry_to_tenant(tenant, name, version, *, made="corp.test", who="client"):
+    """A session of one host is shown at another."""
+    def act(field):
+        context = field.context(who and field.client(who), version)
+        session = field.session(field.still, TENANTS, context, made)
+        return at_tenant(field, field.still, tenant, context, name=name, session=session)
+    return act
+
+
+def tenant_changes(change, tenant, version):
+    """A session of a host is shown there after that host changed."""
+    def act(field):
+        context = field.context(field.client("client"), version)
+        session = field.session(field.changing, TENANTS, context, "corp.test")
+        with field.rules(change) as gateway:
+            return at_tenant(field, gateway, tenant, context, name="corp.test", session=session)
+    return act
+
+
+def hosts_of(config):
+    return listener_of(config, TENANTS)["hosts"]
+
+
+def believe_others(config):
+    hosts_of(config)[0]["clients"]["trust"] = "strangers"
+
+
+def take_away(config):
+    hosts_of(config).pop(0)
+    config["policy"] = [rule for rule in config["policy"] if rule["grant"] != TENANTS]
+
+
+def rename_tenant(config):
+    """Its name goes to the host that believes others."""
+    hosts = hosts_of(config)
+    hosts[1]["names"].append(hosts[0]["names"].pop())
+    hosts[0]["names"].append("renamed.test")
+
+
+def the_stranger(field):
+    return field.pki.stranger
+
+
+def included(make):
+    """Rules of a file that the configuration includes are not what they should be: at the start the
+    gateway does not start, at a reload what was goes on."""
+    def act(field):
+        path = field.directory / "included.yaml"
+        make(path)
+
+        def place(config, _):
+            config["include"] = str(path)
+        try:
+            return bad_file(place, lambda _: None)(field)
+        finally:
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
+    return act
+
+
+# -- the deny list -------------------------------------------------------------------------------
+
+
+def with_deny_list(field, *lines):
+    """A change of rules: the list has these entries."""
+    path = denied.write(field.directory / "deny", *lines)
+
+    def change(config):
+        config["deny"] = str(path)
+    return change
+
+
+def resume_denied(entry, version):
+    """A session is shown after its certificate, or its issuer's, came onto the deny list."""
+    def act(field):
+        issuer = field.authority(f"Denied{version}") if entry is issuer_of else None
+        pair = field.client(f"denied-{entry.__name__}-{version}", issuer=issuer)
+        context = field.context(pair, version)
+        session = field.session(field.changing, "db", context)
+        line = entry(field, pair)
+        with field.rules(with_deny_list(field, line)) as gateway:
+            return field.refuse(gateway, "db", context, session=session)["reason"]
+    return act
+
+
+def present_denied(entry, listener="db", **more):
+    """Somebody on the deny list comes with a certificate that is good in everything else."""
+    def act(field):
+        pair = field.client(f"listed-{len(field.pki.pairs)}", **more)
+        with field.rules(with_deny_list(field, entry(field, pair))) as gateway:
+            return field.refuse(gateway, listener, field.context(pair, "1.3"))["reason"]
+    return act
+
+
+def own_serial(field, pair):
+    return denied.by_issuer(pair)
+
+
+def own_key(field, pair):
+    return denied.by_key(pair)
+
+
+def issuer_of(field, pair):
+    version = pair.name.rsplit("-", 1)[1]
+    return denied.by_serial(field.authorities[f"Denied{version}"].pair)
+
+
+def the_anchor(field, pair):
+    return denied.by_key(field.pki.root.pair)
+
+
+def same_key_again(field):
+    """The denied key comes back in a certificate of another serial number and name."""
+    first = field.client("denied-key-first")
+    again = field.client("denied-key-again")
+    context = field.context(None, "1.3", ca=str(field.pki.bundle))
+    shutil.copy(first.key, again.key)
+    field.pki.issuer.sign(again, "/CN=denied-key-again",
+                          ["basicConstraints=CA:FALSE", "keyUsage=critical,digitalSignature",
+                           "extendedKeyUsage=clientAuth",
+                           "subjectAltName=URI:spiffe://example.org/somebody-new"], (-1, 30))
+    context.load_cert_chain(again.chain, again.key)
+    context.check_hostname = False
+    with field.rules(with_deny_list(field, denied.by_key(first))) as gateway:
+        return field.refuse(gateway, "db", context)["reason"]
+
+
+def set_deny(config, path):
+    config["deny"] = str(path)
 
 
 # -- certificates --------------------------------------------------------------------------------
@@ -401,8 +558,9 @@ def with_rule(**more):
 # -- servers that are not who they should be ----------------------------------------------------------
 
 
-def impostor(version="1.3", **more):
-    """An outbound reaches somebody else's server: our client's bytes stay here."""
+def impostor(version="1.3", deny=None, **more):
+    """An outbound reaches somebody else's server: our client's bytes stay here. `deny`: a function
+    of the pair that yields a line of the deny list."""
     def act(field):
         pair = field.pki.pair(f"impostor-{len(field.pki.pairs)}",
                               **{"eku": "serverAuth", "sans": ["DNS:db.example.org"], **{
@@ -417,6 +575,8 @@ def impostor(version="1.3", **more):
                                     "server-name": "db.example.org",
                                     "expect": {"dns": "db.example.org"},
                                     "certificate": {"chain": str(us.chain), "key": str(us.key)}}]}
+            if deny is not None:
+                with_deny_list(field, deny(pair))(config)
             one = Gateway(field.mutual, field.directory, config, name=f"out-{pair.name}")
             one.start()
             try:

@@ -29,6 +29,8 @@ class Field:
         self.contexts, self.chains, self.authorities = {}, 0, {}
         self.hosts = [self.pki.server("host-a", sans=["DNS:a.test"]),
                       self.pki.server("host-b", sans=["DNS:b.test"])]
+        self.tenants = [self.pki.server(f"tenant-{name}", sans=[f"DNS:{name}.test", *more])
+                        for name, more in (("corp", []), ("partner", []), ("lax", ["DNS:*.lax.test"]))]
         self.revoked_middle = self.authority("RevokedMiddle")
         self.pki.root.revoke(self.revoked_middle.pair)
         self.pki.issuer.revoke(self.client("revoked"))
@@ -46,6 +48,13 @@ class Field:
         return {"name": name, "listen": "127.0.0.1:0", "forward": self.backend.address,
                 "certificate": [{"chain": str(p.chain), "key": str(p.key)} for p in pairs],
                 "clients": clients, "timeouts": {"handshake": "2s"}, **more}
+
+    def host(self, name, pair, *, names=None, trust="corp", mode="require"):
+        """A host of the listener "tenants"; each believes others."""
+        pair = self.tenants[pair]
+        return {"name": name, "names": names or [f"{name}.test"],
+                "certificate": {"chain": str(pair.chain), "key": str(pair.key)},
+                "clients": {"mode": mode} if mode == "none" else {"mode": mode, "trust": trust}}
 
     def config(self):
         def trust(name, bundle, **more):
@@ -77,9 +86,15 @@ class Field:
                 self.listener("stale", trust="stale"),
                 self.listener("unlisted", trust="unlisted"),
                 self.listener("typed"),
+                self.listener("tenants", server=self.tenants[0], tls={"strict-sni": True}, hosts=[
+                    self.host("corp", 0), self.host("partner", 1, trust="strangers"),
+                    self.host("vault", 0, names=["vault.lax.test", "corp.lax.test"]),
+                    self.host("lax", 2, names=["lax.test", "*.lax.test"], mode="none")]),
             ],
             "policy": [
                 grant("db", ["db", "lax", "hosts", "listed", "stale", "unlisted"], ANYBODY),
+                grant("tenants", ["tenants/corp"], ANYBODY),
+                grant("partners", "tenants/partner", ANYBODY),
                 grant("ledger", ["ledger", "off", "other"],
                       [{"spiffe": "spiffe://example.org/accountant"}]),
                 {**grant("anybody", "lax", []), "anonymous": True},

@@ -63,9 +63,45 @@ for v in BOTH:
     row(OLD, f"a session after its certificate was revoked, {v}", "revoked",
         resume_revoked("leaf", v))
     row(OLD, f"a session after its issuer was revoked, {v}", "revoked", resume_revoked("above", v))
+    row(OLD, f"a session after its certificate came onto the deny list, {v}", "peer_denied",
+        resume_denied(own_serial, v))
+    row(OLD, f"a session after its key came onto the deny list, {v}", "peer_denied",
+        resume_denied(own_key, v))
+    row(OLD, f"a session after its issuer came onto the deny list, {v}", "peer_denied",
+        resume_denied(issuer_of, v))
     row(OLD, f"a session after its certificate expired, {v}", "expired", resume_expired(v))
     row(OLD, f"a session after a restart by stricter rules, {v}", "policy_denied",
         resume_restarted(v))
+
+# -- host names of one listener that believe different authorities ------------------------------------------
+
+for v in BOTH:
+    row(CARRIES, f"a session of a host at one that believes others, {v}", "chain_incomplete",
+        carry_to_tenant("partner", "partner.test", v))
+    row(CARRIES, f"a session of a host at one that believes the same and grants nothing, {v}",
+        "policy_denied", carry_to_tenant("vault", "vault.lax.test", v))
+    row(CARRIES, f"a session of a host that asks nobody at one that does, {v}", "no_client_cert",
+        carry_to_tenant("corp", "corp.test", v, made="lax.test", who=None))
+    row(CARRIES, f"a session of a host at a name that is not served, {v}", "sni_unknown",
+        carry_to_tenant(None, "nobody.test", v))
+    row(OLD, f"a session of a host that believes others now, {v}", "chain_incomplete",
+        tenant_changes(believe_others, "corp", v))
+    row(OLD, f"a session of a host that is gone, {v}", "policy_denied",
+        tenant_changes(take_away, None, v))
+    row(OLD, f"a session of a host whose name went to one that believes others, {v}",
+        "chain_incomplete", tenant_changes(rename_tenant, "partner", v))
+row(FALLS, "a certificate of one host's authority at another host", "chain_incomplete",
+    visit_tenant("corp", "corp.test", issuer=the_stranger))
+row(FALLS, "our certificate at a host that believes others", "chain_incomplete",
+    visit_tenant("partner", "partner.test"))
+row(FALLS, "a strict host below a wildcard that asks nobody", "no_client_cert",
+    visit_tenant("vault", "vault.lax.test", who=None))
+row(FALLS, "the same in capitals", "no_client_cert",
+    visit_tenant("vault", "VAULT.Lax.TEST", who=None))
+row(FALLS, "the same with a dot at the end", "no_client_cert",
+    visit_tenant("vault", "vault.lax.test.", who=None))
+row(FALLS, "no name where a host asks nobody", "no_client_cert", visit_tenant(None, None, who=None))
+row(FALLS, "a name two labels below a wildcard", "sni_unknown", visit_tenant(None, "a.b.lax.test"))
 
 # -- the rules that count for a connection ----------------------------------------------------------------
 
@@ -117,12 +153,27 @@ row(KEEPS, "a revocation list that is a directory", "FILE_UNREADABLE",
     bad_file(set_list, directory))
 row(REVOKED, "a revocation list by another key of the same name", "CRL_SIGNATURE",
     bad_file(set_list, stranger_list))
+row(KEEPS, "a deny list that is missing", "FILE_MISSING", bad_file(set_deny, absent))
+row(KEEPS, "an empty deny list", "DENY_INVALID", bad_file(set_deny, holding(b"")))
+row(KEEPS, "a deny list of garbage", "DENY_INVALID", bad_file(set_deny, holding(b"\0\xff" * 99)))
+row(KEEPS, "a deny list that was cut in a line", "DENY_INVALID", bad_file(set_deny, holding(
+    denied.HEAD.encode() + b"dns=a.test time=2027-01-31 owner=x reas")))
+row(KEEPS, "a deny list with a line that nobody understands", "DENY_INVALID", bad_file(
+    set_deny, holding((denied.HEAD + f"srial=0a {denied.RECORD}\n").encode())))
+row(KEEPS, "a deny list that is a directory", "FILE_UNREADABLE", bad_file(set_deny, directory))
 row(KEEPS, "a server's certificate that is missing", "FILE_MISSING",
     bad_file(set_certificate, absent))
 row(KEEPS, "a server's certificate of garbage", "PEM_MALFORMED",
     bad_file(set_certificate, holding(b"garbage")))
 row(KEEPS, "an empty configuration", "CONFIG_INVALID", bad_rules(lambda config: "\n"))
 row(KEEPS, "a configuration of garbage", "CONFIG_SYNTAX", bad_rules(lambda config: "\0{{{"))
+row(KEEPS, "an included file that is missing", "FILE_MISSING", included(lambda path: None))
+row(KEEPS, "an included file of garbage", "CONFIG_SYNTAX",
+    included(lambda path: path.write_bytes(b"\0{{{")))
+row(KEEPS, "an included file that is a directory", "CONFIG_INVALID",
+    included(lambda path: path.mkdir()))
+row(KEEPS, "an included file with half a grant", "CONFIG_INVALID",
+    included(lambda path: path.write_text("policy:\n  - grant: half\n    to: db\n")))
 row(KEEPS, "a grant to nobody in particular", "CONFIG_INVALID", bad_rules(with_rule()))
 row(KEEPS, "a grant to every name", "SPIFFE_MALFORMED",
     bad_rules(with_rule(**{"from": [{"spiffe": "**"}]})))
@@ -273,11 +324,31 @@ row(SKIPS, "plain HTTP", "not_tls", raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 row(SKIPS, "data before the hello", "hello_malformed",
     raw(b"\x17\x03\x03\x00\x05hello" + b"\0" * 40))
 
+# -- the deny list ------------------------------------------------------------------------------------------
+
+row(REVOKED, "a certificate on the deny list", "peer_denied", present_denied(own_serial))
+row(REVOKED, "a key on the deny list, in its own certificate", "peer_denied",
+    present_denied(own_key))
+row(REVOKED, "a key on the deny list, in another certificate", "peer_denied", same_key_again)
+row(REVOKED, "somebody whose anchor is on the deny list", "peer_denied", present_denied(the_anchor))
+row(REVOKED, "somebody denied where no certificate need be shown", "peer_denied",
+    present_denied(own_serial, "lax"))
+row(REVOKED, "a second name beside the denied one", "peer_denied", present_denied(
+    lambda field, pair: "dns=left.example.org",
+    sans=["URI:spiffe://example.org/stays", "DNS:left.example.org"]))
+row(CUTS, "a denied DNS name in capitals", "peer_denied", present_denied(
+    lambda field, pair: "dns=left.example.org",
+    sans=["URI:spiffe://example.org/capitals", "DNS:LEFT.Example.ORG"]))
+
 # -- our side as the client ---------------------------------------------------------------------------------------
 
 for v in BOTH:
     row(SERVER, f"a server of another name, {v}", "name_mismatch",
         impostor(v, sans=["DNS:other.example.org"]))
+    row(SERVER, f"a server on the deny list, {v}", "peer_denied",
+        impostor(v, deny=denied.by_key))
+row(SERVER, "a server whose wildcard stands for a denied host", "peer_denied",
+    impostor(sans=["DNS:*.example.org"], deny=lambda pair: "dns=other.example.org"))
 row(SERVER, "a server whose name is only its common name", "name_mismatch",
     impostor(cn="db.example.org", sans=["DNS:other.example.org"]))
 row(SERVER, "a server with the name as a URI", "name_mismatch",
@@ -320,6 +391,29 @@ ELSEWHERE = [
      "test_bytes_that_come_one_by_one"),
     (FALLS, "a second hello that names another host", "tests/unit/session/test_attacks.c",
      "the_second_hello_names_the_host"),
+    (FALLS, "a second hello that names a host of other rules", "tests/unit/session/test_tenants.c",
+     "the_second_hello_names_the_same_host"),
+    (FALLS, "odd bytes where a host name belongs", "tests/scenario/attacks/test_hosts.py",
+     "test_odd_names_are_nobodys"),
+    (FALLS, "a hello over many records and packets", "tests/scenario/attacks/test_hosts.py",
+     "test_a_hello_in_pieces_chooses_the_same_host"),
+    (OLD, "an open connection of a host that is taken away", "tests/scenario/attacks/test_hosts.py",
+     "test_a_reload_that_takes_a_host_away_ends_its_connections"),
+    (OLD, "an open connection that lived by an intermediate which is lent no more",
+     "tests/scenario/test_gateway_changes.py", "test_an_intermediate_that_is_lent_no_more"),
+    (OLD, "an open connection of somebody who is denied now", "tests/scenario/test_denied.py",
+     "test_an_open_connection_by_each_kind"),
+    (OLD, "an open connection to a server that is denied now", "tests/scenario/test_denied.py",
+     "test_a_server_is_refused_as_a_client_is"),
+    (OLD, "a connection of a removed listener that drains, of somebody who is denied now",
+     "tests/scenario/test_denied.py", "test_a_removed_listener_that_drains"),
+    (OLD, "a peer's earlier connection, hidden by one that another grant let in meanwhile",
+     "tests/unit/gateway/test_live.c", "who_comes_meanwhile_hides_nobody"),
+    (KEEPS, "an older revocation list in place of the one in use",
+     "tests/scenario/test_gateway_revocation.py",
+     "test_a_list_does_not_go_back_unless_that_is_said"),
+    (EXEMPT, "health checks, which are told and are no attack",
+     "tests/scenario/test_gateway_refusals.py", "test_health_checks_are_no_attack"),
     (CARRIES, "a session seen on the wire", "tests/unit/session/test_attacks.c",
      "a_session_seen_on_the_wire_opens_nothing"),
     (CARRIES, "a client's session for another server", "tests/unit/session/test_attacks.c",

@@ -25,7 +25,7 @@ def ask(path, data, half_close=False):
 
 def body(answer):
     head, _, rest = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.0 200"), head
+    assert head.startswith(b"HTTP/1.1 200"), head
     return json.loads(rest)
 
 
@@ -63,7 +63,7 @@ def test_askers_that_say_nothing_are_dropped_and_others_answered(gateway, pki, b
 def test_what_no_asker_should_send(gateway, pki, backend):
     g = gateway(inbound(pki, backend))
     assert b" 404 " in ask(g.control, b"GET /../../etc/passwd HTTP/1.0\r\n\r\n")
-    assert b" 404 " in ask(g.control, b"POST /_status HTTP/1.0\r\n\r\n")
+    assert b" 405 " in ask(g.control, b"POST /_status HTTP/1.0\r\n\r\n")
     for junk in (b"\0" * 5000, b"GET " + b"/" * 5000, b"\x16\x03\x01" * 2000):
         try:
             assert b"200" not in ask(g.control, junk)

@@ -352,6 +352,125 @@ static void plaintext_passes_by_its_word_alone(void **state)
     mutual_policy_unref(policy);
 }
 
+/* ---- the deny list --------------------------------------------------------------------------- */
+
+#define RECORD       " time=2026-11-28T15:00:00Z owner=ops reason=\"laptop stolen\"\n"
+#define KEY(digits_) digits_ digits_ digits_ digits_ digits_ digits_ digits_ digits_
+
+static struct mutual_deny *deny_of(const char *line)
+{
+    struct mutual_error err = {0};
+    struct mutual_deny *deny = NULL;
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 4096);
+    mu_buf_printf(&text, "%s\n%s", MU_DENY_HEAD, line);
+    const char *whole = mu_buf_str(&text);
+    assert_ok(mutual_deny_parse(whole, strlen(whole), "deny", NULL, NULL, &deny, &err), &err);
+    return deny;
+}
+
+/* A leaf, an intermediate and an anchor, told apart by everything. */
+static const struct mutual_link three[] = {
+    {.serial = {0x0a}, .serial_len = 1, .key_hash = {1}, .issuer_name_hash = {1}},
+    {.serial = {0x0b}, .serial_len = 1, .key_hash = {2}, .issuer_name_hash = {2}},
+    {.serial = {0x0c}, .serial_len = 1, .key_hash = {3}, .issuer_name_hash = {3}},
+};
+static const struct {
+    const char *line;
+    bool hits; /* ... Alice's path */
+    const char *word;
+} denials[] = {
+    {"", false, ""},
+    {"serial=0d" RECORD, false, ""},
+    {"serial=0a issuer=\"CN=another\"" RECORD, false, ""},
+    {"dns=alice.e.org" RECORD "cn=" ALICE RECORD, false, ""},
+    {"serial=0a" RECORD, true, "certificate \"CN=Somebody\" is denied at deny:2 by ops: laptop"},
+    {"serial=0b" RECORD, true, "an authority above certificate \"CN=Somebody\" is denied"},
+    {"serial=0c" RECORD, true, "an authority above"},
+    {"key=01"
+     "000000" KEY("0000000") RECORD,
+     true, "certificate \"CN=Somebody\""},
+    {"key=02"
+     "000000" KEY("0000000") RECORD,
+     true, "an authority above"},
+    {"key=03"
+     "000000" KEY("0000000") RECORD,
+     true, "an authority above"},
+    {"spiffe=" ALICE RECORD, true, "spiffe \"" ALICE "\" is denied at deny:2 by ops: laptop"},
+    {"spiffe=spiffe://e.org/**" RECORD, true, "spiffe \""},
+};
+
+/* In every combination: who is denied is let in nowhere but where everybody is, and there is
+ * nobody; and a list makes no yes of any no, nor a no of another's yes. */
+static void who_is_denied_is_let_in_nowhere(void **state)
+{
+    (void)state;
+    struct bench bench = bench_new();
+    for (size_t d = 0; d < MU_COUNT(denials); d++) {
+        struct mutual_deny *deny = deny_of(denials[d].line);
+        struct combination c = {0};
+        unsigned refused = 0;
+        do {
+            struct laid laid;
+            lay_out(&bench, &c, &laid);
+            laid.chain.links = three;
+            laid.chain.link_count = MU_COUNT(three);
+            struct mutual_verdict plain = mutual_admit(&laid.evidence, &laid.rules, NOW);
+            laid.rules.deny = deny;
+            struct mutual_verdict verdict = mutual_admit(&laid.evidence, &laid.rules, NOW);
+            bool observes = c.side == MUTUAL_SIDE_SERVER && c.mode == MUTUAL_MODE_OBSERVE;
+            bool about = denials[d].hits && c.chain == 1 && c.names == NAMES_ALICE;
+            if (plain.allowed && about && !observes) {
+                assert_false(verdict.allowed);
+                assert_null(verdict.pass);
+                assert_int_equal(verdict.why.code, MUTUAL_E_PEER_DENIED);
+                assert_int_equal(verdict.why.step, MUTUAL_STEP_ACCESS);
+                assert_non_null(strstr(verdict.why.reason, denials[d].word));
+                refused++;
+            } else if (!denials[d].hits || c.chain == 0 || observes) {
+                assert_int_equal(verdict.allowed, plain.allowed);
+            } else {
+                assert_true(!verdict.allowed || plain.allowed);
+            }
+            if (observes && about && verdict.allowed) {
+                assert_true(verdict.nobody);
+                assert_int_equal(verdict.shadow, MUTUAL_SHADOW_REFUSED);
+                assert_true(plain.shadow == MUTUAL_SHADOW_REFUSED ||
+                            verdict.shadow_why->code == MUTUAL_E_PEER_DENIED);
+            }
+            mutual_pass_free(plain.pass);
+            mutual_pass_free(verdict.pass);
+        } while (turn(&c));
+        assert_int_equal(refused > 0, denials[d].hits);
+        mutual_deny_unref(deny);
+    }
+    bench_free(&bench);
+}
+
+/* Who is asked about by names alone is denied by names alone. */
+static void a_question_about_somebody_denied(void **state)
+{
+    (void)state;
+    struct bench bench = bench_new();
+    struct combination c = {.chain = 1, .proved = 1, .trust = 1};
+    struct laid laid;
+    lay_out(&bench, &c, &laid);
+    laid.chain.links = three;
+    laid.chain.link_count = MU_COUNT(three);
+    const struct mutual_name alice = name_of("spiffe " ALICE);
+    const struct mu_question by_name = {.names = &alice, .name_count = 1};
+    const struct mu_question by_chain = {.chain = &laid.chain};
+    for (size_t d = 0; d < MU_COUNT(denials); d++) {
+        struct mutual_deny *deny = deny_of(denials[d].line);
+        laid.rules.deny = deny;
+        assert_int_equal(mu_admit_ask(&by_chain, &laid.rules, NOW).allowed, !denials[d].hits);
+        bool named = strncmp(denials[d].line, "spiffe=", 7) == 0;
+        assert_int_equal(mu_admit_ask(&by_name, &laid.rules, NOW).allowed, !named);
+        mutual_deny_unref(deny);
+    }
+    bench_free(&bench);
+}
+
 /* Asking differs from being there in nothing but the proof. */
 static void a_question_is_answered_as_the_proof_would_be(void **state)
 {
@@ -725,7 +844,8 @@ UNIT_MAIN(UNIT_CASE(a_staple_where_it_is_demanded),
           UNIT_CASE(only_the_right_combination_yields_a_pass),
           UNIT_CASE(the_shadow_is_what_require_would_say),
           UNIT_CASE(a_shadow_policy_lets_nobody_in), UNIT_CASE(the_disbelieved_are_nobody),
-          UNIT_CASE(plaintext_passes_by_its_word_alone),
+          UNIT_CASE(plaintext_passes_by_its_word_alone), UNIT_CASE(who_is_denied_is_let_in_nowhere),
+          UNIT_CASE(a_question_about_somebody_denied),
           UNIT_CASE(a_question_is_answered_as_the_proof_would_be),
           UNIT_CASE(a_question_where_nobody_is_asked),
           UNIT_CASE(each_refusal_has_its_code_step_and_words),

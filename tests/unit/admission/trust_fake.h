@@ -14,6 +14,8 @@ struct mutual_chain {
     enum mutual_code fault; /* what the recheck finds, or MUTUAL_OK */
     int64_t until_s;
     bool must_staple;
+    const struct mutual_link *links;
+    size_t link_count;
 };
 
 struct mutual_trust {
@@ -24,6 +26,12 @@ const struct mutual_name *mutual_chain_names(const struct mutual_chain *chain, s
 {
     *ret_count = chain->count;
     return chain->names;
+}
+
+const struct mutual_link *mutual_chain_links(const struct mutual_chain *chain, size_t *ret_count)
+{
+    *ret_count = chain->link_count;
+    return chain->links;
 }
 
 const char *mutual_chain_subject(const struct mutual_chain *chain)

@@ -45,6 +45,11 @@ static void test_completion(void **state)
     assert_ran(RUN("completion", "bash"), 0, "complete -o filenames -F _mutual mutual", NULL);
     assert_ran(RUN("completion", "bash"), 0, "--for) words=\"apple windows android modern\" ;;",
                NULL);
+    assert_ran(RUN("completion", "bash"), 0, "--to) words=$(_mutual_services) ;;", NULL);
+    assert_ran(RUN("completion", "bash"), 0, "\"access who\") words=\"$(_mutual_services)", NULL);
+    assert_ran(RUN("completion", "zsh"), 0, "'*:service:_mutual_services'", NULL);
+    assert_ran(RUN("completion", "fish"), 0,
+               "-n '__fish_seen_subcommand_from who' -f -a '(mutual completion services", NULL);
     assert_ran(RUN("completion", "zsh"), 0, "#compdef mutual", NULL);
     assert_ran(RUN("completion", "fish"), 0, "-n '__fish_seen_subcommand_from check' -l strict",
                NULL);

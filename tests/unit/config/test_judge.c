@@ -135,6 +135,44 @@ static void test_hosts(void **state)
     built_done(&b);
 }
 
+static void assert_said(const char *text, size_t errors, const char *said)
+{
+    struct built b = build_text(text);
+    bool found = said == NULL;
+    assert_int_equal(b.findings.errors, errors);
+    for (size_t i = 0; i < b.findings.count; i++) {
+        found = found || strstr(b.findings.items[i].text, said) != NULL;
+    }
+    assert_true(found);
+    built_done(&b);
+}
+
+#define ACME(rest_) "version: 1\nauthority: {directory: /d, " rest_ "}\n"
+
+static void test_acme(void **state)
+{
+    (void)state;
+    assert_said(ACME("acme: {accounts: bound}"), 1, "authority.url does not say them");
+    assert_said(ACME("url: 'https://ca', acme: {accounts: bound}"), 0, NULL);
+    assert_said(ACME("acme: {accounts: none}"), 0, NULL);
+    assert_said(ACME("url: 'https://ca', acme: {accounts: open}"), 0, "whoever controls");
+    assert_said(ACME("url: 'https://ca', acme: {accounts: any}"), 1, "");
+    static const char *const good[] = {"192.0.2.53:53", "'[2001:db8::53]:5353'"};
+    static const char *const bad[] = {"ns.example.org:53", "192.0.2.53",        "'192.0.2.53:0'",
+                                      "'192.0.2.53:x'",    "'[::1]'",           "'::1:53'",
+                                      "'1.2.3.4:53,x:1'",  "'192.0.2.53:70000'"};
+    for (size_t i = 0; i < MU_COUNT(good); i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, ACME("acme: {resolver: %s}"), good[i]);
+        assert_said(text, 0, NULL);
+    }
+    for (size_t i = 0; i < MU_COUNT(bad); i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, ACME("acme: {resolver: %s}"), bad[i]);
+        assert_said(text, 1, "is no address with a port");
+    }
+}
+
 static void test_hosts_that_cannot_be(void **state)
 {
     (void)state;
@@ -161,6 +199,7 @@ static void test_hosts_that_cannot_be(void **state)
                    code, 6, 20, "\"api/a/b\" is not a service's name");
 }
 
-UNIT_MAIN(UNIT_CASE(test_hosts), UNIT_CASE(test_hosts_that_cannot_be), UNIT_CASE(test_names),
-          UNIT_CASE(test_references), UNIT_CASE(test_plaintext_beyond_this_machine),
-          UNIT_CASE(test_collisions), UNIT_CASE(test_modes), UNIT_CASE(test_outbound_presents_one))
+UNIT_MAIN(UNIT_CASE(test_hosts), UNIT_CASE(test_hosts_that_cannot_be), UNIT_CASE(test_acme),
+          UNIT_CASE(test_names), UNIT_CASE(test_references),
+          UNIT_CASE(test_plaintext_beyond_this_machine), UNIT_CASE(test_collisions),
+          UNIT_CASE(test_modes), UNIT_CASE(test_outbound_presents_one))

@@ -9,7 +9,8 @@ static void a_setup_goes_and_comes(void **state)
     struct mutual_error err = {0};
     char directory[] = "/var/lib/mutual";
     char url[] = "https://ca.example.org";
-    const struct evidence_setup setup = {.directory = directory, .url = url, .grace_s = 60};
+    const struct evidence_setup setup = {
+        .directory = directory, .url = url, .grace_s = 60, .acme = true, .acme_terms = url};
     struct evidence_setup got;
     MU_AUTO(buf) struct mu_buf bytes;
     mu_buf_init(&bytes, 8192);
@@ -19,6 +20,8 @@ static void a_setup_goes_and_comes(void **state)
     assert_string_equal(got.url, url);
     assert_null(got.publish);
     assert_int_equal(got.grace_s, 60);
+    assert_true(got.acme && !got.acme_open);
+    assert_string_equal(got.acme_terms, url);
     evidence_setup_done(&got);
     for (size_t len = 0; len < bytes.len; len++) {
         assert_fails(evidence_setup_read(mu_slice_of(bytes.data, len), &got, &err), &err,

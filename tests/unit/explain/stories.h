@@ -190,6 +190,17 @@ static inline void tell_policy_denied(struct scene *s)
     s->story.verdict = &s->verdict;
 }
 
+static inline void tell_peer_denied(struct scene *s)
+{
+    speak_tls(s, true);
+    give_chain(s);
+    take_steps(s, "dddddF-");
+    (void)mu_fail(&s->verdict.why, MUTUAL_E_PEER_DENIED,
+                  "spiffe \"spiffe://e.org/hr/payroll\" is denied at /etc/mutual/deny:12 by alice: "
+                  "laptop stolen, INC-1234");
+    s->story.verdict = &s->verdict;
+}
+
 static inline void tell_idle(struct scene *s)
 {
     tell_admitted_mutual(s);
@@ -268,6 +279,7 @@ static const struct {
     {"no_client_cert", tell_no_cert},
     {"unknown_issuer", tell_unknown_issuer},
     {"policy_denied", tell_policy_denied},
+    {"peer_denied", tell_peer_denied},
     {"ended_idle", tell_idle},
     {"backend_down", tell_backend_down},
     {"under_way", tell_under_way},

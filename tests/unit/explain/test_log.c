@@ -32,6 +32,25 @@ static void records_are_written_as_stored(void **state)
     assert_golden("log.json", mu_buf_slice(&json));
 }
 
+/* A flood must not fill the log with errors. */
+static void who_loses_a_place_is_no_error(void **state)
+{
+    (void)state;
+    struct scene scene;
+    size_t at = 0;
+    while (strcmp(stories[at].name, "under_way") != 0) {
+        at++;
+    }
+    open_scene(&scene, at);
+    assert_string_equal(mu_story_level(&scene.story), "info");
+    fail_with(&scene, MUTUAL_E_CROWDED_OUT, "others waited for its place");
+    assert_null(scene.story.info);
+    assert_string_equal(mu_story_level(&scene.story), "info");
+    scene.story.info = &scene.info; /* it had begun a handshake */
+    assert_string_equal(mu_story_level(&scene.story), "warning");
+    close_scene(&scene);
+}
+
 static void a_record_is_one_line(void **state)
 {
     (void)state;
@@ -78,5 +97,5 @@ static void the_longest_record_fits_into_a_pipe(void **state)
     }
 }
 
-UNIT_MAIN(UNIT_CASE(the_longest_record_fits_into_a_pipe), UNIT_CASE(records_are_written_as_stored),
-          UNIT_CASE(a_record_is_one_line))
+UNIT_MAIN(UNIT_CASE(who_loses_a_place_is_no_error), UNIT_CASE(the_longest_record_fits_into_a_pipe),
+          UNIT_CASE(records_are_written_as_stored), UNIT_CASE(a_record_is_one_line))

@@ -38,6 +38,7 @@ static void established_words_stay(void **state)
         {MUTUAL_E_CERT_SIGNATURE, "bad_signature"},
         {MUTUAL_E_NAME_MALFORMED, "identity_invalid"},
         {MUTUAL_E_POLICY_DENIED, "policy_denied"},
+        {MUTUAL_E_PEER_DENIED, "peer_denied"},
         {MUTUAL_E_PROTOCOL_OLD, "protocol_version"},
         {MUTUAL_E_NO_SHARED_CIPHER, "no_shared_cipher"},
         {MUTUAL_E_NO_SHARED_GROUP, "no_shared_group"},

@@ -26,6 +26,7 @@ static void outcomes_and_actors(void **state)
         {"admitted_mutual", "admitted", "nobody"},
         {"not_tls", "refused", "the client's side"},
         {"policy_denied", "refused", "the owner of the policy"},
+        {"peer_denied", "refused", "the owner of the deny list's entry"},
         {"ended_idle", "ended", "the client's side"},
         {"backend_down", "failed", "the administrator of the service behind the gateway"},
         {"under_way", "under_way", "nobody"},

@@ -258,6 +258,7 @@ int fixture_accept(void)
 const char *fixture_log(void)
 {
     static char text[65536];
+    worker_log_flush(&home.worker);
     ssize_t n = pread(home.log, text, sizeof text - 1, 0);
     text[n > 0 ? n : 0] = '\0';
     return text;

@@ -21,7 +21,6 @@ static void before_anything_is_served(void **state)
     (void)state;
     static const struct supervisor_hooks hooks = {.start = no_start};
     struct mutual_error err = {0};
-    struct meters figures = {0};
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, 65536);
     struct parent *parent = mu_alloc(1, sizeof *parent);
@@ -34,7 +33,7 @@ static void before_anything_is_served(void **state)
     assert_string_equal(status_unready(parent), "starting");
     parent->reload = (struct reload){.count = 1, .at_s = 1, .ok = false};
     (void)mu_fail(&parent->reload.why, MUTUAL_E_RELOAD_REFUSED, "because");
-    status_json(parent, &figures, &out);
+    status_json(parent, &out);
     assert_non_null(strstr(mu_buf_str(&out), "\"ok\":false"));
     assert_non_null(strstr(mu_buf_str(&out), "\"code\":\"RELOAD_REFUSED\""));
     assert_non_null(strstr(mu_buf_str(&out), "\"services\":[]"));

@@ -41,14 +41,48 @@ static void lines_that_nobody_takes_are_counted(void **state)
     }
     worker_log(&home.worker, MU_SLICE_LIT("one\n"));
     worker_log(&home.worker, MU_SLICE_LIT("two\n"));
+    worker_log_flush(&home.worker);
     assert_int_equal(home.worker.log_lost, 2);
     while (read(ends[0], much, sizeof much) > 0) {
     }
     worker_log(&home.worker, MU_SLICE_LIT("three\n"));
+    worker_log_flush(&home.worker);
     assert_int_equal(home.worker.log_lost, 0);
     assert_true(read(ends[0], got, sizeof got - 1) > 0);
     assert_non_null(strstr(got, "2 log lines could not be written"));
     assert_non_null(strstr(got, "three\n"));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    fixture_done();
+}
+
+/* Lines of one turn go together, but never more of them than a pipe takes whole. */
+static void lines_of_a_turn_are_written_together(void **state)
+{
+    (void)state;
+    enum { LEN = 900, LINES = 11 };
+    int ends[2];
+    static uint8_t line[LEN];
+    static uint8_t got[2 * LEN * LINES];
+    fixture_init();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    for (unsigned i = 0; i < LINES; i++) {
+        memset(line, (int)('a' + i), LEN);
+        line[LEN - 1] = '\n';
+        worker_log(&home.worker, mu_slice_of(line, LEN));
+    }
+    fixture_turn();
+    for (unsigned at = 0; at < LINES;) {
+        ssize_t n = read(ends[0], got, sizeof got);
+        assert_true(n > 0 && n <= 4096 && n % LEN == 0);
+        assert_true(n == 4 * LEN || at == 8);
+        for (ssize_t k = 0; k < n; k += LEN, at++) {
+            assert_int_equal(got[k], 'a' + at);
+            assert_int_equal(got[k + LEN - 1], '\n');
+        }
+    }
+    assert_int_equal(home.worker.log_lost, 0);
     (void)close(ends[0]);
     (void)close(ends[1]);
     fixture_done();
@@ -72,4 +106,5 @@ static void whoever_is_let_in_can_be_dialled_for(void **state)
 
 WHOLE_MAIN(UNIT_CASE(whoever_is_let_in_can_be_dialled_for),
            WHOLE_CASE(more_listeners_than_a_message_holds),
-           UNIT_CASE(lines_that_nobody_takes_are_counted))
+           UNIT_CASE(lines_that_nobody_takes_are_counted),
+           UNIT_CASE(lines_of_a_turn_are_written_together))

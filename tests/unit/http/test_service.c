@@ -144,6 +144,24 @@ static void an_answer_may_come_later(void **state)
     assert_int_equal(served->why.code, MUTUAL_E_HTTP_TIMEOUT);
 }
 
+static void it_says_when_nobody_would_miss_it(void **state)
+{
+    struct served *served = *state;
+    served->later = true;
+    assert_true(http_service_is_idle(served->service));
+    say(served, "GET / HTTP/1.1\r\nHo");
+    assert_ok(reactor_turn(served->reactor, 0, &lost), &lost);
+    assert_true(http_service_is_idle(served->service));
+    say(served, "st: a\r\n\r\n");
+    assert_ok(reactor_turn(served->reactor, 0, &lost), &lost);
+    assert_false(http_service_is_idle(served->service)); /* it is owed an answer      */
+    answer(served);
+    assert_false(http_service_is_idle(served->service)); /* ... which is not sent yet */
+    assert_ok(reactor_turn(served->reactor, 0, &lost), &lost);
+    assert_true(http_service_is_idle(served->service));
+    reactor_cancel(served->reactor, &served->timer);
+}
+
 static void a_peer_that_leaves_while_it_is_served_is_let_go(void **state)
 {
     struct served *served = *state;
@@ -302,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_connection_is_kept_and_ends_when_it_idles, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_answer_may_come_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_says_when_nobody_would_miss_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_leaves_while_it_is_served_is_let_go, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_only_asks_is_answered, setup, teardown),

@@ -236,6 +236,34 @@ static void a_key_can_be_forgotten(void **state)
     ipc_channel_free(worker);
 }
 
+static void it_tells_what_it_counted(void **state)
+{
+    (void)state;
+    struct ipc_channel *worker = add_worker(3);
+    struct keys_figures figures;
+    struct ipc_message message = {0};
+    MU_AUTO(key) struct mu_key *stranger = new_key(MU_SPEC_ED25519);
+    assert_int_equal(ask(worker, key, handshake("server")), KEYS_SIGNED);
+    assert_int_equal(ask(worker, key, handshake("server")), KEYS_SIGNED);
+    assert_int_equal(ask(worker, key, handshake("client")), KEYS_REFUSED);
+    assert_journal_refused();
+    assert_int_equal(ask(worker, stranger, handshake("server")), KEYS_UNAVAILABLE);
+    assert_ok(ipc_send(parent, IPC_MSG_STATUS_WANTED, MU_SLICE_LIT("\0\0\0\7"), NULL, 0, &err),
+              &err);
+    receive(parent, IPC_MSG_STATUS, &message);
+    struct ipc_reader reader = ipc_reader_of(message.payload);
+    assert_int_equal(ipc_get_u32(&reader), 7);
+    assert_int_equal(ipc_get_u8(&reader), 1);
+    assert_ok(keys_figures_read(&reader, &figures, &err), &err);
+    assert_string_equal(keys_purpose_word(0), "tls_server");
+    assert_int_equal(figures.made[0], 2);
+    assert_true(figures.took_ns[0] > 0);
+    assert_int_equal(figures.made[1] + figures.made[2] + figures.made[3] + figures.made[4], 0);
+    assert_int_equal(figures.refused, 1);
+    assert_int_equal(figures.unavailable, 1);
+    ipc_channel_free(worker);
+}
+
 static void it_ends_when_drained(void **state)
 {
     (void)state;
@@ -250,4 +278,4 @@ KEYS_MAIN(CASE(what_the_key_is_for_is_signed), CASE(all_else_is_refused),
           CASE(a_hostile_worker_is_expelled_alone),
           CASE(who_asks_for_what_is_refused_again_and_again_is_expelled),
           CASE(a_worker_never_uses_an_authority), CASE(a_key_can_be_forgotten),
-          CASE(it_ends_when_drained))
+          CASE(it_tells_what_it_counted), CASE(it_ends_when_drained))

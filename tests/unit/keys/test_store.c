@@ -34,7 +34,7 @@ static void a_key_is_found_by_its_public_half(void **state)
 {
     (void)state;
     int fd = key_fd(key, NULL);
-    const struct keys_held *held = NULL;
+    struct keys_held *held = NULL;
     struct keys_load load = load_of(KEYS_TLS_SERVER);
     assert_null(keys_store_find(&store, load.id));
     assert_ok(keys_store_load(&store, &load, fd, -1, &held, &err), &err);
@@ -59,7 +59,7 @@ static void a_passphrase_opens_it(void **state)
     int fd = key_fd(key, "right");
     int right = text_fd("right\n", 6);
     int wrong = text_fd("wrong\n", 6);
-    const struct keys_held *held = NULL;
+    struct keys_held *held = NULL;
     struct keys_load load = load_of(KEYS_TLS_SERVER);
     assert_fails(keys_store_load(&store, &load, fd, wrong, &held, &err), &err,
                  MUTUAL_E_KEY_PASSPHRASE);
@@ -74,7 +74,7 @@ static void a_passphrase_opens_it(void **state)
 static void what_is_no_key_is_refused(void **state)
 {
     (void)state;
-    const struct keys_held *held = NULL;
+    struct keys_held *held = NULL;
     struct keys_load load = load_of(KEYS_TLS_SERVER);
     assert_fails(keys_store_load(&store, &load, -1, -1, &held, &err), &err,
                  MUTUAL_E_FILE_UNREADABLE);

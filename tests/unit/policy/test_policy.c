@@ -169,7 +169,35 @@ static void running_out_of_memory_is_told(void **state)
     }
 }
 
-UNIT_MAIN(UNIT_CASE(incomplete_grants_are_refused),
+static void every_grant_is_found_by_its_name(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    struct mutual_error err = {0};
+    struct mutual_policy *policy = mutual_policy_new();
+    struct mutual_pattern *from[1];
+    char name[32];
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(name, sizeof name, "grant-%d", i);
+        struct mutual_grant grant = good_grant(from);
+        grant.name = name;
+        assert_ok(mutual_policy_add(policy, &grant, &err), &err);
+    }
+    assert_ok(mutual_policy_freeze(policy, &err), &err);
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(name, sizeof name, "grant-%d", i);
+        assert_ptr_equal(mu_policy_find(policy, name), mutual_policy_get(policy, (size_t)i));
+    }
+    assert_null(mu_policy_find(policy, "grant-1000"));
+    assert_null(mu_policy_find(policy, ""));
+    mutual_policy_unref(policy);
+    policy = mutual_policy_new();
+    assert_ok(mutual_policy_freeze(policy, &err), &err);
+    assert_null(mu_policy_find(policy, "grant-0"));
+    mutual_policy_unref(policy);
+}
+
+UNIT_MAIN(UNIT_CASE(every_grant_is_found_by_its_name), UNIT_CASE(incomplete_grants_are_refused),
           UNIT_CASE(grants_from_nobody_and_of_no_time_are_refused), UNIT_CASE(names_are_unique),
           UNIT_CASE(too_many_identities_are_refused), UNIT_CASE(texts_are_copied_and_kept_in_order),
           UNIT_CASE(an_empty_policy_lets_nobody_in), UNIT_CASE(running_out_of_memory_is_told))

@@ -1,23 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Resumption: it works for every kind of key in both versions, and ends wherever a rule changed
- * between two handshakes.
+ * between two handshakes. With SHARED_SESSIONS in the environment two workers share their sessions,
+ * and each client comes back to the other one.
  */
 #include "session/session_internal.h"
+#include "session/share_internal.h"
 #include "tls_pair.h"
+
+#include <stdlib.h>
 
 static const enum mu_key_spec specs[] = {MU_SPEC_EC_P256, MU_SPEC_EC_P384, MU_SPEC_RSA_2048,
                                          MU_SPEC_ED25519};
 
 struct caches {
     struct mutual_cache *server, *client;
+    struct mutual_cache *other; /* of the other worker, or NULL */
+    struct mu_share *shares[2];
+    void *memory;
 };
+static struct mutual_cache *workers[2];
+
+static bool is_shared(void)
+{
+    return getenv("SHARED_SESSIONS") != NULL;
+}
+
+static void share(struct caches *caches)
+{
+    static const uint8_t secret[32] = {42};
+    struct mutual_error err = {0};
+    caches->other = mutual_cache_new(100);
+    caches->memory = calloc(1, mu_share_bytes());
+    workers[0] = caches->server;
+    workers[1] = caches->other;
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(mu_share_new(caches->memory, secret, 5, &caches->shares[i], &err), &err);
+        mu_cache_share(workers[i], caches->shares[i]);
+    }
+}
 
 static struct caches give_caches(struct tls_pair *pair)
 {
-    struct caches caches = {mutual_cache_new(100), mutual_cache_new(100)};
+    struct caches caches = {.server = mutual_cache_new(100), .client = mutual_cache_new(100)};
     pair->server.options.cache = caches.server;
     pair->client.options.cache = caches.client;
+    if (is_shared()) {
+        share(&caches);
+    }
     return caches;
 }
 
@@ -25,12 +55,27 @@ static void drop_caches(struct caches caches)
 {
     mutual_cache_unref(caches.server);
     mutual_cache_unref(caches.client);
+    mutual_cache_unref(caches.other);
+    mu_share_free(caches.shares[0]);
+    mu_share_free(caches.shares[1]);
+    free(caches.memory);
+}
+
+/* The next connection comes to the other worker. Those of TLS 1.2 share nothing. */
+static void go_elsewhere(struct tls_pair *pair)
+{
+    if (is_shared() && !pair->client.tls12) {
+        bool first = pair->server.options.cache == workers[0];
+        mutual_context_unref(MU_TAKE(pair->server.context));
+        pair->server.options.cache = workers[first ? 1 : 0];
+    }
 }
 
 /* One whole connection: data both ways, so that tickets arrive, and a clean end. */
 static void connect_once(struct tls_pair *pair)
 {
     tls_pair_hang_up(pair);
+    go_elsewhere(pair);
     tls_pair_open(pair);
     tls_pair_talk(pair);
 }
@@ -87,6 +132,7 @@ static void resume_after(void (*change)(struct tls_pair *pair), bool tls12, stru
     connect_once(pair);
     assert_true(was_resumed(pair));
     tls_pair_forget_contexts(pair);
+    go_elsewhere(pair);
     change(pair);
     tls_pair_shake(pair);
 }
@@ -241,7 +287,8 @@ static void without_our_table_nothing_is_resumed(void **state)
         pair.client.tls12 = tls12 != 0;
         struct caches caches = give_caches(&pair);
         connect_once(&pair);
-        assert_int_equal(mutual_cache_count(caches.server), 1);
+        assert_int_equal(mutual_cache_count(pair.server.options.cache),
+                         is_shared() && !pair.client.tls12 ? 0 : 1);
         struct mutual_cache *fresh = mutual_cache_new(100);
         tls_pair_forget_contexts(&pair);
         pair.server.options.cache = fresh;
@@ -340,6 +387,12 @@ static void little_is_kept(void **state)
     tls_pair_init(&pair);
     struct caches caches = give_caches(&pair);
     connect_once(&pair);
+    if (is_shared()) { /* then nothing is kept here at all, and sealed there: test_share.c */
+        assert_int_equal(mutual_cache_count(pair.server.options.cache), 0);
+        tls_pair_done(&pair);
+        drop_caches(caches);
+        return;
+    }
     const unsigned char *ticket = NULL;
     size_t len = 0;
     SSL_SESSION_get0_ticket(SSL_get_session(pair.client.session->ssl), &ticket, &len);
@@ -369,10 +422,90 @@ static void a_session_ends_by_our_clock(void **state)
     drop_caches(caches);
 }
 
+/* ---- what only shared sessions do ------------------------------------------------------------ */
+
+/* A visit of bare OpenSSL, with a session to show or none; was it resumed? */
+static bool visit(struct tls_pair *pair, struct tls_raw *raw, SSL_SESSION *shown)
+{
+    struct mutual_session_info info;
+    char byte;
+    tls_pair_hang_up(pair);
+    mu_buf_clear(&raw->wire.out);
+    if (raw->ssl != NULL) {
+        SSL_set_shutdown(raw->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
+    SSL_free(raw->ssl);
+    raw->ssl = SSL_new(raw->ctx);
+    tls_raw_attach(raw);
+    assert_true(shown == NULL || SSL_set_session(raw->ssl, shown) == 1);
+    tls_raw_shake(raw, pair, &pair->server);
+    assert_int_equal(pair->server.io, MUTUAL_IO_DONE);
+    (void)SSL_read(raw->ssl, &byte, 1); /* its ticket */
+    assert_null(pair->server.session->taken);
+    mutual_session_info(pair->server.session, &info);
+    return info.resumed;
+}
+
+struct stage {
+    struct tls_pair pair;
+    struct tls_raw raw;
+    struct caches caches;
+    SSL_SESSION *ticket;
+};
+
+static void set_stage(struct stage *stage)
+{
+    tls_pair_init(&stage->pair);
+    stage->caches = give_caches(&stage->pair);
+    if (!is_shared()) {
+        share(&stage->caches);
+    }
+    tls_raw_init(&stage->raw, false);
+    tls_raw_show(&stage->raw, stage->pair.client_leaf);
+    assert_false(visit(&stage->pair, &stage->raw, NULL));
+    stage->ticket = SSL_get1_session(stage->raw.ssl);
+}
+
+static void clear_stage(struct stage *stage)
+{
+    SSL_SESSION_free(stage->ticket);
+    tls_raw_done(&stage->raw);
+    tls_pair_done(&stage->pair);
+    drop_caches(stage->caches);
+}
+
+/* The same ticket again: there is nothing any more, at this worker as at the other. */
+static void a_shared_session_is_resumed_once(void **state)
+{
+    (void)state;
+    struct stage stage;
+    set_stage(&stage);
+    for (int i = 0; i < 3; i++) {
+        tls_pair_forget_contexts(&stage.pair);
+        stage.pair.server.options.cache = workers[(i + 1) % 2];
+        assert_int_equal(visit(&stage.pair, &stage.raw, stage.ticket), i == 0);
+    }
+    clear_stage(&stage);
+}
+
+/* After a HelloRetryRequest the same session is shown again, by the same connection. */
+static void a_second_hello_finds_what_the_first_one_took(void **state)
+{
+    (void)state;
+    struct stage stage;
+    set_stage(&stage);
+    tls_raw_offer(&stage.raw, "P-521:X25519", NULL); /* with a share of the one that is not ours */
+    assert_true(visit(&stage.pair, &stage.raw, stage.ticket));
+    assert_false(visit(&stage.pair, &stage.raw, stage.ticket));
+    clear_stage(&stage);
+}
+
 UNIT_MAIN(UNIT_CASE(every_suite_is_resumed), UNIT_CASE(little_is_kept),
           UNIT_CASE(a_session_ends_by_our_clock), UNIT_CASE(every_key_in_both_versions),
           UNIT_CASE(a_reload_costs_nothing), UNIT_CASE(a_full_handshake_follows),
           UNIT_CASE(the_revoked_are_refused), UNIT_CASE(the_expired_are_refused),
           UNIT_CASE(without_our_table_nothing_is_resumed),
           UNIT_CASE(a_broken_end_keeps_the_session), UNIT_CASE(the_client_uses_a_ticket_once),
-          UNIT_CASE(a_ticket_does_not_outlive_the_chain))
+          UNIT_CASE(a_ticket_does_not_outlive_the_chain),
+          UNIT_CASE(a_shared_session_is_resumed_once),
+          UNIT_CASE(a_second_hello_finds_what_the_first_one_took))

@@ -108,6 +108,37 @@ static void case_a_chain_follows_its_anchor(void **state)
     assert_false(mu_trust_follows(strict, before, chain));
 }
 
+/* Who sent an intermediate brings it along; who did not lives by the bundle's. */
+static void case_a_chain_follows_what_it_was_lent(void **state)
+{
+    (void)state;
+    struct world world = world_new();
+    struct mutual_error err = {0};
+    struct mu_slice leaf = pki_der(world.leaf);
+    struct mu_slice sub = pki_der(world.sub);
+    const struct mutual_der sent[] = {{leaf.data, leaf.len}, {sub.data, sub.len}};
+    MU_AUTO(trust)
+    struct mutual_trust *lends = trust_of(NODES(world.root), NODES(world.sub));
+    MU_AUTO(trust) struct mutual_trust *bare = trust_of(NODES(world.root, pki_root("More")), NULL);
+    for (size_t count = 1; count <= 2; count++) {
+        MU_AUTO(chain) struct mutual_chain *chain = NULL;
+        MU_AUTO(chain) struct mutual_chain *again = NULL;
+        MU_AUTO(buf) struct mu_buf bytes;
+        mu_buf_init(&bytes, 4096);
+        assert_ok(mutual_trust_validate(lends, sent, count, MUTUAL_PURPOSE_SERVER, PKI_NOW_S,
+                                        &chain, &err),
+                  &err);
+        size_t links = 0;
+        assert_int_equal(mutual_chain_links(chain, &links)[1].lent, count == 1);
+        assert_int_equal(links, 3);
+        assert_true(mu_trust_follows(lends, lends, chain));
+        assert_int_equal(mu_trust_follows(bare, lends, chain), count == 2);
+        assert_ok(mu_chain_serialise(chain, &bytes, &err), &err);
+        assert_ok(mu_chain_parse(mu_buf_slice(&bytes), &again, &err), &err);
+        assert_int_equal(mu_trust_follows(bare, lends, again), count == 2);
+    }
+}
+
 static struct mutual_trust *with_lists(const struct world *world, struct mu_slice first,
                                        struct mu_slice second)
 {
@@ -233,5 +264,6 @@ static void case_new(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(case_facts), UNIT_CASE(case_recheck), UNIT_CASE(case_recheck_revocation),
-          UNIT_CASE(case_a_chain_follows_its_anchor), UNIT_CASE(case_bytes),
+          UNIT_CASE(case_a_chain_follows_its_anchor),
+          UNIT_CASE(case_a_chain_follows_what_it_was_lent), UNIT_CASE(case_bytes),
           UNIT_CASE(case_broken_bytes), UNIT_CASE(case_new))

@@ -5,6 +5,10 @@
  */
 #include "trust_unit.h"
 
+#include <openssl/x509.h>
+
+#include "trust/trust_internal.h"
+
 /* What a peer sent, by which bundle, in which role: as the session asks. */
 struct asked {
     const struct mutual_trust *trust;
@@ -34,6 +38,38 @@ static bool anew(const struct asked *asked, struct mutual_chain **ret_chain)
     return validate_as(asked->trust, asked->sent, asked->purpose, asked->now_s, ret_chain, &err);
 }
 
+/* Of certificates that OpenSSL has parsed, as the session validates them. */
+static bool validate_parsed(struct mu_known *known, const struct mutual_trust *trust,
+                            const struct mu_slice *ders, enum mutual_purpose purpose, int64_t now_s,
+                            struct mutual_chain **ret_chain, struct mutual_error *err)
+{
+    X509 *certs[4];
+    size_t count = 0;
+    for (; count < MU_COUNT(certs) && ders[count].data != NULL; count++) {
+        const unsigned char *at = ders[count].data;
+        certs[count] = d2i_X509(NULL, &at, (long)ders[count].len);
+        assert_non_null(certs[count]);
+    }
+    bool good = mu_trust_validate_x509(trust, certs, count, purpose, now_s, known, ret_chain, err);
+    while (count > 0) {
+        X509_free(certs[--count]);
+    }
+    return good;
+}
+
+static bool anew_by(struct mu_known *known, const struct asked *asked,
+                    struct mutual_chain **ret_chain)
+{
+    struct mutual_error err = {0};
+    X509 *certs[4];
+    size_t count = 0;
+    for (; asked->sent[count] != NULL; count++) {
+        certs[count] = mu_cert_x509(asked->sent[count]->cert);
+    }
+    return mu_trust_validate_x509(asked->trust, certs, count, asked->purpose, asked->now_s, known,
+                                  ret_chain, &err);
+}
+
 /* With the table: as the session does it. *ret_hit: it was in the table. */
 static bool with(struct mu_known *known, const struct asked *asked, struct mutual_chain **ret_chain,
                  bool *ret_hit)
@@ -45,7 +81,7 @@ static bool with(struct mu_known *known, const struct asked *asked, struct mutua
     if (*ret_hit) {
         return true;
     }
-    bool good = anew(asked, ret_chain);
+    bool good = anew_by(known, asked, ret_chain);
     if (good) {
         mu_known_put(known, key, *ret_chain);
     }
@@ -400,7 +436,103 @@ static void nothing_is_kept_of_what_no_search_found(void **state)
     assert_false(hits(none, asked) || hits(none, asked));
 }
 
+/* ---- signatures of authorities --------------------------------------------------------------- */
+
+static bool signs(struct mu_known *known, const struct pki *what, const struct pki *by)
+{
+    return mu_known_signed(known, mu_cert_facts(what->cert), mu_cert_facts(by->cert));
+}
+
+static bool asks(struct mu_known *known, const struct mutual_trust *trust, struct mu_slice leaf,
+                 struct mu_slice sub, struct mutual_error *err)
+{
+    MU_AUTO(chain) struct mutual_chain *chain = NULL;
+    const struct mu_slice ders[] = {leaf, sub, {0}};
+    return validate_parsed(known, trust, ders, MUTUAL_PURPOSE_CLIENT, PKI_NOW_S, &chain, err);
+}
+
+static void an_authority_is_verified_once(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct pki *root = pki_root("Root");
+    struct pki *namesake = pki_root("Root"); /* another key */
+    struct pki *sub = pki_ca(root, "Sub");
+    struct pki *leaf = pki_issue(sub, (struct pki_leaf){.dns = "a.example.org"});
+    struct pki *next = pki_issue(sub, (struct pki_leaf){.dns = "b.example.org"});
+    MU_AUTO(trust) struct mutual_trust *trust = trust_of(NODES(root), NULL);
+    MU_AUTO(known) struct mu_known *known = mu_known_new(8);
+    assert_false(signs(known, sub, root));
+    assert_true(asks(known, trust, pki_der(leaf), pki_der(sub), &err));
+    assert_true(signs(known, sub, root));
+    assert_false(signs(known, sub, namesake) || signs(known, leaf, sub) ||
+                 signs(known, root, root));
+    assert_true(asks(known, trust, pki_der(next), pki_der(sub), &err));
+}
+
+/* What is known of one certificate says nothing of another, were it the same but for a bit. */
+static void a_forged_authority_is_still_refused(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct pki *root = pki_root("Root");
+    struct pki *sub = pki_ca(root, "Sub");
+    struct pki *leaf = pki_issue(sub, (struct pki_leaf){.dns = "a.example.org"});
+    struct mu_slice der = pki_der(sub);
+    MU_AUTO(trust) struct mutual_trust *trust = trust_of(NODES(root), NULL);
+    MU_AUTO(known) struct mu_known *known = mu_known_new(8);
+    assert_true(asks(known, trust, pki_der(leaf), der, &err));
+    uint8_t *forged = mu_alloc(der.len, 1);
+    assert_non_null(forged);
+    memcpy(forged, der.data, der.len);
+    forged[der.len - 1] ^= 1; /* in the signature */
+    assert_false(asks(known, trust, pki_der(leaf), mu_slice_of(forged, der.len), &err));
+    assert_int_equal(err.code, MUTUAL_E_CERT_SIGNATURE);
+    mu_free(forged);
+    struct mutual_error again = {0};
+    MU_AUTO(trust) struct mutual_trust *other = trust_of(NODES(pki_root("Root")), NULL);
+    assert_false(asks(known, other, pki_der(leaf), der, &again)); /* by another key of that name */
+}
+
+/* Whoever brings an authority of his own finds no place for it. */
+static void a_strangers_authority_is_not_kept(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct pki *strange_root = pki_root("Strange root");
+    struct pki *strange = pki_ca(strange_root, "Strange");
+    struct pki *leaf = pki_issue(strange, (struct pki_leaf){.dns = "a.example.org"});
+    MU_AUTO(trust) struct mutual_trust *trust = trust_of(NODES(pki_root("Root")), NULL);
+    MU_AUTO(known) struct mu_known *known = mu_known_new(8);
+    MU_AUTO(chain) struct mutual_chain *chain = NULL;
+    const struct mu_slice ders[] = {pki_der(leaf), pki_der(strange), pki_der(strange_root), {0}};
+    assert_false(
+        validate_parsed(known, trust, ders, MUTUAL_PURPOSE_CLIENT, PKI_NOW_S, &chain, &err));
+    assert_false(signs(known, strange, strange_root));
+}
+
+static void the_least_used_authority_makes_room(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct pki *root = pki_root("Root");
+    struct pki *subs[MU_LIMIT_KNOWN_LINKS + 1];
+    MU_AUTO(trust) struct mutual_trust *trust = trust_of(NODES(root), NULL);
+    MU_AUTO(known) struct mu_known *known = mu_known_new(8);
+    for (size_t i = 0; i < MU_COUNT(subs); i++) {
+        subs[i] = pki_ca(root, "Sub");
+        struct pki *leaf = pki_issue(subs[i], (struct pki_leaf){.dns = "a.example.org"});
+        assert_true(asks(known, trust, pki_der(leaf), pki_der(subs[i]), &err));
+        assert_true(signs(known, subs[0], root)); /* used all the time */
+    }
+    assert_false(signs(known, subs[1], root));
+    assert_true(signs(known, subs[2], root) && signs(known, subs[MU_COUNT(subs) - 1], root));
+}
+
 UNIT_MAIN(UNIT_CASE(random_changes_make_no_difference), UNIT_CASE(no_refusal_is_kept),
           UNIT_CASE(the_bundle_is_part_of_the_question), UNIT_CASE(revocation_is_asked_each_time),
           UNIT_CASE(time_is_asked_each_time), UNIT_CASE(one_leaf_does_not_push_out_others),
-          UNIT_CASE(the_least_used_goes_first), UNIT_CASE(nothing_is_kept_of_what_no_search_found))
+          UNIT_CASE(the_least_used_goes_first), UNIT_CASE(nothing_is_kept_of_what_no_search_found),
+          UNIT_CASE(an_authority_is_verified_once), UNIT_CASE(a_forged_authority_is_still_refused),
+          UNIT_CASE(a_strangers_authority_is_not_kept),
+          UNIT_CASE(the_least_used_authority_makes_room))

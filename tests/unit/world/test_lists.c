@@ -71,7 +71,7 @@ static void test_the_same_world_with_tables_as_with_files(void **state)
     config_snapshot_set_list(s.snapshot, "b.crl", true);
     assert_ok(config_snapshot_let_lists_go(s.snapshot, &err), &err);
     MU_AUTO(world) const struct world *world = NULL;
-    assert_true(world_build_with(s.snapshot, taken.lists, PKI_NOW_S, &s.findings, &world));
+    assert_true(world_build_with(s.snapshot, taken.lists, NULL, PKI_NOW_S, &s.findings, &world));
     assert_int_equal(world->trusts[0].revocation_generation,
                      s.world->trusts[0].revocation_generation);
     assert_int_equal(world->trusts[0].trust_generation, s.world->trusts[0].trust_generation);
@@ -104,7 +104,7 @@ static void test_a_list_that_fails_is_told_at_its_place(void **state)
     struct taken taken = make(&s, NULL);
     assert_int_equal(taken.failed, 1);
     MU_AUTO(world) const struct world *world = NULL;
-    assert_false(world_build_with(s.snapshot, taken.lists, PKI_NOW_S, &s.findings, &world));
+    assert_false(world_build_with(s.snapshot, taken.lists, NULL, PKI_NOW_S, &s.findings, &world));
     assert_found(&s, CONFIG_ERROR, MUTUAL_E_PEM_MALFORMED, "b.crl");
     world_lists_free(taken.lists);
     scene_done(&s);
@@ -117,7 +117,7 @@ static void test_a_table_must_be_there_and_of_this_bundle(void **state)
     struct scene s = scene_with(NULL);
     MU_AUTO(world) const struct world *world = NULL;
     MU_AUTO(world_lists) struct world_lists *none = world_lists_new();
-    assert_false(world_build_with(s.snapshot, none, PKI_NOW_S, &s.findings, &world));
+    assert_false(world_build_with(s.snapshot, none, NULL, PKI_NOW_S, &s.findings, &world));
     assert_found(&s, CONFIG_ERROR, MUTUAL_E_PROCESS_DIED, "a.crl");
     struct taken taken = make(&s, NULL);
     scene_done(&s);
@@ -126,7 +126,8 @@ static void test_a_table_must_be_there_and_of_this_bundle(void **state)
     scene_add(&other, "ca.pem", pki_pem(pki_root("Root")));
     scene_add_bytes(&other, "a.crl", list);
     scene_add_bytes(&other, "b.crl", list);
-    assert_false(world_build_with(other.snapshot, taken.lists, PKI_NOW_S, &other.findings, &world));
+    assert_false(
+        world_build_with(other.snapshot, taken.lists, NULL, PKI_NOW_S, &other.findings, &world));
     world_lists_free(taken.lists);
     scene_done(&other);
 }

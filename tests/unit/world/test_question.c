@@ -65,7 +65,8 @@ static struct stage stage_of(const char *config)
                                                         "temp.example.org}, until: "       \
                                                         "2027-01-10")
 
-static struct world_answer ask(const struct stage *stage, struct pki *leaf, int64_t now_s)
+static struct world_answer ask_of(const struct world_service *service, struct pki *leaf,
+                                  struct mu_slice response, int64_t now_s)
 {
     struct mutual_error err = {0};
     struct mu_certs certs = {0};
@@ -73,9 +74,14 @@ static struct world_answer ask(const struct stage *stage, struct pki *leaf, int6
     for (struct pki *node = leaf; node->parent != NULL; node = node->parent) {
         assert_ok(mu_certs_add(&certs, node->cert, &err), &err);
     }
-    world_ask_certs(stage->db, &certs, now_s, &answer);
+    world_ask_certs(service, &certs, response, now_s, &answer);
     mu_certs_done(&certs); /* the test's nodes keep the certificates */
     return answer;
+}
+
+static struct world_answer ask(const struct stage *stage, struct pki *leaf, int64_t now_s)
+{
+    return ask_of(stage->db, leaf, mu_slice_of(NULL, 0), now_s);
 }
 
 static void a_yes_says_until_when_and_through_whom(void **state)
@@ -166,6 +172,48 @@ static void nobody_is_asked(void **state)
     scene_done(&stage.scene);
 }
 
+/* A server that demands a staple of itself is answered for what it staples. */
+static void staples_decide_as_in_a_handshake(void **state)
+{
+    (void)state;
+    struct stage stage = stage_of(TRUST INBOUND OUTBOUND POLICY);
+    const struct world_service *up = world_service_find(stage.scene.world, "up");
+    struct mu_cert_template t = {.must_staple = true};
+    struct pki *must = pki_issue(stage.sub, (struct pki_leaf){.dns = "h.example.org", .t = &t});
+    struct pki *plain = pki_issue(stage.sub, (struct pki_leaf){.dns = "h.example.org"});
+    struct mu_slice none = mu_slice_of(NULL, 0);
+    const struct {
+        struct pki *leaf;
+        struct mu_slice response;
+        int64_t now_s;
+        enum mutual_code code; /* MUTUAL_OK: yes */
+        enum mutual_staple_status status;
+    } rows[] = {
+        {must, none, PKI_NOW_S, MUTUAL_E_OCSP_MISSING, MUTUAL_STAPLE_NONE},
+        {must, pki_ocsp(must, (struct pki_answer){0}), PKI_NOW_S, MUTUAL_OK, MUTUAL_STAPLE_GOOD},
+        {must, pki_ocsp(must, (struct pki_answer){0}), PKI_NOW_S + 8 * PKI_DAY_S,
+         MUTUAL_E_OCSP_STALE, MUTUAL_STAPLE_GOOD},
+        {must, pki_ocsp(plain, (struct pki_answer){0}), PKI_NOW_S, MUTUAL_E_OCSP_OTHER_CERT,
+         MUTUAL_STAPLE_NONE},
+        {plain, none, PKI_NOW_S, MUTUAL_OK, MUTUAL_STAPLE_NONE},
+        {plain, pki_ocsp(plain, (struct pki_answer){.status = MU_OCSP_REVOKED}), PKI_NOW_S,
+         MUTUAL_E_CERT_REVOKED, MUTUAL_STAPLE_REVOKED},
+        {plain, mu_slice_of("junk", 4), PKI_NOW_S, MUTUAL_E_OCSP_MALFORMED, MUTUAL_STAPLE_NONE},
+    };
+    for (size_t i = 0; i < MU_COUNT(rows); i++) {
+        MU_AUTO(world_answer)
+        struct world_answer answer = ask_of(up, rows[i].leaf, rows[i].response, rows[i].now_s);
+        assert_int_equal(answer.answer.allowed, rows[i].code == MUTUAL_OK);
+        assert_int_equal(answer.answer.why.code, rows[i].code);
+        assert_int_equal(answer.staple.status, rows[i].status);
+        assert_int_equal(answer.staple_demanded, rows[i].leaf == must);
+        if (i == 1) {
+            assert_int_equal(answer.answer.until_s, PKI_NOW_S + 7 * PKI_DAY_S);
+        }
+    }
+    scene_done(&stage.scene);
+}
+
 static void near_things_are_found(void **state)
 {
     (void)state;
@@ -192,4 +240,4 @@ UNIT_MAIN(UNIT_CASE(names_are_read_as_people_write_them),
           UNIT_CASE(a_yes_says_until_when_and_through_whom),
           UNIT_CASE(a_no_says_when_it_would_be_a_yes), UNIT_CASE(a_no_for_ever_names_no_time),
           UNIT_CASE(lists_have_their_date), UNIT_CASE(nobody_is_asked),
-          UNIT_CASE(near_things_are_found))
+          UNIT_CASE(near_things_are_found), UNIT_CASE(staples_decide_as_in_a_handshake))

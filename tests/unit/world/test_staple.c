@@ -179,7 +179,7 @@ static void what_is_left_unread(void **state)
 {
     (void)state;
     struct scene s = fetching("'http://ocsp.example/'", "", leaf, mu_slice_of("junk", 4));
-    assert_true(world_build_unread(s.snapshot, NULL, PKI_NOW_S, &s.findings, &s.world));
+    assert_true(world_build_unread(s.snapshot, NULL, NULL, PKI_NOW_S, &s.findings, &s.world));
     assert_int_equal(chain_of(&s)->staple.len, 0);
     assert_string_equal(chain_of(&s)->staple_url, "http://ocsp.example/");
     assert_int_equal(s.findings.count, 0);
