@@ -158,7 +158,7 @@ static bool look_into_all(const struct scan *scan, const char *dir, struct mutua
     bool good = true;
     const struct dirent *entry;
     while (good && (entry = readdir(listing)) != NULL) {
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, CA_PART_ROOT) != 0) {
+        if (entry->d_name[0] != '.' && !mu_text_starts(entry->d_name, CA_PART_ROOT)) {
             MU_AUTO(free) char *directory = ca_text("%s/%s", part, entry->d_name);
             bool many = strcmp(entry->d_name, CA_PART_ISSUERS) == 0;
             good =
