@@ -269,9 +269,10 @@ static bool put_policies(struct mu_buf *out, const char *const *policies, struct
     return true;
 }
 
-static bool put_crl_points(struct mu_buf *out, const char *const *uris, struct mutual_error *err)
+bool mu_ext_points(struct mu_buf *out, struct mu_slice oid, const char *const *uris,
+                   struct mutual_error *err)
 {
-    struct ext_mark mark = mu_ext_begin(out, MU_SLICE_LIT("\x55\x1d\x1f"), false);
+    struct ext_mark mark = mu_ext_begin(out, oid, false);
     size_t list = mu_der_begin(out, DER_SEQUENCE);
     size_t point = mu_der_begin(out, DER_SEQUENCE);
     if (!mu_point_write(out, uris, err)) {
@@ -305,7 +306,7 @@ static bool any(const char *const *list)
 static bool put_addresses(struct mu_buf *out, const struct mu_cert_template *t,
                           struct mutual_error *err)
 {
-    if (any(t->crl_uris) && !put_crl_points(out, t->crl_uris, err)) {
+    if (any(t->crl_uris) && !mu_ext_points(out, MU_SLICE_LIT("\x55\x1d\x1f"), t->crl_uris, err)) {
         return false;
     }
     if (!any(t->ocsp_uris) && !any(t->issuer_uris)) {

@@ -102,6 +102,7 @@ struct mu_crl_template {
     const struct mu_crl_idp *idp; /* NULL: none; written critical */
     bool delta;                   /* a delta to the complete list numbered delta_base */
     uint64_t delta_base;
+    const char *const *freshest_uris; /* NULL-terminated: where its deltas are; NULL: not said */
 };
 bool mu_crl_build_tbs(const struct mu_crl_template *template, enum mu_scheme scheme,
                       struct mu_buf *out, struct mutual_error *err);

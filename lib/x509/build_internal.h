@@ -26,6 +26,9 @@ bool mu_key_id(struct mu_slice spki, uint8_t ret_id[KEY_ID_BYTES], struct mutual
 bool mu_ext_aki(struct mu_buf *out, const struct mu_cert *issuer, struct mutual_error *err);
 /* DistributionPointName: [0] { [0] fullName { URIs } }. NAME_MALFORMED. */
 bool mu_point_write(struct mu_buf *out, const char *const *uris, struct mutual_error *err);
+/* cRLDistributionPoints or freshestCRL: one point with these addresses. */
+bool mu_ext_points(struct mu_buf *out, struct mu_slice oid, const char *const *uris,
+                   struct mutual_error *err);
 bool mu_uri_write(struct mu_buf *out, const char *uri, struct mutual_error *err);
 
 /* Signs `tbs` by mu_key_scheme(key) and appends the whole signed object. */

@@ -123,6 +123,10 @@ static bool put_extensions(struct mu_buf *out, const struct mu_crl_template *t,
     if (t->idp != NULL && !put_idp(out, t->idp, err)) {
         return false;
     }
+    if (t->freshest_uris != NULL && /* section 5.2.6 */
+        !mu_ext_points(out, MU_SLICE_LIT("\x55\x1d\x2e"), t->freshest_uris, err)) {
+        return false;
+    }
     mu_der_end(out, list);
     mu_der_end(out, explicit_mark);
     return true;

@@ -52,6 +52,29 @@ bool mu_key_spec_find(const char *word, enum mu_key_spec *ret_spec)
     return false;
 }
 
+bool mu_key_spec_of(const struct mu_key_info *info, enum mu_key_spec *ret_spec)
+{
+    if (info->weak != NULL) {
+        return false;
+    }
+    if (info->kind == MU_KEY_RSA || info->kind == MU_KEY_RSA_PSS) {
+        *ret_spec = info->bits >= 4096   ? MU_SPEC_RSA_4096
+                    : info->bits >= 3072 ? MU_SPEC_RSA_3072
+                                         : MU_SPEC_RSA_2048;
+        return true;
+    }
+    if (info->kind == MU_KEY_EC && info->curve == MU_CURVE_P256) {
+        *ret_spec = MU_SPEC_EC_P256;
+        return true;
+    }
+    if (info->kind == MU_KEY_EC && info->curve == MU_CURVE_P384) {
+        *ret_spec = MU_SPEC_EC_P384;
+        return true;
+    }
+    *ret_spec = MU_SPEC_ED25519;
+    return info->kind == MU_KEY_ED25519;
+}
+
 /* ---- making ---------------------------------------------------------------------------------- */
 
 static bool wrap(EVP_PKEY *evp, struct mu_slice spki, struct mu_key **ret_key,

@@ -160,6 +160,8 @@ enum mu_key_spec {
 /* "ec-p256", "ec-p384", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519". Constant. */
 const char *mu_key_spec_word(enum mu_key_spec spec);
 bool mu_key_spec_find(const char *word, enum mu_key_spec *ret_spec);
+/* Which of them a public key is: RSA by the greatest that is not above its bits. False: none. */
+bool mu_key_spec_of(const struct mu_key_info *info, enum mu_key_spec *ret_spec);
 bool mu_key_generate(enum mu_key_spec spec, struct mu_key **ret_key, struct mutual_error *err);
 /* The one private key among the PEM blocks (PKCS#8 plain or encrypted, SEC 1, PKCS#1); certificates
  * and parameters beside it are passed over. Never asks anybody: `passphrase` may be NULL.

@@ -82,10 +82,11 @@ static bool insert_key(struct store *store, const struct acme_key_request *reque
     return store_step(add, &row, err);
 }
 
-static bool check_request(const struct acme_key_request *request, struct mutual_error *err)
+static bool check_request(const struct ca *ca, const struct acme_key_request *request,
+                          struct mutual_error *err)
 {
     const struct ca_profile *profile = NULL;
-    if (!ca_profile_find(request->profile, &profile, err)) {
+    if (!ca_profile_of(ca, request->profile, &profile, err)) {
         return false;
     }
     if ((profile->name_types & (1u << MUTUAL_NAME_DNS | 1u << MUTUAL_NAME_IP)) == 0) {
@@ -125,7 +126,7 @@ bool acme_key_new(struct ca *ca, const struct acme_key_request *request,
     char kid_text[ACME_KID_TEXT];
     char detail[128];
     int64_t id = 0;
-    if (!check_request(request, err) || !mu_random(kid, KID, err) ||
+    if (!check_request(ca, request, err) || !mu_random(kid, KID, err) ||
         !mu_random(secret, SECRET, err)) {
         return false;
     }

@@ -114,7 +114,7 @@ static bool read_profile(struct acme_call *call, struct wish *wish, struct mutua
         return acme_fail(call, 400, "invalidProfile", err, MUTUAL_E_ACME_UNAUTHORIZED,
                          "the account's profile is \"%s\"", own);
     }
-    return ca_profile_find(own, &wish->profile, err);
+    return ca_profile_of(call->world->ca, own, &wish->profile, err);
 }
 
 static bool check_names(struct acme_call *call, const struct wish *wish, struct mutual_error *err)
@@ -418,7 +418,7 @@ static bool issue(struct acme_call *call, const struct acme_order *order, const 
         .now_s = call->now_s,
     };
     if (!acme_binding_get(call, &profile, &owner, err) ||
-        !ca_profile_find(order->profile, &request.profile, err)) {
+        !ca_profile_of(call->world->ca, order->profile, &request.profile, err)) {
         return false;
     }
     request.owner = owner;

@@ -174,6 +174,16 @@ static bool open_place(struct child *child, const char *directory, struct mutual
 }
 
 /* Before the lock-down: the library, and the store, whose server can be connected only now. */
+/* Certificates name where lists and answers are: over plain HTTP where there is that, since asking
+ * for them must not need them. */
+static bool publish_at(struct authority *authority, struct mutual_error *err)
+{
+    const char *plain = authority->setup.publish;
+    const char *url = authority->setup.url;
+    const char *where = plain != NULL && plain[0] != '\0' ? plain : url;
+    return ca_set_url(authority->ca, where != NULL && where[0] != '\0' ? where : NULL, err);
+}
+
 static bool prepare(struct child *child, struct mutual_error *err)
 {
     struct authority *authority = mu_alloc(1, sizeof *authority);
@@ -187,7 +197,8 @@ static bool prepare(struct child *child, struct mutual_error *err)
         !keys_client_new(authority->reactor, &authority->keys, err) ||
         !open_place(child, authority->setup.directory, err) ||
         !ca_open(authority->setup.directory, CA_SERVE, "authority", mu_clock_wall_s(), NULL,
-                 &authority->ca, err)) {
+                 &authority->ca, err) ||
+        !publish_at(authority, err)) {
         return false;
     }
     store_stay(inventory_store(ca_inventory(authority->ca)));

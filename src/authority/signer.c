@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The issuer's key as the authority has it: an object whose signatures come from the key process.
+ * The authority's keys as the authority has it: an object whose signatures come from the key
+ * process.
  */
 #include "authority/authority_internal.h"
 
@@ -19,7 +20,9 @@ static bool start(struct ca_signer *signer, const struct ca *ca, const struct mu
     if (!keys_client_is_attached(link->keys)) {
         return mu_fail(err, MUTUAL_E_KEY_UNAVAILABLE, "the key process is being replaced");
     }
-    if (!keys_client_key(link->keys, mu_cert_facts(ca_issuer(ca))->spki, &link->key, err)) {
+    struct ca_key wanted;
+    ca_key_current(ca, &wanted);
+    if (!keys_client_key(link->keys, mu_cert_facts(wanted.cert)->spki, &link->key, err)) {
         return false;
     }
     *ret_key = link->key;

@@ -4,6 +4,7 @@
  */
 #include "authority/authority_internal.h"
 #include "est/est.h"
+#include "publish/publish.h"
 
 static void tell_life(struct api_world *world, const struct api_request *request,
                       struct api_response *response)
@@ -19,5 +20,5 @@ static const struct api_route own_routes[] = {
 };
 static const struct api_table own = {"authority", own_routes, MU_COUNT(own_routes), NULL};
 
-const struct api_table *const authority_tables[] = {&own, &est_table, &acme_table};
+const struct api_table *const authority_tables[] = {&own, &est_table, &acme_table, &publish_table};
 const size_t authority_table_count = MU_COUNT(authority_tables);

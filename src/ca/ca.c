@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opening an authority: its directory, its store, its two certificates.
+ * Opening an authority: its directory, its store, its root and issuers.
  */
 #include "ca/ca_internal.h"
+#include "config/config.h"
 
 #include <string.h>
+
+#define ISSUERS_MAX 64u
+
+static void issuer_done(struct ca_issuer *issuer)
+{
+    mu_free(issuer->word);
+    mu_cert_unref(issuer->cert);
+    mu_free(issuer->domain);
+    mu_free(issuer->key_path);
+    mu_free(issuer->crl_path);
+    mu_free(issuer->delta_path);
+    mu_free(issuer->dir);
+    mu_free(issuer->responder_key_path);
+    mu_cert_unref(issuer->responder);
+}
 
 void ca_close(struct ca *ca)
 {
@@ -15,13 +31,15 @@ void ca_close(struct ca *ca)
         ca_unlock(ca);
     }
     inventory_close(ca->inventory);
+    for (size_t i = 0; i < ca->issuer_count; i++) {
+        issuer_done(&ca->issuers[i]);
+    }
+    mu_free(ca->issuers);
+    ca_profiles_done(&ca->own);
+    mu_free(ca->url);
     mu_cert_unref(ca->root);
-    mu_cert_unref(ca->issuer);
     mu_free(ca->dir);
     mu_free(ca->who);
-    mu_free(ca->domain);
-    mu_free(ca->key_path);
-    mu_free(ca->crl_path);
     mu_free(ca);
 }
 
@@ -45,79 +63,189 @@ const struct mu_cert *ca_root(const struct ca *ca)
     return ca->root;
 }
 
+/* ---- the issuers ----------------------------------------------------------------------------- */
+
 const struct mu_cert *ca_issuer(const struct ca *ca)
 {
-    return ca->issuer;
+    return ca->at->cert;
 }
 
 const char *ca_issuer_key_path(const struct ca *ca)
 {
-    return ca->key_path;
+    return ca->answering ? ca->at->responder_key_path : ca->at->key_path;
 }
 
 const char *ca_crl_path(const struct ca *ca)
 {
-    return ca->crl_path;
+    return ca->at->crl_path;
 }
 
 const char *ca_domain(const struct ca *ca)
 {
-    return ca->domain;
+    return ca->at->domain;
 }
 
-static bool take_issuer(struct ca *ca, const struct inventory_issuer *issuer,
-                        struct mutual_error *err)
+const char *ca_issuer_word(const struct ca *ca, size_t index)
 {
-    struct mu_cert **slot = issuer->root ? &ca->root : &ca->issuer;
-    if (*slot != NULL) {
-        return true; /* the first of each kind serves */
-    }
-    if (!mu_cert_from_der(issuer->certificate, slot, err)) {
-        return mu_error_context(err, "authority \"%s\" in the store", issuer->name);
-    }
-    if (issuer->root) {
-        ca->root_id = issuer->id;
-        return true;
-    }
-    ca->issuer_id = issuer->id;
-    ca->crl_due = issuer->crl_due;
-    ca->crl_this_update_s = issuer->crl_this_update_s;
-    ca->crl_next_update_s = issuer->crl_next_update_s;
-    ca->key_path = ca_text("%s/" CA_PART "/%s", ca->dir, issuer->key_place);
-    return ca->key_path != NULL ? true : mu_fail_memory(err);
+    return index < ca->issuer_count ? ca->issuers[index].word : NULL;
 }
 
-static bool find_domain(struct ca *ca, struct mutual_error *err)
+bool ca_select(struct ca *ca, const char *word, struct mutual_error *err)
 {
-    const struct mu_cert_facts *facts = mu_cert_facts(ca->issuer);
-    for (size_t i = 0; i < facts->permitted_count && ca->domain == NULL; i++) {
-        if (facts->permitted[i].base.type == MU_GNAME_DNS) {
-            ca->domain = mu_slice_dup(facts->permitted[i].base.bytes);
+    const char *words[ISSUERS_MAX + 1] = {NULL};
+    for (size_t i = 0; i < ca->issuer_count; i++) {
+        if (word == NULL || strcmp(ca->issuers[i].word, word) == 0) {
+            ca->at = &ca->issuers[i];
+            return true;
+        }
+        words[i] = ca->issuers[i].word;
+    }
+    (void)mu_fail(err, MUTUAL_E_NOT_FOUND, "the authority has no issuer \"%.60s\"", word);
+    const char *near = mu_suggest(word, words);
+    return near != NULL ? mu_error_hint(err, "Did you mean \"%s\"?", near)
+                        : mu_error_hint(err, "See them by: mutual issuer list");
+}
+
+struct ca_issuer *ca_issuer_by_id(struct ca *ca, int64_t id)
+{
+    for (size_t i = 0; i < ca->issuer_count; i++) {
+        if (ca->issuers[i].id == id) {
+            return &ca->issuers[i];
         }
     }
-    if (ca->domain == NULL) {
-        return mu_fail(err, MUTUAL_E_STORE_CORRUPT, "issuer \"%s\" has no permitted domain",
-                       facts->display);
+    return NULL;
+}
+
+const struct ca_issuer *ca_issuer_of(const struct ca *ca, const struct mu_cert *leaf)
+{
+    const struct mu_cert_facts *facts = mu_cert_facts(leaf);
+    for (size_t i = 0; i < ca->issuer_count; i++) {
+        if (mu_slice_equal(mu_cert_facts(ca->issuers[i].cert)->subject, facts->issuer)) {
+            return &ca->issuers[i];
+        }
     }
+    return ca->at;
+}
+
+void ca_rule_of(const struct ca *ca, const struct ca_profile *profile, struct ca_rule *ret_rule)
+{
+    ca_rule_build(profile, ca->at, ca->issuers[0].domain, ret_rule);
+}
+
+void ca_rule_bare(const struct ca_profile *profile, struct ca_rule *ret_rule)
+{
+    ca_rule_build(profile, NULL, NULL, ret_rule);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* The first permitted DNS name; the authority's own domain for an issuer that has none. */
+static bool find_domain(struct ca *ca, struct ca_issuer *issuer, struct mutual_error *err)
+{
+    const struct mu_cert_facts *facts = mu_cert_facts(issuer->cert);
+    for (size_t i = 0; i < facts->permitted_count && issuer->domain == NULL; i++) {
+        const struct mu_gname *base = &facts->permitted[i].base;
+        if (base->type == MU_GNAME_DNS && !mu_slice_equal_text(base->bytes, CA_NOWHERE)) {
+            issuer->domain = mu_slice_dup(base->bytes);
+        }
+    }
+    if (issuer->domain == NULL && ca->issuer_count > 0) {
+        issuer->domain = mu_strdup(ca->issuers[0].domain);
+    }
+    return issuer->domain != NULL ||
+           mu_fail(err, MUTUAL_E_STORE_CORRUPT, "issuer \"%s\" has no permitted domain",
+                   facts->display);
+}
+
+static bool fill_issuer(struct ca *ca, const struct inventory_issuer *row, struct ca_issuer *issuer,
+                        struct mutual_error *err)
+{
+    bool first = ca->issuer_count == 0;
+    issuer->id = row->id;
+    issuer->shards = row->shards;
+    issuer->crl_due = row->crl_due;
+    issuer->crl_this_update_s = row->crl_this_update_s;
+    issuer->crl_next_update_s = row->crl_next_update_s;
+    issuer->word = mu_strdup(row->word);
+    issuer->key_path = ca_text("%s/" CA_PART "/%s", ca->dir, row->key_place);
+    issuer->crl_path =
+        first ? ca_text("%s/" CA_PART "/" CA_PART_CRL, ca->dir)
+              : ca_text("%s/" CA_PART "/" CA_PART_ISSUERS "/%s.crl", ca->dir, row->word);
+    issuer->delta_path =
+        first ? ca_text("%s/" CA_PART "/issuer.delta.crl", ca->dir)
+              : ca_text("%s/" CA_PART "/" CA_PART_ISSUERS "/%s.delta.crl", ca->dir, row->word);
+    const char *slash = issuer->key_path == NULL ? NULL : strrchr(issuer->key_path, '/');
+    if (slash != NULL) {
+        issuer->dir = mu_strndup(issuer->key_path, (size_t)(slash - issuer->key_path));
+        issuer->responder_key_path = ca_text("%s/ocsp.key", issuer->dir);
+    }
+    if (issuer->word == NULL || issuer->dir == NULL || issuer->responder_key_path == NULL ||
+        issuer->crl_path == NULL || issuer->delta_path == NULL) {
+        return mu_fail_memory(err);
+    }
+    return mu_cert_from_der(row->certificate, &issuer->cert, err) && find_domain(ca, issuer, err) &&
+           ca_responder_load(issuer, err);
+}
+
+static bool take_issuer(struct ca *ca, const struct inventory_issuer *row, struct mutual_error *err)
+{
+    if (row->root) {
+        if (ca->root != NULL) {
+            return true; /* the first is the one in use */
+        }
+        ca->root_id = row->id;
+        return mu_cert_from_der(row->certificate, &ca->root, err);
+    }
+    if (!mu_grow((void **)&ca->issuers, &ca->issuer_cap, ca->issuer_count, sizeof *ca->issuers,
+                 ISSUERS_MAX)) {
+        return mu_fail_memory(err);
+    }
+    struct ca_issuer issuer = {0};
+    if (!fill_issuer(ca, row, &issuer, err)) {
+        issuer_done(&issuer);
+        return mu_error_context(err, "authority \"%s\" in the store", row->name);
+    }
+    ca->issuers[ca->issuer_count++] = issuer;
     return true;
 }
 
-static bool load(struct ca *ca, struct mutual_error *err)
+bool ca_issuers_load(struct ca *ca, struct mutual_error *err)
 {
+    const size_t at = ca->at == NULL ? 0 : (size_t)(ca->at - ca->issuers);
     MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
     if (!inventory_issuers_get(ca->inventory, &issuers, err)) {
         return false;
     }
     for (size_t i = 0; i < issuers.count; i++) {
-        if (!take_issuer(ca, &issuers.items[i], err)) {
+        struct ca_issuer *known = ca_issuer_by_id(ca, issuers.items[i].id);
+        if (known != NULL) {
+            known->crl_due = issuers.items[i].crl_due;
+            known->crl_this_update_s = issuers.items[i].crl_this_update_s;
+            known->crl_next_update_s = issuers.items[i].crl_next_update_s;
+        } else if (!take_issuer(ca, &issuers.items[i], err)) {
             return false;
         }
     }
-    if (ca->root == NULL || ca->issuer == NULL) {
+    if (ca->root == NULL || ca->issuer_count == 0) {
         return mu_fail(err, MUTUAL_E_STORE_CORRUPT, "the store in \"%s\" holds no authority",
                        ca->dir);
     }
-    return find_domain(ca, err);
+    ca->at = &ca->issuers[at];
+    return true;
+}
+
+static bool load_profiles(struct ca *ca, struct mutual_error *err)
+{
+    MU_AUTO(config_findings) struct config_findings findings;
+    config_findings_init(&findings);
+    return ca_profiles_load(ca->dir, &findings, &ca->own, err);
+}
+
+void ca_profiles_check(const char *dir, struct config_findings *findings)
+{
+    struct ca_profiles own = {0};
+    (void)ca_profiles_load(dir, findings, &own, NULL);
+    ca_profiles_done(&own);
 }
 
 static bool open_store(struct ca *ca, enum ca_access access, struct mutual_error *err)
@@ -160,23 +288,6 @@ const char *ca_store_name(const struct ca *ca)
     return store_name(inventory_store(ca->inventory));
 }
 
-/* Others may have revoked and published since it was opened. */
-static bool read_again(struct ca *ca, struct mutual_error *err)
-{
-    MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
-    if (!inventory_issuers_get(ca->inventory, &issuers, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < issuers.count; i++) {
-        if (issuers.items[i].id == ca->issuer_id) {
-            ca->crl_due = issuers.items[i].crl_due;
-            ca->crl_this_update_s = issuers.items[i].crl_this_update_s;
-            ca->crl_next_update_s = issuers.items[i].crl_next_update_s;
-        }
-    }
-    return true;
-}
-
 bool ca_lock(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err)
 {
     if (ca->locks > 0) {
@@ -188,7 +299,8 @@ bool ca_lock(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_e
         return false;
     }
     ca->locks = 1;
-    if ((ca->issuer != NULL && !read_again(ca, err)) ||
+    /* Others may have revoked, published and added since it was opened. */
+    if ((ca->root != NULL && !ca_issuers_load(ca, err)) ||
         !(ca_recover(ca, now_s, notes, err) ||
           mu_error_context(err, "tidying up after an interrupted command"))) {
         ca_unlock(ca);
@@ -238,15 +350,15 @@ bool ca_open(const char *dir, enum ca_access access, const char *who, int64_t no
     }
     ca->dir = mu_strdup(dir);
     ca->who = mu_strdup(who);
-    ca->crl_path = ca_text("%s/" CA_PART "/" CA_PART_CRL, dir);
-    if (ca->dir == NULL || ca->who == NULL || ca->crl_path == NULL) {
+    if (ca->dir == NULL || ca->who == NULL) {
         return mu_fail_memory(err);
     }
     if (!open_store(ca, access, err)) {
         return false;
     }
     ca->serving = access == CA_SERVE;
-    if (!load(ca, err) || (access == CA_CHANGE && !ca_lock(ca, now_s, ret_notes, err))) {
+    if (!ca_issuers_load(ca, err) || !load_profiles(ca, err) || !ca_url_load(ca, err) ||
+        (access == CA_CHANGE && !ca_lock(ca, now_s, ret_notes, err))) {
         return false;
     }
     *ret_ca = MU_TAKE(ca);

@@ -10,6 +10,8 @@
  *   DIR/authority/ca.crt         the root certificate, to be given to everybody
  *   DIR/authority/issuer.crl     the issuer's current revocation list
  *   DIR/authority/issuer/        issuer.crt, issuer.key
+ *   DIR/authority/issuers/NAME/  the same of a further issuer NAME, and NAME.crl beside
+ *   DIR/authority/profiles.yaml  the authority's own profiles, if it has any
  *   DIR/authority/root/          root.crt, root.key (encrypted): to be kept offline
  *   DIR/authority/root-N/        the same of a root that was made later
  *   DIR/tls/NAME/                tls.crt, tls.key, ca.crt: what was issued, unless told otherwise
@@ -33,28 +35,7 @@
 
 #include <mutual/identity.h>
 
-/* ---- profiles -------------------------------------------------------------------------------- */
-
-/* What a kind of certificate is for and may be. Constant. */
-struct ca_profile {
-    const char *name;
-    const char *text;          /* what it is for, as a phrase: "proves a server to its clients" */
-    const char *spiffe_prefix; /* of the default SPIFFE ID's path: "user/" */
-    enum mu_key_spec key;      /* when none is asked for */
-    int64_t life_s, life_max_s;
-    unsigned key_usage, eku;
-    unsigned name_types; /* bits 1u << enum mutual_name_type: what may be certified    */
-    unsigned made_types; /* the types that are made from NAME when none is given       */
-};
-/* NULL past the end. */
-const struct ca_profile *ca_profile_at(size_t index);
-/* PROFILE_DENIED when there is none of that name. */
-bool ca_profile_find(const char *name, const struct ca_profile **ret_profile,
-                     struct mutual_error *err);
-/* Not before is set back by this much, for peers whose clock is slow. */
-#define CA_BACKDATE_S 60
-/* The longest life of any profile. */
-int64_t ca_profile_life_max_s(void);
+#include "ca/rule.h"
 
 /* ---- making an authority --------------------------------------------------------------------- */
 
@@ -151,11 +132,32 @@ bool ca_speak_for(struct ca *ca, const char *who, struct mutual_error *err);
 struct inventory *ca_inventory(struct ca *ca);
 const char *ca_dir(const struct ca *ca);
 const struct mu_cert *ca_root(const struct ca *ca);
+/* Of its issuers one is meant at a time, at first the first; operations on certificates mean that
+ * of the certificate. NOT_FOUND; a word of NULL means the first. */
+bool ca_select(struct ca *ca, const char *word, struct mutual_error *err);
+/* NULL past the end. */
+const char *ca_issuer_word(const struct ca *ca, size_t index);
+/* Of the one that is meant. */
 const struct mu_cert *ca_issuer(const struct ca *ca);
-const char *ca_issuer_key_path(const struct ca *ca);
+const char *ca_issuer_key_path(const struct ca *ca); /* as in ca_key_current */
 const char *ca_crl_path(const struct ca *ca);
-/* The domain that names are made in: the issuer's first permitted DNS name. */
+/* The domain that names are made in: the issuer's first permitted DNS name, else the authority's.
+ */
 const char *ca_domain(const struct ca *ca);
+/* The profile of that name, the authority's own before the built-in one. Borrowed. OPTION_VALUE. */
+bool ca_profile_of(const struct ca *ca, const char *name, const struct ca_profile **ret_profile,
+                   struct mutual_error *err);
+/* The profiles there are; NULL past the end. */
+const struct ca_profile *ca_profile_next(const struct ca *ca, size_t index);
+/* The rule by which the issuer that is meant certifies under the profile: the one that ca_issue
+ * asks. Borrows from both. */
+void ca_rule_of(const struct ca *ca, const struct ca_profile *profile, struct ca_rule *ret_rule);
+/* Without an authority: what the profile itself says. */
+void ca_rule_bare(const struct ca_profile *profile, struct ca_rule *ret_rule);
+/* Everything that is wrong with the profiles of the authority in `dir`, which ca_open sums up in
+ * one line. */
+struct config_findings;
+void ca_profiles_check(const char *dir, struct config_findings *findings);
 
 /* ---- signing --------------------------------------------------------------------------------- */
 
@@ -168,16 +170,22 @@ struct ca_signer {
     void (*stop)(struct ca_signer *signer);
     void *state;
 };
-/* The issuer's key in a locked-down process of its own, which signs only certificates and lists of
- * this issuer, no authorities, and none longer than the longest profile. */
+/* A key that the authority signs with, and all that it may sign. */
+struct ca_key {
+    const struct mu_cert *cert; /* whose key it is */
+    const char *path;           /* the file that it is in */
+    struct keys_rules rules;
+};
+/* The one that ca_signer.start must yield now. */
+void ca_key_current(const struct ca *ca, struct ca_key *ret_key);
+/* The key of the issuer that is meant, in a locked-down process of its own, which signs only lists
+ * of this issuer and certificates of its profiles, no authorities. */
 void ca_signer_init_process(struct ca_signer *signer);
 
-/* What the key of that certificate may sign. NOT_A_CA. `rules` borrow from the certificate. */
-bool ca_key_rules(const struct mu_cert *cert, struct keys_rules *ret_rules,
-                  struct mutual_error *err);
-/* Calls each(context, …) for every private key of the authority in `dir` that is kept online, until
- * it returns false. Reads files only, not the store: for whoever hands keys to a key process.
- * FILE_MISSING, FILE_UNREADABLE. */
+/* Calls each(context, …) for every private key of the authority in `dir` that is kept online
+ * (issuers', their OCSP responders') with what it may sign, until it returns false. Reads files
+ * only, not the store: for whoever hands keys to a key process. FILE_MISSING, FILE_UNREADABLE,
+ * NOT_A_CA, and what is wrong with the authority's own profiles. */
 typedef bool ca_key_fn(void *context, const char *path, const struct mu_cert *cert,
                        const struct keys_rules *rules, struct mutual_error *err);
 bool ca_keys_scan(const char *dir, ca_key_fn *each, void *context, struct mutual_error *err);
@@ -187,15 +195,17 @@ bool ca_owner(const char *dir, uid_t *ret_uid, gid_t *ret_gid);
 /* ---- issuing --------------------------------------------------------------------------------- */
 
 struct ca_request {
-    const struct ca_profile *profile;
-    const char *name;                /* what people call it; also the directory's name */
-    const struct mutual_name *names; /* given ones; types not among them are made from `name` */
+    const struct ca_profile *profile; /* looked up again by its name: the authority's own counts */
+    const char *issuer;               /* its word; NULL: the first, or that of what is replaced */
+    const char *name;                 /* what people call it; also the directory's name */
+    const struct mutual_name *names;  /* given ones; types not among them are made from `name` */
     size_t name_count;
     bool exact;     /* just `names`: none is made from `name`, those of `csr` were compared already;
                        "*.example.org" is a name too */
     int64_t life_s; /* 0: the profile's */
     bool key_given; /* `key` counts, else the profile's */
     enum mu_key_spec key;
+    unsigned eku;     /* MU_EKU_* among the profile's; 0: all of them */
     bool must_staple; /* a server's: clients refuse it without a stapled OCSP response (RFC 7633) */
     const struct mu_csr *csr; /* the key is theirs, and its names count as given; or NULL */
     const char *owner, *place, *purpose; /* purpose NULL: the profile's text */
@@ -226,6 +236,9 @@ void mu_ca_issued_auto(struct ca_issued *issued);
  * DISK_FULL, and what the signer says. */
 bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer *signer,
               struct ca_issued *ret_issued, struct mutual_error *err);
+/* Would it be issued? Everything that ca_issue asks before it makes a key; changes nothing. */
+bool ca_permits(struct ca *ca, const struct ca_request *request, struct ca_decision *ret_decision,
+                struct mutual_error *err);
 /* Would the issuer's constraints let it certify that name? ISSUER_CONSTRAINT. */
 bool ca_name_permitted(const struct ca *ca, const struct mutual_name *name,
                        struct mutual_error *err);
@@ -351,10 +364,16 @@ bool ca_choose(const struct inventory_records *records, const char *who, enum ca
 bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_reason reason,
                struct ca_signer *signer, int64_t now_s, struct mutual_error *err);
 /* Makes the next list and puts it in its place. */
-#define CA_CRL_LIFE_S (INT64_C(30) * 24 * 3600)
+#define CA_CRL_LIFE_S   (INT64_C(30) * 24 * 3600)
+#define CA_DELTA_LIFE_S (INT64_C(7) * 24 * 3600)
+#define CA_SHARD_LIFE_S (INT64_C(7) * 24 * 3600)
+/* A complete list of more entries is not made anew for every revocation by a process that serves.
+ */
+#define CA_CRL_EAGER 20000u
 bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
                     struct mutual_error *err);
-/* The same, only when a revocation is not published yet or the list is past half its life. */
+/* Of every issuer: what lacks a revocation or is past half its life, the OCSP responder's
+ * certificate included. Cheap when nothing is due. */
 bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
                     struct mutual_error *err);
 
@@ -369,8 +388,9 @@ bool ca_describe(struct mu_slice bytes, const char *what, const char *password, 
 /* One certificate of ours: the same, with what the inventory knows. */
 bool ca_describe_record(const struct inventory_record *record, int64_t now_s, bool json,
                         struct mu_buf *out, struct mutual_error *err);
-void ca_describe_profile(const struct ca_profile *profile, const struct ca *ca, bool json,
-                         struct mu_buf *out);
+
+#include "ca/issuers.h"
+#include "ca/lists.h"
 
 /* ---- directories of certificates, built aside and put in place at once -------------------------
  */

@@ -92,14 +92,14 @@ static bool any_within(const struct mu_subtree *trees, size_t count, const struc
 }
 
 /* A wildcard reaches every name one label below; an excluded one there excludes it. */
-static bool wildcard_excluded(const struct mu_cert_facts *facts, const struct mutual_name *name)
+static bool wildcard_excluded(const struct ca_rule *rule, const struct mutual_name *name)
 {
     if (name->type != MUTUAL_NAME_DNS || !mu_text_starts(name->text, "*.")) {
         return false;
     }
     const struct mu_slice parent = mu_slice_of(name->text + 2, name->len - 2);
-    for (size_t i = 0; i < facts->excluded_count; i++) {
-        const struct mu_gname *base = &facts->excluded[i].base;
+    for (size_t i = 0; i < rule->excluded_count; i++) {
+        const struct mu_gname *base = &rule->excluded[i].base;
         bool dot = base->bytes.len > 0 && base->bytes.data[0] == '.';
         if (base->type == MU_GNAME_DNS && host_within(parent, (const char *)base->bytes.data + dot,
                                                       base->bytes.len - dot, true)) {
@@ -109,44 +109,76 @@ static bool wildcard_excluded(const struct mu_cert_facts *facts, const struct mu
     return false;
 }
 
-static void list_permitted(const struct mu_cert_facts *facts, enum mu_gname_type type,
-                           struct mu_buf *out)
+enum mu_gname_type ca_general_type(enum mutual_name_type type)
 {
-    for (size_t i = 0; i < facts->permitted_count; i++) {
-        if (facts->permitted[i].base.type == type) {
+    return rules[type].within != NULL ? rules[type].type : MU_GNAME_OTHER;
+}
+
+static void list_permitted(const struct ca_rule *rule, enum mu_gname_type type, struct mu_buf *out)
+{
+    for (size_t i = 0; i < rule->permitted_count; i++) {
+        if (rule->permitted[i].base.type == type) {
             mu_buf_text(out, out->len == 0 ? "" : ", ");
-            mu_gname_text(out, &facts->permitted[i].base);
+            mu_gname_text(out, &rule->permitted[i].base);
         }
     }
 }
 
-bool ca_constraint_check(const struct mu_cert *issuer, const struct mutual_name *name,
+bool ca_constraint_check(const struct ca_rule *rule, const struct mutual_name *name,
                          struct mutual_error *err)
 {
-    const struct mu_cert_facts *facts = mu_cert_facts(issuer);
     mu_assert(rules[name->type].within != NULL);
-    if (!facts->has_nc) {
+    if (!rule->constrained) {
         return true;
     }
     bool mentioned = false;
-    bool excluded = any_within(facts->excluded, facts->excluded_count, name, &mentioned) ||
-                    wildcard_excluded(facts, name);
+    bool excluded = any_within(rule->excluded, rule->excluded_count, name, &mentioned) ||
+                    wildcard_excluded(rule, name);
     bool some_permitted = false;
-    bool permitted = any_within(facts->permitted, facts->permitted_count, name, &some_permitted);
+    bool permitted = any_within(rule->permitted, rule->permitted_count, name, &some_permitted);
     if (!excluded && (permitted || (mentioned && !some_permitted))) {
         return true;
     }
     MU_AUTO(buf) struct mu_buf list;
     mu_buf_init(&list, 4096);
-    list_permitted(facts, rules[name->type].type, &list);
+    list_permitted(rule, rules[name->type].type, &list);
     return mu_fail(err, MUTUAL_E_ISSUER_CONSTRAINT, "issuer \"%s\" may not certify %s \"%s\"",
-                   facts->display, mutual_name_type_word(name->type), name->text) ||
+                   rule->display, mutual_name_type_word(name->type), name->text) ||
            (list.len == 0 ? mu_error_hint(err, "It may certify no names of this type.")
                           : mu_error_hint(err, "It may certify under: %.140s.", mu_buf_str(&list)));
+}
+
+/* Only where directory names are mentioned: every subject of ours has one. */
+bool ca_constraint_subject(const struct ca_rule *rule, struct mu_slice subject,
+                           struct mutual_error *err)
+{
+    bool some = false;
+    bool permitted = false;
+    bool excluded = false;
+    for (size_t i = 0; i < rule->permitted_count; i++) {
+        if (rule->permitted[i].base.type == MU_GNAME_DIRNAME) {
+            some = true;
+            permitted = permitted || mu_name_within(rule->permitted[i].base.bytes, subject);
+        }
+    }
+    for (size_t i = 0; i < rule->excluded_count; i++) {
+        excluded = excluded || (rule->excluded[i].base.type == MU_GNAME_DIRNAME &&
+                                mu_name_within(rule->excluded[i].base.bytes, subject));
+    }
+    if (!excluded && (permitted || !some)) {
+        return true;
+    }
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 4096);
+    mu_name_text(&text, subject);
+    return mu_fail(err, MUTUAL_E_ISSUER_CONSTRAINT, "issuer \"%s\" may not certify the subject %s",
+                   rule->display, mu_buf_str(&text));
 }
 
 bool ca_name_permitted(const struct ca *ca, const struct mutual_name *name,
                        struct mutual_error *err)
 {
-    return ca_constraint_check(ca->issuer, name, err);
+    struct ca_rule rule;
+    ca_rule_of(ca, ca_profile_at(0), &rule);
+    return ca_constraint_check(&rule, name, err);
 }

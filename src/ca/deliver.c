@@ -12,7 +12,7 @@
 void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf *out)
 {
     mu_cert_to_pem(leaf, out);
-    mu_cert_to_pem(ca->issuer, out);
+    mu_cert_to_pem(ca_issuer_of(ca, leaf)->cert, out);
 }
 
 static bool write_pem(const char *directory, const char *name, struct mu_buf *pem,
@@ -91,7 +91,10 @@ static bool give_up(struct ca *ca, const struct inventory_record *record, int64_
         store_rollback(store);
         return false;
     }
-    ca->crl_due = true;
+    struct ca_issuer *issuer = ca_issuer_by_id(ca, record->issuer_id);
+    if (issuer != NULL) {
+        issuer->crl_due = true;
+    }
     return store_commit(store, err);
 }
 

@@ -32,20 +32,19 @@ static bool allows(const struct ca_names *names, enum mutual_name_type type, con
 }
 
 /* Names of a request, read by the very code that certifies them. */
-static bool read_requested(const struct ca *ca, const struct mu_csr *csr,
+static bool read_requested(struct ca *ca, const struct mu_csr *csr,
                            const struct ca_profile *profile, const char *name,
                            struct ca_names *ret_names, struct mutual_error *err)
 {
     struct ca_profile none_made = *profile;
     none_made.made_types = 0;
     const struct ca_request request = {.profile = &none_made, .name = name, .csr = csr};
-    return ca_names_build(ca, &request, ret_names, err);
+    return ca_names_of(ca, &request, ret_names, err);
 }
 
 /* Every name in the request, the common name too, is among the allowed ones. */
-static bool check_names(const struct ca *ca, const struct mu_csr *csr,
-                        const struct ca_request *request, const struct ca_names *allowed,
-                        struct mutual_error *err)
+static bool check_names(struct ca *ca, const struct mu_csr *csr, const struct ca_request *request,
+                        const struct ca_names *allowed, struct mutual_error *err)
 {
     MU_AUTO(ca_names) struct ca_names asked = {0};
     const struct mu_csr_facts *facts = mu_csr_facts(csr);
@@ -287,13 +286,13 @@ static bool by_token(struct ca *ca, struct mu_slice text, const struct ca_enrolm
                                  .print_only = true,
                                  .now_s = wish->now_s};
     if (!check_profile(token->profile, wish, err) ||
-        !ca_profile_find(token->profile, &request.profile, err) ||
+        !ca_profile_of(ca, token->profile, &request.profile, err) ||
         !read_names(token->names, &names, err)) {
         return false;
     }
     request.names = names->items;
     request.name_count = names->count;
-    return ca_names_build(ca, &request, &allowed, err) &&
+    return ca_names_of(ca, &request, &allowed, err) &&
            check_names(ca, wish->csr, &request, &allowed, err) &&
            issue_by(ca, token, wish, &request, ret_how, ret_issued, err);
 }
@@ -314,9 +313,8 @@ bool ca_enroll_by_token(struct ca *ca, struct mu_slice text, const struct ca_enr
  */
 
 /* RFC 7030 section 4.2.2: subject and names as they are. */
-static bool check_same(const struct ca *ca, const struct mu_cert *old,
-                       const struct ca_request *request, const struct mu_csr *csr,
-                       struct mutual_error *err)
+static bool check_same(struct ca *ca, const struct mu_cert *old, const struct ca_request *request,
+                       const struct mu_csr *csr, struct mutual_error *err)
 {
     const struct mu_csr_facts *asked = mu_csr_facts(csr);
     struct ca_names allowed = {.count = request->name_count};
@@ -372,7 +370,7 @@ static bool issue_again(struct ca *ca, const struct inventory_record *record,
                                  .now_s = wish->now_s};
     return check_old(record, wish, err) && check_profile(record->profile, wish, err) &&
            mu_cert_from_der(record->der, &old, err) &&
-           ca_profile_find(record->profile, &request.profile, err) &&
+           ca_profile_of(ca, record->profile, &request.profile, err) &&
            check_same(ca, old, &request, wish->csr, err) &&
            ca_issue(ca, &request, wish->signer, ret_issued, err);
 }

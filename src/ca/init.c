@@ -5,7 +5,6 @@
  */
 #include "ca/ca_internal.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,19 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SUBTREES_MAX    64
 #define INNER_DOMAIN    "internal" /* reserved for private use by ICANN, 2024-07-29 */
 #define DEFAULT_DOMAIN  "mutual." INNER_DOMAIN
 #define AUTHORITY_USAGE (MU_KU_KEY_CERT_SIGN | MU_KU_CRL_SIGN)
-
-/* The issuer's name constraints, with what their bytes point into. */
-struct constraints {
-    struct mu_subtree permitted[SUBTREES_MAX], excluded[2];
-    size_t permitted_count, excluded_count;
-    uint8_t addresses[SUBTREES_MAX][32];
-    size_t address_count;
-    struct mu_buf subject;
-};
 
 struct making {
     const struct ca_init_options *options;
@@ -37,7 +26,7 @@ struct making {
     const char *passphrase;
     char *dir, *path, *aside; /* absolute; path is DIR/authority */
     struct mu_key *root_key, *issuer_key;
-    struct constraints *constraints;
+    struct ca_subtrees *constraints;
 };
 
 static void making_done(struct making *making)
@@ -50,10 +39,7 @@ static void making_done(struct making *making)
     mu_free(making->aside);
     mu_key_unref(making->root_key);
     mu_key_unref(making->issuer_key);
-    if (making->constraints != NULL) {
-        mu_buf_done(&making->constraints->subject);
-        mu_free(making->constraints);
-    }
+    ca_subtrees_free(making->constraints);
 }
 
 void ca_init_result_done(struct ca_init_result *result)
@@ -211,82 +197,11 @@ static bool prepare_directory(struct making *making, int *ret_lock, struct mutua
 
 /* ---- the constraints ------------------------------------------------------------------------- */
 
-static bool permit(struct constraints *c, enum mu_gname_type type, struct mu_slice bytes,
-                   struct mutual_error *err)
-{
-    if (c->permitted_count == SUBTREES_MAX) {
-        return mu_fail(err, MUTUAL_E_LIMIT, "an issuer has at most %d permitted names",
-                       SUBTREES_MAX);
-    }
-    c->permitted[c->permitted_count++] = (struct mu_subtree){.base = {type, bytes}};
-    return true;
-}
-
-/* Address and mask in the form of section 4.2.1.10. */
-static bool parse_range(const char *text, uint8_t out[32], size_t *ret_len,
-                        struct mutual_error *err)
-{
-    char host[64] = {0};
-    const char *slash = strchr(text, '/');
-    size_t host_len = slash == NULL ? strlen(text) : (size_t)(slash - text);
-    memcpy(host, text, host_len < sizeof host ? host_len : sizeof host - 1);
-    bool v6 = strchr(host, ':') != NULL;
-    size_t len = v6 ? 16 : 4;
-    uint64_t bits = 8 * len;
-    if (inet_pton(v6 ? AF_INET6 : AF_INET, host, out) != 1 ||
-        (slash != NULL && !mu_text_uint(slash + 1, 8 * len, &bits))) {
-        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%.100s\" is not an address range", text) ||
-               mu_error_hint(err, "Ranges read 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32.");
-    }
-    for (size_t i = 0; i < len; i++) {
-        uint64_t in_byte = bits > 8 * i ? bits - 8 * i : 0;
-        out[len + i] = (uint8_t)(in_byte >= 8 ? 0xff : 0xff << (8 - in_byte));
-        out[i] &= out[len + i];
-    }
-    *ret_len = 2 * len;
-    return true;
-}
-
-static bool permit_addresses(struct constraints *c, const char *const *ranges, size_t count,
-                             struct mutual_error *err)
-{
-    /* Addresses of a family that has no range are excluded one and all: a verifier that tells the
-     * families apart would otherwise let them pass. */
-    static const uint8_t everything[32] = {0};
-    bool some[2] = {false, false};
-    for (size_t i = 0; i < count; i++) {
-        size_t len = 0;
-        if (c->address_count == SUBTREES_MAX) {
-            return mu_fail(err, MUTUAL_E_LIMIT, "an issuer has at most %d address ranges",
-                           SUBTREES_MAX);
-        }
-        uint8_t *range = c->addresses[c->address_count++];
-        if (!parse_range(ranges[i], range, &len, err) ||
-            !permit(c, MU_GNAME_IP, mu_slice_of(range, len), err)) {
-            return false;
-        }
-        some[len == 32] = true;
-    }
-    for (int v6 = 0; v6 < 2; v6++) {
-        if (!some[v6]) {
-            c->excluded[c->excluded_count++] =
-                (struct mu_subtree){.base = {MU_GNAME_IP, mu_slice_of(everything, v6 ? 32 : 8)}};
-        }
-    }
-    return true;
-}
-
-static bool permit_hosts(struct constraints *c, enum mu_gname_type type, const char *const *names,
-                         size_t count, struct mutual_error *err)
+static bool permit(struct making *making, enum mu_gname_type type, const char *const *texts,
+                   size_t count, struct mutual_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        struct mutual_name parsed;
-        char storage[256];
-        if (!mutual_name_parse(MUTUAL_NAME_DNS, names[i], strlen(names[i]), storage, sizeof storage,
-                               &parsed, err)) {
-            return mu_error_context(err, "permitted name \"%.100s\"", names[i]);
-        }
-        if (!permit(c, type, mu_slice_text(names[i]), err)) {
+        if (!ca_subtrees_add(making->constraints, false, type, texts[i], err)) {
             return false;
         }
     }
@@ -298,27 +213,22 @@ static bool permit_hosts(struct constraints *c, enum mu_gname_type type, const c
  * certificate only when asked, because Go refuses a chain with such a constraint. */
 static bool build_constraints(struct making *making, struct mutual_error *err)
 {
-    struct constraints *c = mu_alloc(1, sizeof *c);
-    if (c == NULL) {
+    const struct ca_init_options *options = making->options;
+    const char *domain = making->result->domain;
+    making->constraints = ca_subtrees_new();
+    if (making->constraints == NULL) {
         return mu_fail_memory(err);
     }
-    making->constraints = c;
-    const struct ca_init_options *options = making->options;
-    const struct mu_slice domain = mu_slice_text(making->result->domain);
-    mu_buf_init(&c->subject, 1024);
-    if (!permit(c, MU_GNAME_DNS, domain, err) || !permit(c, MU_GNAME_URI, domain, err) ||
-        !permit(c, MU_GNAME_EMAIL, domain, err) ||
-        !permit_hosts(c, MU_GNAME_DNS, options->dns, options->dns_count, err) ||
-        !permit_hosts(c, MU_GNAME_EMAIL, options->email, options->email_count, err) ||
-        !permit_addresses(c, options->ip, options->ip_count, err)) {
-        return false;
-    }
-    if (!options->constrain_subject) {
-        return true;
-    }
-    const struct mu_rdn organisation = {MU_ATTR_O, making->result->domain};
-    return mu_name_build(&organisation, 1, &c->subject, err) &&
-           permit(c, MU_GNAME_DIRNAME, mu_buf_slice(&c->subject), err);
+    const struct mu_rdn organisation = {MU_ATTR_O, domain};
+    return permit(making, MU_GNAME_DNS, &domain, 1, err) &&
+           permit(making, MU_GNAME_URI, &domain, 1, err) &&
+           permit(making, MU_GNAME_EMAIL, &domain, 1, err) &&
+           permit(making, MU_GNAME_DNS, options->dns, options->dns_count, err) &&
+           permit(making, MU_GNAME_EMAIL, options->email, options->email_count, err) &&
+           permit(making, MU_GNAME_IP, options->ip, options->ip_count, err) &&
+           (!options->constrain_subject ||
+            ca_subtrees_add_name(making->constraints, false, &organisation, 1, err)) &&
+           ca_subtrees_close(making->constraints, err);
 }
 
 /* ---- keys and certificates ------------------------------------------------------------------- */
@@ -347,30 +257,19 @@ static bool sign_root(struct making *making, struct mutual_error *err)
 static bool sign_issuer(struct making *making, struct mutual_error *err)
 {
     const struct ca_init_options *options = making->options;
-    const struct constraints *c = making->constraints;
     MU_AUTO(free) char *name = ca_text("%.55s issuer", making->result->domain);
     if (name == NULL) {
         return mu_fail_memory(err);
     }
-    const struct mu_rdn subject[] = {{MU_ATTR_O, making->result->domain}, {MU_ATTR_CN, name}};
-    const struct mu_cert_template template = {
-        .subject = subject,
-        .subject_count = MU_COUNT(subject),
-        .issuer = making->result->root,
-        .not_before_s = options->now_s - CA_BACKDATE_S,
-        .not_after_s = options->now_s + options->issuer_life_s,
-        .spki = mu_key_spki(making->issuer_key),
-        .ca = true,
-        .path_limited = true,
-        .path_length = 0,
-        .key_usage = AUTHORITY_USAGE,
-        .eku = MU_EKU_SERVER | MU_EKU_CLIENT,
-        .permitted = c->permitted,
-        .permitted_count = c->permitted_count,
-        .excluded = c->excluded,
-        .excluded_count = c->excluded_count,
-    };
-    return mu_cert_sign(&template, making->root_key, &making->result->issuer, err);
+    const struct ca_issuer_making issuer = {.organisation = making->result->domain,
+                                            .common_name = name,
+                                            .root = making->result->root,
+                                            .root_key = making->root_key,
+                                            .key = making->issuer_key,
+                                            .trees = making->constraints,
+                                            .now_s = options->now_s,
+                                            .life_s = options->issuer_life_s};
+    return ca_issuer_sign(&issuer, &making->result->issuer, err);
 }
 
 static bool write_key(const struct making *making, const char *part, const struct mu_key *key,
@@ -417,52 +316,28 @@ static bool make_certificates(struct making *making, struct mutual_error *err)
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
-/* The authority as issuer and, since it expires like any other, as certificate. */
-static bool enter(struct making *making, struct inventory *inventory, const struct mu_cert *cert,
-                  const char *part, int64_t issued_by, int64_t *ret_id, struct mutual_error *err)
+static bool enter(struct making *making, struct inventory *inventory, bool root, int64_t parent,
+                  int64_t *ret_id, struct mutual_error *err)
 {
     const struct ca_init_options *options = making->options;
-    const struct mu_cert_facts *facts = mu_cert_facts(cert);
-    bool root = issued_by == 0;
+    const char *part = root ? CA_PART_ROOT : CA_PART_ISSUER;
     MU_AUTO(free) char *key_place = ca_text("%s/%s.key", part, part);
     MU_AUTO(free) char *path = ca_text("%s/%s", making->path, part);
     if (key_place == NULL || path == NULL) {
         return mu_fail_memory(err);
     }
-    const struct inventory_issuer issuer = {
-        .name = facts->display,
-        .root = root,
-        .parent_id = issued_by,
-        .certificate = facts->der,
+    const struct ca_issuer_entry entry = {
+        .cert = root ? making->result->root : making->result->issuer,
+        .word = part,
+        .parent = parent,
+        .shards = CA_SHARDS,
         .key_place = key_place,
-        .made_s = options->now_s,
-    };
-    int64_t id = 0;
-    int64_t row = 0;
-    bool taken = false;
-    if (!inventory_issuer_add(inventory, &issuer, &id, err)) {
-        return false;
-    }
-    const struct inventory_record record = {
-        .issuer_id = root ? id : issued_by,
-        .form = INVENTORY_FORM_NONE,
-        .serial = facts->serial,
-        .profile = root ? "authority-root" : "authority-issuer",
-        .name = facts->display,
+        .path = path,
         .owner = options->owner,
         .place = options->place,
-        .purpose = root ? "vouches for the issuer; keep its key offline" : "issues certificates",
-        .path = path,
-        .aside = "",
-        .key_text = facts->key.text,
-        .key_hash = mu_slice_of(facts->key_hash, 32),
-        .requested_s = options->now_s,
-        .not_before_s = facts->not_before_s,
-        .not_after_s = facts->not_after_s,
+        .now_s = options->now_s,
     };
-    *ret_id = id;
-    return inventory_reserve(inventory, &record, &taken, &row, err) &&
-           inventory_signed(inventory, row, cert, err) && inventory_delivered(inventory, row, err);
+    return ca_issuer_enter(inventory, &entry, ret_id, err);
 }
 
 static bool fill_store(struct making *making, struct inventory *inventory, int64_t *ret_issuer,
@@ -474,11 +349,10 @@ static bool fill_store(struct making *making, struct inventory *inventory, int64
     if (!store_begin(store, err)) {
         return false;
     }
-    bool good =
-        enter(making, inventory, making->result->root, CA_PART_ROOT, 0, &root, err) &&
-        enter(making, inventory, making->result->issuer, CA_PART_ISSUER, root, ret_issuer, err) &&
-        inventory_event(inventory, options->now_s, options->who, "init", 0, making->result->domain,
-                        err);
+    bool good = enter(making, inventory, true, 0, &root, err) &&
+                enter(making, inventory, false, root, ret_issuer, err) &&
+                inventory_event(inventory, options->now_s, options->who, "init", 0,
+                                making->result->domain, err);
     if (!good) {
         store_rollback(store);
         return false;
@@ -504,15 +378,20 @@ static bool first_list(struct making *making, struct inventory *inventory, int64
     if (path == NULL) {
         return mu_fail_memory(err);
     }
-    if (!inventory_crl_begin(inventory, issuer_id, template.this_update_s, &template.number,
-                             &revoked, err) ||
-        !mu_crl_sign(&template, making->issuer_key, &der, err)) {
+    const struct inventory_scope scope = {.issuer_id = issuer_id};
+    struct inventory_list list;
+    if (!inventory_list_begin(inventory, &scope, template.this_update_s, &list, &revoked, err)) {
+        return false;
+    }
+    template.number = list.number;
+    list.this_update_s = template.this_update_s;
+    list.next_update_s = template.next_update_s;
+    if (!mu_crl_sign(&template, making->issuer_key, &der, err)) {
         return false;
     }
     mu_crl_to_pem(mu_buf_slice(&der), &pem);
     return mu_file_write(path, mu_buf_slice(&pem), 0644, err) &&
-           inventory_crl_published(inventory, issuer_id, template.number, template.this_update_s,
-                                   template.next_update_s, err);
+           inventory_list_put(inventory, &scope, &list, mu_buf_slice(&der), err);
 }
 
 /* A store elsewhere may be somebody's authority. */

@@ -21,9 +21,10 @@ struct plan {
     struct ca_names names;
     struct mu_key *key; /* ours, or the public half of theirs */
     uint8_t serial[MU_SERIAL_BYTES];
-    int64_t not_before_s, not_after_s;
-    bool life_cut;
-    bool must_staple;
+    const struct ca_profile *profile;
+    struct ca_rule rule;
+    struct ca_decision decision;
+    unsigned shard;
     enum inventory_form form;
     char *path, *aside; /* "" when nothing is written */
     char password[CA_PASSPHRASE_TEXT];
@@ -51,46 +52,14 @@ void mu_ca_issued_auto(struct ca_issued *issued)
     ca_issued_done(issued);
 }
 
-/* ---- planning -------------------------------------------------------------------------------- */
-
-/* A life that was asked for is given or refused; a default one may be cut by the issuer's end. */
-static bool plan_life(const struct ca *ca, struct plan *plan, struct mutual_error *err)
+bool ca_subject_build(const struct ca *ca, const char *name, struct mu_buf *out,
+                      struct mutual_error *err)
 {
-    const struct ca_request *request = plan->request;
-    const struct ca_profile *profile = request->profile;
-    const struct mu_cert_facts *issuer = mu_cert_facts(ca->issuer);
-    int64_t life_s = request->life_s == 0 ? profile->life_s : request->life_s;
-    char asked[MU_TIME_TEXT];
-    char most[MU_TIME_TEXT];
-    if (life_s < CA_BACKDATE_S || life_s > profile->life_max_s) {
-        return mu_fail(err, MUTUAL_E_PROFILE_DENIED,
-                       "profile \"%s\" allows lives of 1 minute to %s, %s were asked for",
-                       profile->name, mu_duration_words(profile->life_max_s, most),
-                       mu_duration_words(life_s < 0 ? 0 : life_s, asked));
-    }
-    if (request->now_s >= issuer->not_after_s || request->now_s < issuer->not_before_s) {
-        return mu_fail(err, MUTUAL_E_CLOCK, "it is %s and issuer \"%s\" is valid to %s only",
-                       mu_time_format(request->now_s, asked), issuer->display,
-                       mu_time_format(issuer->not_after_s, most)) ||
-               mu_error_hint(err, "Set the clock; or make a new authority.");
-    }
-    plan->not_before_s = request->now_s - CA_BACKDATE_S;
-    if (plan->not_before_s < issuer->not_before_s) {
-        plan->not_before_s = issuer->not_before_s;
-    }
-    plan->not_after_s = request->now_s + life_s;
-    if (plan->not_after_s <= issuer->not_after_s) {
-        return true;
-    }
-    if (request->life_s != 0) {
-        return mu_fail(err, MUTUAL_E_PROFILE_DENIED,
-                       "it would outlive issuer \"%s\", which ends on %s", issuer->display,
-                       mu_time_format(issuer->not_after_s, most));
-    }
-    plan->not_after_s = issuer->not_after_s;
-    plan->life_cut = true;
-    return true;
+    const struct mu_rdn subject[] = {{MU_ATTR_O, ca->issuers[0].domain}, {MU_ATTR_CN, name}};
+    return mu_name_build(subject, MU_COUNT(subject), out, err);
 }
+
+/* ---- planning -------------------------------------------------------------------------------- */
 
 static bool load_kept_key(const struct inventory_record *record, struct mu_key **ret_key,
                           struct mutual_error *err)
@@ -117,21 +86,19 @@ static bool load_kept_key(const struct inventory_record *record, struct mu_key *
     return true;
 }
 
+static enum mu_key_spec wanted_key(const struct plan *plan)
+{
+    return plan->request->key_given ? plan->request->key : plan->rule.key;
+}
+
 static bool plan_key(struct plan *plan, struct mutual_error *err)
 {
     const struct ca_request *request = plan->request;
     if (request->csr == NULL) {
-        return request->keep_key
-                   ? load_kept_key(request->replaces, &plan->key, err)
-                   : mu_key_generate(request->key_given ? request->key : request->profile->key,
-                                     &plan->key, err);
+        return request->keep_key ? load_kept_key(request->replaces, &plan->key, err)
+                                 : mu_key_generate(wanted_key(plan), &plan->key, err);
     }
-    const struct mu_csr_facts *facts = mu_csr_facts(request->csr);
-    if (facts->key.weak != NULL) {
-        return mu_fail(err, MUTUAL_E_WEAK_KEY, "the key of the request \"%s\" is too weak: %s",
-                       facts->display, facts->key.weak);
-    }
-    return mu_key_from_spki(facts->spki, &plan->key, err);
+    return mu_key_from_spki(mu_csr_facts(request->csr)->spki, &plan->key, err);
 }
 
 /* A certificate that was revoked is not renewed, and its files are in the way of the next. */
@@ -213,7 +180,7 @@ static bool check_facts(const struct ca_request *request, struct mutual_error *e
 }
 
 /* A renewed certificate demands what the old one did. */
-static bool plan_staple(struct plan *plan, struct mutual_error *err)
+static bool demands_staple(const struct plan *plan, bool *ret_demands, struct mutual_error *err)
 {
     const struct ca_request *request = plan->request;
     MU_AUTO(cert) struct mu_cert *old = NULL;
@@ -221,30 +188,101 @@ static bool plan_staple(struct plan *plan, struct mutual_error *err)
         !mu_cert_from_der(request->replaces->der, &old, err)) {
         return mu_error_context(err, "the certificate that it replaces");
     }
-    plan->must_staple = request->must_staple || (old != NULL && mu_cert_facts(old)->must_staple);
-    return !plan->must_staple || (request->profile->eku & MU_EKU_SERVER) != 0 ||
-           mu_fail(err, MUTUAL_E_PROFILE_DENIED,
-                   "profile \"%s\" is for no servers, and nobody else staples OCSP responses",
-                   request->profile->name);
+    *ret_demands = request->must_staple || (old != NULL && mu_cert_facts(old)->must_staple);
+    return true;
 }
 
-static bool plan_build(const struct ca *ca, struct plan *plan, struct mutual_error *err)
+/* The key before there is one: making it costs more than being refused. */
+static struct mu_key_info key_to_be(const struct plan *plan)
+{
+    static const struct mu_key_info kinds[MU_SPEC_COUNT_] = {
+        [MU_SPEC_EC_P256] = {MU_KEY_EC, MU_CURVE_P256, 256, NULL, "EC P-256"},
+        [MU_SPEC_EC_P384] = {MU_KEY_EC, MU_CURVE_P384, 384, NULL, "EC P-384"},
+        [MU_SPEC_RSA_2048] = {MU_KEY_RSA, MU_CURVE_NONE, 2048, NULL, "RSA"},
+        [MU_SPEC_RSA_3072] = {MU_KEY_RSA, MU_CURVE_NONE, 3072, NULL, "RSA"},
+        [MU_SPEC_RSA_4096] = {MU_KEY_RSA, MU_CURVE_NONE, 4096, NULL, "RSA"},
+        [MU_SPEC_ED25519] = {MU_KEY_ED25519, MU_CURVE_NONE, 256, NULL, "Ed25519"},
+    };
+    const struct ca_request *request = plan->request;
+    return request->csr != NULL ? mu_csr_facts(request->csr)->key : kinds[wanted_key(plan)];
+}
+
+/* The one place where it is decided whether something is certified. */
+static bool judge(const struct ca *ca, struct plan *plan, struct mutual_error *err)
 {
     const struct ca_request *request = plan->request;
-    if (!ca_handle_check(request->name, err) || !check_facts(request, err) ||
-        !ca_names_build(ca, request, &plan->names, err)) {
+    MU_AUTO(buf) struct mu_buf subject;
+    mu_buf_init(&subject, MU_LIMIT_CERT_BYTES);
+    struct ca_candidate candidate = {.names = plan->names.items,
+                                     .name_count = plan->names.count,
+                                     .key = plan->key != NULL ? *mu_key_info(plan->key)
+                                                              : key_to_be(plan),
+                                     .now_s = request->now_s,
+                                     .life_s = request->life_s,
+                                     .eku = request->eku};
+    if (!demands_staple(plan, &candidate.must_staple, err) ||
+        !ca_subject_build(ca, request->name, &subject, err)) {
         return false;
     }
-    for (size_t i = 0; i < plan->names.count; i++) {
-        if (!ca_constraint_check(ca->issuer, &plan->names.items[i], err)) {
-            return false;
-        }
+    candidate.subject = mu_buf_slice(&subject);
+    return ca_rule_judge(&plan->rule, &candidate, &plan->decision, err);
+}
+
+static bool plan_issuer(struct ca *ca, const struct ca_request *request, struct mutual_error *err)
+{
+    struct ca_issuer *old = request->replaces != NULL && request->issuer == NULL
+                                ? ca_issuer_by_id(ca, request->replaces->issuer_id)
+                                : NULL;
+    if (old != NULL) {
+        ca->at = old;
+        return true;
+    }
+    return ca_select(ca, request->issuer, err);
+}
+
+bool ca_names_of(struct ca *ca, const struct ca_request *request, struct ca_names *ret_names,
+                 struct mutual_error *err)
+{
+    struct ca_rule rule;
+    if (!plan_issuer(ca, request, err)) {
+        return false;
+    }
+    ca_rule_of(ca, request->profile, &rule);
+    return ca_names_build(&rule, request, ret_names, err);
+}
+
+/* With the key (`all`) or only so far that it is known whether the rule permits it. */
+static bool plan_build(struct ca *ca, struct plan *plan, bool all, struct mutual_error *err)
+{
+    const struct ca_request *request = plan->request;
+    if (!plan_issuer(ca, request, err) ||
+        !ca_profile_of(ca, request->profile->name, &plan->profile, err)) {
+        return false;
+    }
+    ca_rule_of(ca, plan->profile, &plan->rule);
+    if (!ca_handle_check(request->name, err) || !check_facts(request, err) ||
+        !ca_names_build(&plan->rule, request, &plan->names, err) ||
+        (request->keep_key && !plan_key(plan, err)) || !judge(ca, plan, err)) {
+        return false;
+    }
+    if (!all) {
+        return true;
     }
     if (request->p12 && request->password == NULL && !ca_passphrase_new(plan->password, err)) {
         return false;
     }
-    return plan_staple(plan, err) && plan_life(ca, plan, err) && plan_key(plan, err) &&
-           plan_path(ca, plan, err);
+    return (plan->key != NULL || plan_key(plan, err)) && plan_path(ca, plan, err);
+}
+
+bool ca_permits(struct ca *ca, const struct ca_request *request, struct ca_decision *ret_decision,
+                struct mutual_error *err)
+{
+    __attribute__((cleanup(plan_done))) struct plan plan = {.request = request};
+    if (!plan_build(ca, &plan, false, err)) {
+        return mu_error_context(err, "certificate \"%s\"", request->name);
+    }
+    *ret_decision = plan.decision;
+    return true;
 }
 
 /* ---- the steps ------------------------------------------------------------------------------- */
@@ -272,13 +310,13 @@ static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mu
 {
     const struct ca_request *request = plan->request;
     struct inventory_record record = {
-        .issuer_id = ca->issuer_id,
+        .issuer_id = ca->at->id,
         .form = plan->form,
-        .profile = request->profile->name,
+        .profile = plan->profile->name,
         .name = request->name,
         .owner = request->owner,
         .place = request->place,
-        .purpose = request->purpose != NULL ? request->purpose : request->profile->text,
+        .purpose = request->purpose != NULL ? request->purpose : plan->profile->text,
         .path = plan->path,
         .aside = plan->aside,
         .machine = ca_machine(),
@@ -287,16 +325,20 @@ static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mu
         .key_text = mu_key_info(plan->key)->text,
         .key_hash = mu_slice_of(mu_key_hash(plan->key), 32),
         .requested_s = request->now_s,
-        .not_before_s = plan->not_before_s,
-        .not_after_s = plan->not_after_s,
+        .not_before_s = plan->decision.not_before_s,
+        .not_after_s = plan->decision.not_after_s,
         .replaces_id = request->replaces != NULL ? request->replaces->id : 0,
     };
+    bool parted = ca->url != NULL && ca->at->shards > 0;
     for (int i = 0; i < SERIAL_TRIES; i++) {
         bool taken = false;
         if (!mu_serial_new(plan->serial, err)) {
             return false;
         }
         record.serial = mu_slice_of(plan->serial, sizeof plan->serial);
+        /* The serial is random, so its end spreads certificates evenly over the parts. */
+        plan->shard = parted ? 1 + mu_get_be32(plan->serial + 16) % ca->at->shards : 0;
+        record.shard = plan->shard;
         if (!reserve_row(ca, request, &record, &taken, ret_id, err)) {
             return false;
         }
@@ -332,16 +374,6 @@ static bool write_key(const struct plan *plan, struct mutual_error *err)
     return good;
 }
 
-/* NSS, below several Linux clients, takes no RSA key for a server's that may not encipher keys,
- * even where TLS only has it sign. PSS keys may only sign: RFC 4055 section 1.2. */
-static unsigned key_usage(const struct plan *plan)
-{
-    const struct ca_profile *profile = plan->request->profile;
-    bool enciphers =
-        (profile->eku & MU_EKU_SERVER) != 0 && mu_key_info(plan->key)->kind == MU_KEY_RSA;
-    return profile->key_usage | (enciphers ? (unsigned)MU_KU_KEY_ENCIPHERMENT : 0);
-}
-
 static bool sign(const struct ca *ca, const struct plan *plan, struct ca_signer *signer,
                  struct mu_cert **ret_cert, struct mutual_error *err)
 {
@@ -351,20 +383,33 @@ static bool sign(const struct ca *ca, const struct plan *plan, struct ca_signer 
         return mu_fail(err, MUTUAL_E_NAME_MALFORMED, "a name of \"%s\" is not an IP address",
                        plan->request->name);
     }
-    const struct mu_rdn subject[] = {{MU_ATTR_O, ca->domain}, {MU_ATTR_CN, plan->request->name}};
+    MU_AUTO(buf) struct mu_buf subject;
+    mu_buf_init(&subject, MU_LIMIT_CERT_BYTES);
+    if (!ca_subject_build(ca, plan->request->name, &subject, err)) {
+        return false;
+    }
+    MU_AUTO(free) char *list = ca_list_url(ca, ca->at->word, plan->shard, false);
+    MU_AUTO(free)
+    char *above = ca->url == NULL ? NULL : ca_text("%s/issuer/%s.cer", ca->url, ca->at->word);
+    MU_AUTO(free) char *ocsp = ca->url == NULL ? NULL : ca_text("%s/ocsp", ca->url);
+    const char *const lists[] = {list, NULL};
+    const char *const aboves[] = {above, NULL};
+    const char *const ocsps[] = {ocsp, NULL};
     const struct mu_cert_template template = {
+        .crl_uris = lists,
+        .issuer_uris = aboves,
+        .ocsp_uris = ocsps,
         .serial = mu_slice_of(plan->serial, sizeof plan->serial),
-        .subject = subject,
-        .subject_count = MU_COUNT(subject),
-        .issuer = ca->issuer,
-        .not_before_s = plan->not_before_s,
-        .not_after_s = plan->not_after_s,
+        .subject_der = mu_buf_slice(&subject),
+        .issuer = ca->at->cert,
+        .not_before_s = plan->decision.not_before_s,
+        .not_after_s = plan->decision.not_after_s,
         .spki = mu_key_spki(plan->key),
         .names = names,
         .name_count = plan->names.count,
-        .key_usage = key_usage(plan),
-        .eku = plan->request->profile->eku,
-        .must_staple = plan->must_staple,
+        .key_usage = plan->decision.key_usage,
+        .eku = plan->decision.eku,
+        .must_staple = plan->decision.must_staple,
     };
     const struct mu_key *key = NULL;
     if (!signer->start(signer, ca, &key, err)) {
@@ -387,7 +432,7 @@ static bool write_p12(const struct ca *ca, const struct plan *plan, const struct
         return mu_fail_memory(err);
     }
     const char *password = request->password != NULL ? request->password : plan->password;
-    bool good = mu_certs_add(&chain, ca->issuer, err) && mu_certs_add(&chain, ca->root, err) &&
+    bool good = mu_certs_add(&chain, ca->at->cert, err) && mu_certs_add(&chain, ca->root, err) &&
                 mu_p12_build(cert, plan->key, &chain, request->name, password, request->preset,
                              &der, err) &&
                 mu_file_write(path, mu_buf_slice(&der), 0600, err);
@@ -447,7 +492,7 @@ static bool issue(struct ca *ca, const struct ca_request *request, struct ca_sig
 {
     __attribute__((cleanup(plan_done))) struct plan plan = {.request = request};
     MU_AUTO(ca_issued) struct ca_issued issued = {0};
-    if (!plan_build(ca, &plan, err)) {
+    if (!plan_build(ca, &plan, true, err)) {
         return mu_error_context(err, "certificate \"%s\"", request->name);
     }
     if (!run_steps(ca, &plan, signer, &issued, err)) {
@@ -455,7 +500,7 @@ static bool issue(struct ca *ca, const struct ca_request *request, struct ca_sig
         (void)ca_recover(ca, request->now_s, NULL, NULL);
         return mu_error_context(err, "certificate \"%s\"", request->name);
     }
-    issued.life_cut = plan.life_cut;
+    issued.life_cut = plan.decision.life_cut;
     memcpy(issued.password, plan.password, sizeof issued.password);
     if (plan.path[0] != '\0') {
         issued.path = MU_TAKE(plan.path);

@@ -166,21 +166,18 @@ static size_t label_len(const char *handle, const char *domain)
     return under ? len - tail - 1 : len;
 }
 
-static bool add_made(struct ca_names *names, const struct ca *ca, const struct ca_request *request,
+static bool add_made(struct ca_names *names, const struct ca_rule *rule, const char *handle,
                      enum mutual_name_type type, struct mutual_error *err)
 {
-    const char *handle = request->name;
-    int label = (int)label_len(handle, ca->domain);
+    const char *domain = rule->domain;
+    int label = (int)label_len(handle, domain);
     MU_AUTO(free) char *text = NULL;
     if (type == MUTUAL_NAME_SPIFFE) {
-        text = ca_text("spiffe://%s/%s%.*s", ca->domain, request->profile->spiffe_prefix, label,
-                       handle);
+        text = ca_text("spiffe://%s/%s%.*s", domain, rule->spiffe_prefix, label, handle);
     } else if (type == MUTUAL_NAME_DNS) {
-        text =
-            strchr(handle, '.') != NULL ? mu_strdup(handle) : ca_text("%s.%s", handle, ca->domain);
+        text = strchr(handle, '.') != NULL ? mu_strdup(handle) : ca_text("%s.%s", handle, domain);
     } else if (type == MUTUAL_NAME_EMAIL) {
-        text =
-            strchr(handle, '@') != NULL ? mu_strdup(handle) : ca_text("%s@%s", handle, ca->domain);
+        text = strchr(handle, '@') != NULL ? mu_strdup(handle) : ca_text("%s@%s", handle, domain);
     }
     if (text == NULL) {
         return mu_fail_memory(err);
@@ -191,27 +188,7 @@ static bool add_made(struct ca_names *names, const struct ca *ca, const struct c
                                   handle);
 }
 
-static bool check_types(const struct ca_names *names, const struct ca_profile *profile,
-                        struct mutual_error *err)
-{
-    size_t spiffe = 0;
-    for (size_t i = 0; i < names->count; i++) {
-        const struct mutual_name *name = &names->items[i];
-        spiffe += name->type == MUTUAL_NAME_SPIFFE;
-        if ((profile->name_types & (1u << name->type)) == 0) {
-            return mu_fail(err, MUTUAL_E_PROFILE_DENIED,
-                           "profile \"%s\" does not certify %s names such as \"%s\"", profile->name,
-                           mutual_name_type_word(name->type), name->text);
-        }
-    }
-    if (spiffe > 1) { /* X.509-SVID section 2: exactly one */
-        return mu_fail(err, MUTUAL_E_PROFILE_DENIED,
-                       "a certificate holds one SPIFFE ID, %zu were asked for", spiffe);
-    }
-    return true;
-}
-
-bool ca_names_build(const struct ca *ca, const struct ca_request *request,
+bool ca_names_build(const struct ca_rule *rule, const struct ca_request *request,
                     struct ca_names *ret_names, struct mutual_error *err)
 {
     MU_AUTO(ca_names)
@@ -232,14 +209,11 @@ bool ca_names_build(const struct ca *ca, const struct ca_request *request,
         return false;
     }
     for (int type = 0; type < MUTUAL_NAME_COUNT_ && !request->exact; type++) {
-        bool made = (request->profile->made_types & (1u << type)) != 0;
+        bool made = (rule->made_types & (1u << type)) != 0;
         if (made && !has_name(&names, (enum mutual_name_type)type, NULL) &&
-            !add_made(&names, ca, request, (enum mutual_name_type)type, err)) {
+            !add_made(&names, rule, request->name, (enum mutual_name_type)type, err)) {
             return false;
         }
-    }
-    if (!check_types(&names, request->profile, err)) {
-        return false;
     }
     *ret_names = names;
     names = (struct ca_names){0};

@@ -250,7 +250,10 @@ static bool enter(struct rerooting *r, struct mutual_error *err)
     char key_place[64];
     (void)snprintf(key_place, sizeof key_place, CA_PART_ROOT "-%u/root.key", r->number);
     const struct mu_cert_facts *facts = mu_cert_facts(r->made->root);
+    char word[32];
+    (void)snprintf(word, sizeof word, "root-%u", r->number);
     const struct inventory_issuer fresh = {.name = facts->display,
+                                           .word = word,
                                            .root = true,
                                            .certificate = facts->der,
                                            .key_place = key_place,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding the one certificate that is meant, revoking it, publishing the list.
+ * Finding the one certificate that is meant, and revoking it.
  */
 #include "ca/ca_internal.h"
 
@@ -206,8 +206,12 @@ static bool revoke(struct ca *ca, const struct inventory_record *record, enum mu
     if (!commit_revocation(ca, record, reason, now_s, err)) {
         return mu_error_context(err, "certificate \"%s\"", record->name);
     }
-    ca->crl_due = true;
-    if (!ca_crl_publish(ca, signer, CA_CRL_LIFE_S, now_s, err)) {
+    struct ca_issuer *issuer = ca_issuer_by_id(ca, record->issuer_id);
+    if (issuer == NULL) {
+        return mu_fail(err, MUTUAL_E_STORE_CORRUPT, "certificate \"%s\" is of no issuer of ours",
+                       record->name);
+    }
+    if (!ca_lists_revoked(ca, issuer, record->shard, signer, now_s, err)) {
         return mu_error_context(
             err, "certificate \"%s\" is revoked, but the list was not published", record->name);
     }
@@ -221,91 +225,6 @@ bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_rea
         return false;
     }
     bool good = revoke(ca, record, reason, signer, now_s, err);
-    ca_unlock(ca);
-    return good;
-}
-
-static bool sign_list(struct ca *ca, const struct mu_crl_template *template,
-                      struct ca_signer *signer, struct mu_buf *out, struct mutual_error *err)
-{
-    const struct mu_key *key = NULL;
-    if (!signer->start(signer, ca, &key, err)) {
-        return false;
-    }
-    bool good = mu_crl_sign(template, key, out, err);
-    signer->stop(signer);
-    return good;
-}
-
-static bool publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
-                    struct mutual_error *err)
-{
-    MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
-    MU_AUTO(buf) struct mu_buf der;
-    MU_AUTO(buf) struct mu_buf pem;
-    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
-    mu_buf_init(&pem, 2 * (size_t)MU_LIMIT_CRL_BYTES);
-    uint64_t number = 0;
-    if (!inventory_crl_begin(ca->inventory, ca->issuer_id, now_s, &number, &revoked, err)) {
-        return false;
-    }
-    const struct mu_crl_template template = {
-        .issuer = ca->issuer,
-        .this_update_s = now_s,
-        .next_update_s = now_s + life_s,
-        .number = number,
-        .entries = revoked.items,
-        .count = revoked.count,
-    };
-    if (!sign_list(ca, &template, signer, &der, err)) {
-        return mu_error_context(err, "revocation list of \"%s\"",
-                                mu_cert_facts(ca->issuer)->display);
-    }
-    mu_crl_to_pem(mu_buf_slice(&der), &pem);
-    if (pem.failed) {
-        return mu_fail_memory(err);
-    }
-    if (!mu_file_write(ca->crl_path, mu_buf_slice(&pem), 0644, err) ||
-        !inventory_crl_published(ca->inventory, ca->issuer_id, number, now_s, now_s + life_s,
-                                 err)) {
-        return false;
-    }
-    ca->crl_due = false;
-    ca->crl_this_update_s = now_s;
-    ca->crl_next_update_s = now_s + life_s;
-    return true;
-}
-
-bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
-                    struct mutual_error *err)
-{
-    if (!ca_lock(ca, now_s, NULL, err)) {
-        return false;
-    }
-    bool good = publish(ca, signer, life_s, now_s, err);
-    ca_unlock(ca);
-    return good;
-}
-
-static bool refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
-                    struct mutual_error *err)
-{
-    int64_t half_s = (ca->crl_next_update_s - ca->crl_this_update_s) / 2;
-    /* A list of the future was made while the clock was wrong, and nobody believes it. */
-    bool future = ca->crl_this_update_s > now_s;
-    if (!ca->crl_due && !future && now_s < ca->crl_this_update_s + half_s) {
-        return true;
-    }
-    return ca_crl_publish(ca, signer, CA_CRL_LIFE_S, now_s, err);
-}
-
-bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
-                    struct mutual_error *err)
-{
-    if (!ca_lock(ca, now_s, NULL, err)) {
-        return false;
-    }
-    bool good = refresh(ca, signer, now_s, err);
     ca_unlock(ca);
     return good;
 }

@@ -31,24 +31,36 @@ static int open_key(const char *path, struct mutual_error *err)
     return -1;
 }
 
+void ca_key_current(const struct ca *ca, struct ca_key *ret_key)
+{
+    if (ca->answering) {
+        *ret_key = (struct ca_key){.cert = ca->at->responder, .path = ca_issuer_key_path(ca)};
+        ca_responder_rules(ca->at->cert, &ret_key->rules);
+        return;
+    }
+    *ret_key = (struct ca_key){.cert = ca->at->cert, .path = ca_issuer_key_path(ca)};
+    ca_issuer_rules(ca->at->cert, &ca->own, &ret_key->rules);
+}
+
 static bool start(struct ca_signer *signer, const struct ca *ca, const struct mu_key **ret_key,
                   struct mutual_error *err)
 {
-    struct keys_local_options options = {
-        .name = ca->key_path, .passphrase_fd = -1, .spki = mu_cert_facts(ca->issuer)->spki};
-    if (!ca_key_rules(ca->issuer, &options.rules, err)) {
-        return false;
-    }
-    int fd = open_key(ca->key_path, err);
+    struct ca_key key;
+    ca_key_current(ca, &key);
+    int fd = open_key(key.path, err);
     if (fd == -1) {
         return false;
     }
-    options.key_fd = fd;
+    const struct keys_local_options options = {.name = key.path,
+                                               .key_fd = fd,
+                                               .passphrase_fd = -1,
+                                               .spki = mu_cert_facts(key.cert)->spki,
+                                               .rules = key.rules};
     struct keys_local *local = NULL;
     bool good = keys_local_new(&options, &local, err);
     (void)close(fd);
     if (!good) {
-        return mu_error_context(err, "the issuer's key \"%s\"", ca->key_path);
+        return mu_error_context(err, "the issuer's key \"%s\"", key.path);
     }
     signer->state = local;
     *ret_key = keys_local_get_key(local);

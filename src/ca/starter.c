@@ -35,8 +35,8 @@ static void trust_part(struct mu_buf *out, const char *dir)
 {
     mu_buf_text(out, "# The authority that `mutual issue` uses.\n"
                      "authority:\n"
-                     "  store: ");
-    quote(out, "%s/" CA_PART "/" CA_PART_STORE, dir);
+                     "  directory: ");
+    quote(out, "%s", dir);
     mu_buf_text(out,
                 "\n\n"
                 "# Whose certificates are believed, and the list of those that are not any more.\n"

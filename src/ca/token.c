@@ -131,23 +131,19 @@ static bool put_names(const struct mutual_name *names, size_t count, struct mu_b
 /* Everything that would be refused when it is used is refused now. */
 static bool check_wish(struct ca *ca, const struct ca_token_wish *wish, struct mutual_error *err)
 {
-    MU_AUTO(ca_names) struct ca_names names = {0};
     const struct ca_request request = {.profile = wish->profile,
                                        .name = wish->name,
                                        .names = wish->names,
-                                       .name_count = wish->name_count};
+                                       .name_count = wish->name_count,
+                                       .life_s = wish->life_s,
+                                       .owner = wish->owner,
+                                       .place = wish->place,
+                                       .purpose = wish->purpose,
+                                       .now_s = wish->now_s};
+    struct ca_decision decision;
     char most[MU_TIME_TEXT];
-    if (!ca_handle_check(wish->name, err) || !ca_names_build(ca, &request, &names, err)) {
+    if (!ca_permits(ca, &request, &decision, err)) {
         return false;
-    }
-    for (size_t i = 0; i < names.count; i++) {
-        if (!ca_constraint_check(ca->issuer, &names.items[i], err)) {
-            return false;
-        }
-    }
-    if (wish->life_s > wish->profile->life_max_s) {
-        return mu_fail(err, MUTUAL_E_PROFILE_DENIED, "profile \"%s\" allows lives of at most %s",
-                       wish->profile->name, mu_duration_words(wish->profile->life_max_s, most));
     }
     if (wish->ttl_s < 1 || wish->ttl_s > CA_TOKEN_TTL_MAX_S) {
         return mu_fail(err, MUTUAL_E_OPTION_VALUE,

@@ -3,6 +3,7 @@
  * What the verbs of the authority share.
  */
 #include "cli/authority_internal.h"
+#include "config/config.h"
 
 #include <pwd.h>
 #include <stdlib.h>
@@ -46,6 +47,21 @@ bool authority_dir(const struct cli *cli, const char *given, struct mu_buf *out,
            mu_error_hint(err, "Name one: --dir DIRECTORY.");
 }
 
+/* All that is wrong with the authority's own profiles, when that is what it is. */
+static void say_profiles(const struct cli *cli, const char *dir)
+{
+    MU_AUTO(config_findings) struct config_findings findings;
+    MU_AUTO(buf) struct mu_buf text;
+    config_findings_init(&findings);
+    mu_buf_init(&text, 1u << 20);
+    ca_profiles_check(dir, &findings);
+    if (findings.errors > 0) {
+        config_findings_sort(&findings);
+        config_findings_text(&findings, "profiles.yaml", cli->colour_err, &text);
+        cli_say(cli, "%s", mu_buf_str(&text));
+    }
+}
+
 bool authority_open(const struct cli *cli, const char *given_dir, enum ca_access access,
                     struct ca **ret_ca, struct mutual_error *err)
 {
@@ -53,9 +69,12 @@ bool authority_open(const struct cli *cli, const char *given_dir, enum ca_access
     MU_AUTO(buf) struct mu_buf notes;
     mu_buf_init(&dir, 4096);
     mu_buf_init(&notes, 1u << 20);
-    if (!authority_dir(cli, given_dir, &dir, err) ||
-        !ca_open(mu_buf_str(&dir), access, authority_who(), mu_clock_wall_s(), &notes, ret_ca,
+    if (!authority_dir(cli, given_dir, &dir, err)) {
+        return false;
+    }
+    if (!ca_open(mu_buf_str(&dir), access, authority_who(), mu_clock_wall_s(), &notes, ret_ca,
                  err)) {
+        say_profiles(cli, mu_buf_str(&dir));
         return false;
     }
     if (notes.len > 0) {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct issue_options {
-    const char *dir, *profile, *csr, *owner, *place, *purpose, *out;
+    const char *dir, *profile, *issuer, *csr, *owner, *place, *purpose, *out;
     struct authority_san san;
     const char *key;
     int64_t life_ns;
@@ -28,7 +28,12 @@ static const struct cli_option issue_table[] = {
      .offset = O(profile),
      .value = "PROFILE",
      .dflt = "server",
-     .help = "server, client, service, device or user; see: mutual show profile"},
+     .help = "server, client, service, device, user or one of your own; see: mutual show profile"},
+    {.name = "issuer",
+     .kind = CLI_TEXT,
+     .offset = O(issuer),
+     .value = "NAME",
+     .help = "who issues it; else the authority's first issuer. See: mutual issuer"},
     {.name = "dns",
      .kind = CLI_TEXTS,
      .offset = O(san.dns),
@@ -134,9 +139,10 @@ static bool fill_request(const struct cli *cli, const struct issue_options *opti
     *request = (struct ca_request){
         .name = cli->args[0],
         .life_s = options->life_ns / MU_NS_PER_S,
-        .owner = options->owner != NULL ? options->owner : authority_owner(),
+        .owner = options->owner,
         .place = options->place != NULL ? options->place : authority_place(),
         .purpose = options->purpose,
+        .issuer = options->issuer,
         .now_s = mu_clock_wall_s(),
     };
     request->print_only = options->out != NULL && strcmp(options->out, "-") == 0;
@@ -148,7 +154,21 @@ static bool fill_request(const struct cli *cli, const struct issue_options *opti
                mu_error_hint(err, "One of: ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096, "
                                   "ed25519.");
     }
-    return ca_profile_find(options->profile, &request->profile, err);
+    return true;
+}
+
+/* Who answers for it: whom the command names, else the profile, else you. */
+static bool fill_profile(const struct ca *ca, const struct issue_options *options,
+                         struct ca_request *request, struct mutual_error *err)
+{
+    if (!ca_profile_of(ca, options->profile, &request->profile, err)) {
+        return false;
+    }
+    if (request->owner == NULL) {
+        request->owner =
+            request->profile->owner != NULL ? request->profile->owner : authority_owner();
+    }
+    return true;
 }
 
 static bool run_issue_with(const struct cli *cli, const struct issue_options *options,
@@ -169,7 +189,7 @@ static bool run_issue_with(const struct cli *cli, const struct issue_options *op
     request.name_count = names->count;
     request.csr = csr;
     return authority_open(cli, options->dir, CA_CHANGE, &ca, err) &&
-           authority_issue(cli, ca, &request, err);
+           fill_profile(ca, options, &request, err) && authority_issue(cli, ca, &request, err);
 }
 
 static int run_issue(struct cli *cli, const void *options)

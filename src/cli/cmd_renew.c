@@ -110,8 +110,9 @@ static bool check_form(const struct inventory_record *old, const struct renew_op
     return true;
 }
 
-static bool fill_request(const struct inventory_record *old, const struct renew_options *options,
-                         struct ca_request *request, struct mutual_error *err)
+static bool fill_request(const struct ca *ca, const struct inventory_record *old,
+                         const struct renew_options *options, struct ca_request *request,
+                         struct mutual_error *err)
 {
     *request = (struct ca_request){
         .name = old->name,
@@ -137,7 +138,7 @@ static bool fill_request(const struct inventory_record *old, const struct renew_
         return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is not a kind of key",
                        options->key != NULL ? options->key : old->key_text);
     }
-    return ca_profile_find(old->profile, &request->profile, err);
+    return ca_profile_of(ca, old->profile, &request->profile, err);
 }
 
 static bool run_renew_with(const struct cli *cli, const struct renew_options *options,
@@ -153,7 +154,7 @@ static bool run_renew_with(const struct cli *cli, const struct renew_options *op
         !authority_open(cli, options->dir, CA_CHANGE, &ca, err) ||
         !ca_find(ca, cli->args[0], &records, err) ||
         !ca_choose(&records, cli->args[0], CA_WISH_RENEW, mu_clock_wall_s(), &old, err) ||
-        !check_form(old, options, err) || !fill_request(old, options, &request, err)) {
+        !check_form(old, options, err) || !fill_request(ca, old, options, &request, err)) {
         return false;
     }
     struct authority_p12 p12 = options->p12;

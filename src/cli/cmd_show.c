@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 struct show_options {
-    const char *dir, *password_file, *control;
+    const char *dir, *password_file, *control, *issuer;
     bool pem;
 };
 
@@ -34,6 +34,19 @@ static const struct cli_option show_table[] = {
      .offset = O(control),
      .value = "PATH",
      .help = "the gateway that says when and where it saw the certificate"},
+    {.name = NULL},
+};
+static const struct cli_option profile_table[] = {
+    {.name = "dir",
+     .kind = CLI_PATH,
+     .offset = O(dir),
+     .value = "DIRECTORY",
+     .help = "where the authority is kept"},
+    {.name = "issuer",
+     .kind = CLI_TEXT,
+     .offset = O(issuer),
+     .value = "NAME",
+     .help = "beside which issuer; else the authority's first one"},
     {.name = NULL},
 };
 #undef O
@@ -141,41 +154,77 @@ static int run_show(struct cli *cli, const void *given)
     return good ? CLI_YES : cli_fail(cli, &err);
 }
 
-static int run_show_profile(struct cli *cli, const void *given)
+/* The i-th rule there is; without an authority the profiles are shown without an issuer's limits.
+ */
+static bool rule_at(const struct ca *ca, size_t i, struct ca_rule *ret_rule)
 {
-    const struct show_options *options = given;
-    struct mutual_error err = {0};
+    const struct ca_profile *profile = ca != NULL ? ca_profile_next(ca, i) : ca_profile_at(i);
+    if (profile == NULL) {
+        return false;
+    }
+    if (ca != NULL) {
+        ca_rule_of(ca, profile, ret_rule);
+    } else {
+        ca_rule_bare(profile, ret_rule);
+    }
+    return true;
+}
+
+static bool show_one(const struct ca *ca, const char *name, bool json, struct mu_buf *out,
+                     struct mutual_error *err)
+{
     const struct ca_profile *profile = NULL;
+    struct ca_rule rule;
+    if (!(ca != NULL ? ca_profile_of(ca, name, &profile, err)
+                     : ca_profile_find(name, &profile, err))) {
+        return false;
+    }
+    for (size_t i = 0; rule_at(ca, i, &rule); i++) {
+        if (strcmp(rule.profile, name) == 0) {
+            ca_rule_describe(&rule, json, out);
+        }
+    }
+    return true;
+}
+
+static bool show_profiles(const struct cli *cli, const struct show_options *options,
+                          struct mutual_error *err)
+{
+    struct ca_rule rule;
     MU_AUTO(ca) struct ca *ca = NULL;
     MU_AUTO(buf) struct mu_buf out;
-    mu_buf_init(&out, 1u << 20);
-    /* Without an authority here the profile is shown without its issuer's limits. */
-    if (!authority_open(cli, options->dir, CA_LOOK, &ca, &err) &&
-        (options->dir != NULL || err.code != MUTUAL_E_FILE_MISSING)) {
-        return cli_fail(cli, &err);
+    mu_buf_init(&out, 8u << 20);
+    if (!authority_open(cli, options->dir, CA_LOOK, &ca, err) &&
+        (options->dir != NULL || options->issuer != NULL || err->code != MUTUAL_E_FILE_MISSING)) {
+        return false;
+    }
+    if (ca != NULL && !ca_select(ca, options->issuer, err)) {
+        return false;
     }
     if (cli->arg_count > 0) {
-        if (!ca_profile_find(cli->args[0], &profile, &err)) {
-            return cli_fail(cli, &err);
-        }
-        ca_describe_profile(profile, ca, cli->json, &out);
+        return show_one(ca, cli->args[0], cli->json, &out, err) && cli_write(cli, &out, err);
     }
-    if (cli->arg_count == 0) {
-        mu_buf_text(&out, cli->json ? "[" : "");
-        for (size_t i = 0; ca_profile_at(i) != NULL; i++) {
-            mu_buf_text(&out, i == 0 ? "" : cli->json ? "," : "\n");
-            ca_describe_profile(ca_profile_at(i), ca, cli->json, &out);
-        }
-        mu_buf_text(&out, cli->json ? "]\n" : "");
+    mu_buf_text(&out, cli->json ? "[" : "");
+    for (size_t i = 0; rule_at(ca, i, &rule); i++) {
+        mu_buf_text(&out, i == 0 ? "" : cli->json ? "," : "\n");
+        ca_rule_describe(&rule, cli->json, &out);
     }
-    return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
+    mu_buf_text(&out, cli->json ? "]\n" : "");
+    return cli_write(cli, &out, err);
+}
+
+static int run_show_profile(struct cli *cli, const void *given)
+{
+    struct mutual_error err = {0};
+    return show_profiles(cli, given, &err) ? CLI_YES : cli_fail(cli, &err);
 }
 
 static const struct cli_verb subs[] = {
     {.name = "profile",
      .arguments = "[NAME]",
-     .help = "show what a profile certifies, within the issuer's limits",
-     .options = show_table,
+     .help = "show the rule by which an issuer certifies under a profile",
+     .details = "It is the very rule that issuing asks: what it does not name is refused.",
+     .options = profile_table,
      .options_size = sizeof(struct show_options),
      .max_args = 1,
      .run = run_show_profile},

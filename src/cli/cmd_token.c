@@ -174,7 +174,7 @@ static bool make(const struct cli *cli, const struct token_options *options, str
                mu_error_hint(err, "Give --url https://HOST:PORT, or say authority: {url: …} in "
                                   "the configuration.");
     }
-    if (!ca_profile_find(options->profile, &wish.profile, err) ||
+    if (!ca_profile_of(ca, options->profile, &wish.profile, err) ||
         !authority_names_read(&options->san, &names, err)) {
         return false;
     }

@@ -368,6 +368,8 @@ bool config_snapshot_load_text(const char *name, struct mu_slice text,
                                struct config_findings *findings,
                                struct config_snapshot **ret_snapshot);
 
+#include "config/profiles.h"
+
 /* ---- what the schema tables say -------------------------------------------------------------- */
 
 /* JSON Schema (2020-12) for editors. */

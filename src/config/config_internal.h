@@ -106,6 +106,7 @@ struct block {
     void (*finish)(struct decode *decode, const struct config_node *node, void *base);
 };
 extern const struct block schema_root;
+extern const struct block schema_profiles; /* of a file of profiles */
 extern const struct block schema_authority;
 
 /* In a table of settings, of fields of struct THIS. */
@@ -143,6 +144,10 @@ struct config_whole *config_decode(const struct config_snapshot *snapshot, const
 /* Decodes the value of one setting into the slot; findings tell what was wrong. */
 void decode_value(struct decode *decode, const struct setting *setting,
                   const struct config_node *node, void *slot);
+/* Decodes a block into `base`. `node` may be NULL (nothing is written), a map, a scalar for the
+ * short form, or broken. */
+void decode_block(struct decode *decode, const struct block *block, const struct config_node *node,
+                  void *base);
 void decode_complain(struct decode *decode, const struct config_place *place, const char *hint,
                      const char *format, ...) MUTUAL_PRINTF(4, 5);
 /* `path` as the file `file` means it. In the model's arena; NULL: no memory. */

@@ -53,9 +53,6 @@ bool config_include_matches(const char *pattern, const char *name)
 /* ---- blocks ------------------------------------------------------------------------------------
  */
 
-static void decode_block(struct decode *d, const struct block *block,
-                         const struct config_node *node, void *base);
-
 /* One value of any type: a scalar, a block, or what is short for a block. */
 static void decode_one(struct decode *d, const struct setting *s, const struct config_node *node,
                        void *slot)
@@ -219,8 +216,8 @@ static void complain_missing(struct decode *d, const struct block *block, const 
 }
 
 /* `node` may be NULL (nothing is written), a map, a scalar for the short form, or broken. */
-static void decode_block(struct decode *d, const struct block *block,
-                         const struct config_node *node, void *base)
+void decode_block(struct decode *d, const struct block *block, const struct config_node *node,
+                  void *base)
 {
     struct config_mark *mark = base;
     *mark = (struct config_mark){.file = node == NULL ? NULL : node->file,

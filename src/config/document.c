@@ -467,6 +467,7 @@ void config_schema_mdoc(struct mu_buf *out)
 {
     struct blocks blocks = {.count = 0};
     collect(&blocks, &schema_root);
+    collect(&blocks, &schema_profiles);
     mu_buf_text(out, mdoc_head);
     for (size_t i = 0; i < blocks.count; i++) {
         mdoc_block(out, blocks.items[i]);

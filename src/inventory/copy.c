@@ -21,15 +21,18 @@ struct table {
 static const struct table tables[] = {
     {"issuer",
      "id, name, root, parent_id, certificate, key_place, crl_number, crl_this_update_s,"
-     " crl_next_update_s, crl_due, made_s",
-     "itiibtiiiii", "id"},
+     " crl_next_update_s, crl_due, made_s, word, shards",
+     "itiibtiiiiiti", "id"},
     {"certificate",
      "id, issuer_id, serial, state, form, profile, name, owner, place, purpose, path, aside,"
      " key_text, key_hash, requested_s, not_before_s, not_after_s, der, fingerprint, replaces_id,"
-     " revoked_s, reason, machine",
-     "iibttttttttttbiiibbiiit", "id"},
+     " revoked_s, reason, machine, shard, revoked_list",
+     "iibttttttttttbiiibbiiitii", "id"},
     {"certified_name", "certificate_id, position, type, value", "iitt", "certificate_id, position"},
     {"event", "id, at_s, who, action, certificate_id, detail, link", "iittitb", "id"},
+    {"shard", "issuer_id, shard, number, due", "iiii", "issuer_id, shard"},
+    {"list", "issuer_id, shard, delta, number, base, this_update_s, next_update_s, entries, der",
+     "iiiiiiiib", "issuer_id, shard, delta"},
     /* Not what nonces are made of: those of the old store are none of the new one. */
     {"acme_binding", "id, kid, secret, name, owner, profile, made_s, ends_s, account_id",
      "itbtttiii", "id"},

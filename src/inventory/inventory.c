@@ -89,6 +89,40 @@ static const char index_step[] =
     " (state, revoked_s, not_before_s, not_after_s);"
     "CREATE INDEX event_certificate ON event (certificate_id)";
 
+/* Several issuers, found by a word; a certificate's part of its issuer's partitioned list (0:
+ * none), and the number of the first list that must tell of its revocation: a delta to list N holds
+ * what has a greater one. Lists are kept here too, for the machines that share a store. */
+static const char issuers_step[] =
+    "ALTER TABLE issuer ADD COLUMN word TEXT NOT NULL DEFAULT '';"
+    "UPDATE issuer SET word = CASE root WHEN 1 THEN 'root' ELSE 'issuer' END;"
+    "CREATE UNIQUE INDEX issuer_word ON issuer (word);"
+    "ALTER TABLE issuer ADD COLUMN shards {int} NOT NULL DEFAULT 64;"
+    "ALTER TABLE certificate ADD COLUMN shard {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificate ADD COLUMN revoked_list {int} NOT NULL DEFAULT 0;"
+    "CREATE INDEX certificate_revoked_list ON certificate (issuer_id, revoked_list)"
+    " WHERE revoked_s IS NOT NULL;"
+    "CREATE INDEX certificate_shard ON certificate (issuer_id, shard)"
+    " WHERE revoked_s IS NOT NULL;"
+    "CREATE TABLE shard ("
+    " issuer_id {int} NOT NULL REFERENCES issuer(id),"
+    " shard {int} NOT NULL,"
+    " number {int} NOT NULL DEFAULT 0,"
+    " due {int} NOT NULL DEFAULT 1,"
+    " PRIMARY KEY (issuer_id, shard)"
+    ") {strict};"
+    "CREATE TABLE list ("
+    " issuer_id {int} NOT NULL REFERENCES issuer(id),"
+    " shard {int} NOT NULL,"
+    " delta {int} NOT NULL,"
+    " number {int} NOT NULL,"
+    " base {int} NOT NULL,"
+    " this_update_s {int} NOT NULL,"
+    " next_update_s {int} NOT NULL,"
+    " entries {int} NOT NULL,"
+    " der {bytes} NOT NULL,"
+    " PRIMARY KEY (issuer_id, shard, delta)"
+    ") {strict}";
+
 /* One-time tokens, and the requests by them that wait for a person. */
 static const char token_step[] =
     "CREATE TABLE enrolment_token ("
@@ -206,6 +240,7 @@ static const struct store_migration steps[] = {
     {2, "which machine delivers", machine_step},
     {3, "a chain of events", link_step},
     {4, "indexes for large stores", index_step},
+    {5, "several issuers, lists in parts", issuers_step},
     {6, "ACME", acme_step},
     {7, "counts by the hour of the end", inventory_tally_step},
     {8, "tokens for enrolment", token_step},

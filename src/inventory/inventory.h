@@ -33,7 +33,8 @@ struct store *inventory_store(struct inventory *inventory);
 /* One authority of ours. Texts and bytes belong to the list they came with. */
 struct inventory_issuer {
     int64_t id;
-    const char *name;
+    const char *name; /* of its subject */
+    const char *word; /* what people call it; NULL in adding: "root" or "issuer" */
     bool root;
     int64_t parent_id;           /* 0: none */
     struct mu_slice certificate; /* DER */
@@ -42,6 +43,7 @@ struct inventory_issuer {
     int64_t crl_this_update_s, crl_next_update_s; /* of the last list published; 0: none */
     bool crl_due;                                 /* a revocation is not published yet */
     int64_t made_s;
+    unsigned shards; /* in how many parts its list is also published */
 };
 struct inventory_issuers {
     struct inventory_issuer *items;
@@ -53,7 +55,7 @@ void mu_inventory_issuers_auto(struct inventory_issuers *issuers);
 /* All of them, parents before children. */
 bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers *ret_issuers,
                            struct mutual_error *err);
-/* Only name, root, parent_id, certificate, key_place and made_s are used. */
+/* Only name, word, root, parent_id, certificate, key_place, made_s and shards are used. */
 bool inventory_issuer_add(struct inventory *inventory, const struct inventory_issuer *issuer,
                           int64_t *ret_id, struct mutual_error *err);
 
@@ -101,6 +103,7 @@ struct inventory_record {
     const char *path;    /* the directory it was written to, absolute */
     const char *aside;   /* where that directory is being built      */
     const char *machine; /* whose directory that is; "" or NULL: this one's */
+    unsigned shard;      /* the part of its issuer's list that it is in; 0: none */
     const struct mutual_name *names;
     size_t name_count;
     const char *key_text;     /* "EC P-256" */
@@ -265,12 +268,49 @@ struct inventory_revoked {
 };
 void inventory_revoked_done(struct inventory_revoked *revoked);
 void mu_inventory_revoked_auto(struct inventory_revoked *revoked);
-/* Takes the next number for good and reads what is revoked, in one transaction. An entry leaves the
- * list only after its certificate has ended and it was on a list made after that end (RFC 5280
- * section 3.3); both by now_s too, for an earlier list may have been made by a wrong clock. */
-bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
-                         uint64_t *ret_number, struct inventory_revoked *ret_revoked,
-                         struct mutual_error *err);
+/* Which list of an issuer: the complete one, a delta to it, or a part (from 1). */
+struct inventory_scope {
+    int64_t issuer_id;
+    unsigned shard; /* 0: all of them */
+    bool delta;     /* never of a part */
+};
+struct inventory_list {
+    uint64_t number;
+    uint64_t base; /* of a delta: the complete list that it goes with */
+    int64_t this_update_s, next_update_s;
+    size_t entries;
+};
+/* Takes the scope's next number for good and reads what the list must hold, in one transaction. An
+ * entry leaves a list only after its certificate has ended and it was on a list made after that end
+ * (RFC 5280 section 3.3); both by now_s too, for an earlier list may have been made by a wrong
+ * clock. A delta holds what was revoked since the complete list that is kept; NOT_FOUND when none
+ * is. Fills number, base and entries. */
+bool inventory_list_begin(struct inventory *inventory, const struct inventory_scope *scope,
+                          int64_t now_s, struct inventory_list *ret_list,
+                          struct inventory_revoked *ret_revoked, struct mutual_error *err);
+/* Keeps the list in place of the one before, and says that it is no longer due; one that was
+ * overtaken changes nothing. */
+bool inventory_list_put(struct inventory *inventory, const struct inventory_scope *scope,
+                        const struct inventory_list *list, struct mu_slice der,
+                        struct mutual_error *err);
+/* Appends the list's DER to `der`, unless that is NULL. */
+bool inventory_list_get(struct inventory *inventory, const struct inventory_scope *scope,
+                        struct inventory_list *ret_list, struct mu_buf *der, bool *ret_found,
+                        struct mutual_error *err);
+/* The parts whose list is missing, lacks a revocation, or is past half its life: up to `max`. */
+bool inventory_shards_due(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
+                          unsigned *ret_shards, size_t max, size_t *ret_count,
+                          struct mutual_error *err);
+/* What is known of a serial number of that issuer. */
+struct inventory_status {
+    bool issued;
+    bool revoked;
+    int64_t revoked_s;
+    enum mu_reason reason;
+};
+bool inventory_status(struct inventory *inventory, int64_t issuer_id, struct mu_slice serial,
+                      struct inventory_status *ret_status, struct mutual_error *err);
+
 /* The list of that number is where it belongs. */
 bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,
                              int64_t this_update_s, int64_t next_update_s,

@@ -36,9 +36,11 @@ static bool read_issuer(struct store_statement *row, struct mu_arena *arena,
         .crl_next_update_s = store_int(row, 8),
         .crl_due = store_int(row, 9) != 0,
         .made_s = store_int(row, 10),
+        .word = mu_arena_strndup(arena, store_text(row, 11), strlen(store_text(row, 11))),
+        .shards = (unsigned)store_int(row, 12),
     };
     char *der = mu_arena_strndup(arena, certificate.data, certificate.len);
-    if (issuer.name == NULL || issuer.key_place == NULL || der == NULL) {
+    if (issuer.name == NULL || issuer.word == NULL || issuer.key_place == NULL || der == NULL) {
         return false;
     }
     issuer.certificate = mu_slice_of(der, certificate.len);
@@ -52,7 +54,7 @@ bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     if (!store_prepare(inventory->store,
                        "SELECT id, name, root, parent_id, certificate, key_place, crl_number,"
-                       " crl_this_update_s, crl_next_update_s, crl_due, made_s"
+                       " crl_this_update_s, crl_next_update_s, crl_due, made_s, word, shards"
                        " FROM issuer ORDER BY id",
                        &read, err)) {
         return false;
@@ -87,8 +89,8 @@ bool inventory_issuer_add(struct inventory *inventory, const struct inventory_is
 {
     MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(inventory->store,
-                       "INSERT INTO issuer (name, root, parent_id, certificate, key_place, made_s)"
-                       " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+                       "INSERT INTO issuer (name, root, parent_id, certificate, key_place, made_s,"
+                       " word, shards) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
                        &add, err)) {
         return false;
     }
@@ -102,6 +104,8 @@ bool inventory_issuer_add(struct inventory *inventory, const struct inventory_is
     store_bind_bytes(add, 4, issuer->certificate);
     store_bind_text(add, 5, issuer->key_place);
     store_bind_int(add, 6, issuer->made_s);
+    store_bind_text(add, 7, issuer->word != NULL ? issuer->word : issuer->root ? "root" : "issuer");
+    store_bind_int(add, 8, issuer->shards);
     bool row = false;
     if (!store_step(add, &row, err)) {
         return false;
@@ -183,94 +187,6 @@ void inventory_revoked_done(struct inventory_revoked *revoked)
 void mu_inventory_revoked_auto(struct inventory_revoked *revoked)
 {
     inventory_revoked_done(revoked);
-}
-
-static bool next_number(struct inventory *inventory, int64_t issuer_id, uint64_t *ret_number,
-                        struct mutual_error *err)
-{
-    MU_AUTO(store_statement) struct store_statement *take = NULL;
-    bool row = false;
-    if (!store_prepare(inventory->store,
-                       "UPDATE issuer SET crl_number = crl_number + 1 WHERE id = $1"
-                       " RETURNING crl_number",
-                       &take, err)) {
-        return false;
-    }
-    store_bind_int(take, 1, issuer_id);
-    if (!store_step(take, &row, err)) {
-        return false;
-    }
-    if (!row) {
-        return mu_fail(err, MUTUAL_E_NOT_FOUND, "store \"%s\" knows no issuer number %lld",
-                       store_name(inventory->store), (long long)issuer_id);
-    }
-    *ret_number = (uint64_t)store_int(take, 0);
-    return store_step(take, &row, err);
-}
-
-/* Serials go into one buffer, which moves while it grows; so the slices are set at the end. */
-static bool read_revoked(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
-                         struct inventory_revoked *revoked, struct mutual_error *err)
-{
-    MU_AUTO(store_statement) struct store_statement *read = NULL;
-    if (!store_scan(inventory->store,
-                    "SELECT c.serial, c.revoked_s, c.reason FROM certificate c"
-                    " JOIN issuer i ON i.id = c.issuer_id"
-                    " WHERE c.issuer_id = $1 AND c.revoked_s IS NOT NULL"
-                    " AND (c.not_after_s >= i.crl_this_update_s OR c.not_after_s >= $2)",
-                    &read, err)) {
-        return false;
-    }
-    store_bind_int(read, 1, issuer_id);
-    store_bind_int(read, 2, now_s);
-    mu_buf_init(&revoked->serials, MU_LIMIT_CRL_BYTES);
-    for (bool row = true;;) {
-        if (!store_step(read, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            break;
-        }
-        struct mu_slice serial = store_bytes(read, 0);
-        if (!mu_grow((void **)&revoked->items, &revoked->cap, revoked->count,
-                     sizeof *revoked->items, SIZE_MAX / sizeof *revoked->items) ||
-            !mu_buf_append(&revoked->serials, serial.data, serial.len)) {
-            return mu_fail_memory(err);
-        }
-        revoked->items[revoked->count++] = (struct mu_revoked){
-            .serial = mu_slice_of(NULL, serial.len),
-            .time_s = store_int(read, 1),
-            .reason = (enum mu_reason)store_int(read, 2),
-        };
-    }
-    size_t at = 0;
-    for (size_t i = 0; i < revoked->count; i++) {
-        struct mu_slice *serial = &revoked->items[i].serial;
-        serial->data = revoked->serials.data + at;
-        at += serial->len;
-    }
-    return true;
-}
-
-bool inventory_crl_begin(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
-                         uint64_t *ret_number, struct inventory_revoked *ret_revoked,
-                         struct mutual_error *err)
-{
-    MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
-    uint64_t number = 0;
-    bool own = false;
-    if (!inventory_begin(inventory, &own, err)) {
-        return false;
-    }
-    bool good = next_number(inventory, issuer_id, &number, err) &&
-                read_revoked(inventory, issuer_id, now_s, &revoked, err);
-    if (!inventory_end(inventory, own, good, err)) {
-        return false;
-    }
-    *ret_number = number;
-    *ret_revoked = revoked;
-    revoked = (struct inventory_revoked){0};
-    return true;
 }
 
 bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,

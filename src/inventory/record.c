@@ -42,19 +42,21 @@ static void bind_record(struct store_statement *add, const struct inventory_reco
         store_bind_int(add, 16, record->replaces_id);
     }
     store_bind_text(add, 17, record->machine == NULL ? "" : record->machine);
+    store_bind_int(add, 18, record->shard);
 }
 
 static bool add_certificate(struct inventory *inventory, const struct inventory_record *record,
                             int64_t *ret_id, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *add = NULL;
-    if (!store_prepare(inventory->store,
-                       "INSERT INTO certificate (issuer_id, serial, state, form, profile, name,"
-                       " owner, place, purpose, path, aside, key_text, key_hash, requested_s,"
-                       " not_before_s, not_after_s, replaces_id, machine)"
-                       " VALUES ($1, $2, 'reserved', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
-                       " $13, $14, $15, $16, $17) ON CONFLICT (serial) DO NOTHING RETURNING id",
-                       &add, err)) {
+    if (!store_prepare(
+            inventory->store,
+            "INSERT INTO certificate (issuer_id, serial, state, form, profile, name,"
+            " owner, place, purpose, path, aside, key_text, key_hash, requested_s,"
+            " not_before_s, not_after_s, replaces_id, machine, shard)"
+            " VALUES ($1, $2, 'reserved', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+            " $13, $14, $15, $16, $17, $18) ON CONFLICT (serial) DO NOTHING RETURNING id",
+            &add, err)) {
         return false;
     }
     bind_record(add, record);
@@ -93,6 +95,25 @@ static bool add_names(struct inventory *inventory, int64_t id,
     return true;
 }
 
+/* Whoever meets the certificate asks for its part of the list, so there must be one. */
+static bool add_shard(struct inventory *inventory, const struct inventory_record *record,
+                      struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *add = NULL;
+    if (record->shard == 0) {
+        return true;
+    }
+    if (!store_prepare(inventory->store,
+                       "INSERT INTO shard (issuer_id, shard) VALUES ($1, $2)"
+                       " ON CONFLICT (issuer_id, shard) DO NOTHING",
+                       &add, err)) {
+        return false;
+    }
+    store_bind_int(add, 1, record->issuer_id);
+    store_bind_int(add, 2, record->shard);
+    return store_run(add, err);
+}
+
 bool inventory_reserve(struct inventory *inventory, const struct inventory_record *record,
                        bool *ret_taken, int64_t *ret_id, struct mutual_error *err)
 {
@@ -101,8 +122,9 @@ bool inventory_reserve(struct inventory *inventory, const struct inventory_recor
     if (!inventory_begin(inventory, &own, err)) {
         return false;
     }
-    bool good = add_certificate(inventory, record, &id, err) &&
-                (id == 0 || add_names(inventory, id, record, err));
+    bool good =
+        add_certificate(inventory, record, &id, err) &&
+        (id == 0 || (add_names(inventory, id, record, err) && add_shard(inventory, record, err)));
     if (!inventory_end(inventory, own, good, err)) {
         return false;
     }
@@ -201,10 +223,19 @@ static bool set_revoked(struct inventory *inventory, int64_t id, enum mu_reason 
 {
     MU_AUTO(store_statement) struct store_statement *set = NULL;
     MU_AUTO(store_statement) struct store_statement *due = NULL;
+    MU_AUTO(store_statement) struct store_statement *part = NULL;
+    /* The next list that is begun will tell of it, whichever that is. */
     if (!store_prepare(inventory->store,
-                       "UPDATE certificate SET revoked_s = $2, reason = $3 WHERE id = $1"
+                       "UPDATE certificate SET revoked_s = $2, reason = $3, revoked_list = 1 +"
+                       " (SELECT crl_number FROM issuer WHERE issuer.id = certificate.issuer_id)"
+                       " WHERE id = $1"
                        " AND revoked_s IS NULL AND state IN ('signed', 'delivered')",
                        &set, err) ||
+        !store_prepare(inventory->store,
+                       "INSERT INTO shard (issuer_id, shard, due)"
+                       " SELECT issuer_id, shard, 1 FROM certificate WHERE id = $1 AND shard > 0"
+                       " ON CONFLICT (issuer_id, shard) DO UPDATE SET due = 1",
+                       &part, err) ||
         !store_prepare(inventory->store,
                        "UPDATE issuer SET crl_due = 1"
                        " WHERE id = (SELECT issuer_id FROM certificate WHERE id = $1)",
@@ -221,7 +252,8 @@ static bool set_revoked(struct inventory *inventory, int64_t id, enum mu_reason 
         return why_not_revoked(inventory, id, err);
     }
     store_bind_int(due, 1, id);
-    return store_run(due, err);
+    store_bind_int(part, 1, id);
+    return store_run(due, err) && store_run(part, err);
 }
 
 bool inventory_revoke(struct inventory *inventory, int64_t id, enum mu_reason reason, int64_t now_s,

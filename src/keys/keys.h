@@ -37,6 +37,18 @@ enum keys_purpose {
     KEYS_OCSP = 1u << 4,         /* ResponseData about certificates of that issuer                */
     KEYS_PURPOSES_ALL = (1u << 5) - 1,
 };
+/* One kind of certificate that a key makes: what a profile says of the finished structure. */
+struct keys_shape {
+    int64_t max_lifetime_s; /* as in the rules                                                   */
+    uint16_t ekus;          /* MU_EKU_*: at least one, and none but these                        */
+    uint16_t key_usage;     /* MU_KU_*: none but these                                           */
+    uint16_t name_types;    /* bits 1u << enum mu_gname_type that may appear among its names     */
+    uint16_t must_types;    /* of which there must be a name                                     */
+    uint16_t keys;          /* bits 1u << enum mu_key_spec that it may be for                    */
+    bool staple_allowed, staple_required; /* must-staple (RFC 7633)                              */
+    bool ocsp_nocheck; /* it carries id-pkix-ocsp-nocheck, and nothing else does                 */
+};
+#define KEYS_SHAPES_MAX 64u
 struct keys_ca_rules {
     struct mu_slice issuer;    /* DER Name that certificates and lists must carry, byte for byte */
     bool may_issue_ca;         /* certificates with basicConstraints cA, and its own             */
@@ -45,6 +57,10 @@ struct keys_ca_rules {
     uint32_t serial_max_bytes;
     uint32_t ekus;     /* MU_EKU_* that may appear                                               */
     bool eku_required; /* an end-entity certificate must carry one                               */
+    int64_t not_after_max_s; /* nothing outlives the issuer; 0: no such rule                     */
+    /* An end-entity certificate must fit one of them, besides all the rest; none: no such rule. */
+    struct keys_shape shapes[KEYS_SHAPES_MAX];
+    uint32_t shape_count;
     /* OCSP: whose certificates it may speak about, its own or those of who delegated to it, and the
      * greatest distance of nextUpdate from thisUpdate. */
     struct mu_ocsp_issuer ocsp_issuer;

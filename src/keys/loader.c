@@ -180,9 +180,25 @@ static bool add(struct keys_loader *loader, const uint8_t id[KEYS_ID_SIZE],
     return true;
 }
 
+/* The bytes of rules hold no pointer but the issuer's name, and that is as long as the key is. */
+static bool is_same_authority(const struct entry *entry, const struct keys_ca_rules *ca)
+{
+    struct keys_ca_rules other = *ca;
+    other.issuer = entry->rules.ca.issuer;
+    return mu_slice_equal(ca->issuer, entry->rules.ca.issuer) &&
+           memcmp(&other, &entry->rules.ca, sizeof other) == 0;
+}
+
 /* A key that is there already keeps its file; only what it is for may change. */
 static void put_again(struct entry *entry, const struct keys_rules *rules)
 {
+    if (!entry->now && !is_same_authority(entry, &rules->ca) &&
+        mu_slice_equal(rules->ca.issuer, entry->rules.ca.issuer)) {
+        const struct mu_slice issuer = entry->rules.ca.issuer;
+        entry->rules.ca = rules->ca;
+        entry->rules.ca.issuer = issuer;
+        entry->state = ENTRY_UNSENT;
+    }
     uint32_t purposes = rules->purposes | (entry->now ? entry->rules.purposes : 0);
     if (purposes != entry->rules.purposes) {
         entry->rules.purposes = purposes;
@@ -360,8 +376,9 @@ void keys_loader_abandon(struct keys_loader *loader, struct supervisor *supervis
         struct entry *entry = loader->entries[i];
         entry->now = entry->before;
         entry->before = false;
-        if (entry->now && entry->rules.purposes != entry->rules_before.purposes) {
-            entry->rules.purposes = entry->rules_before.purposes;
+        if (entry->now && (entry->rules.purposes != entry->rules_before.purposes ||
+                           !is_same_authority(entry, &entry->rules_before.ca))) {
+            entry->rules = entry->rules_before;
             entry->state = ENTRY_UNSENT;
         }
     }

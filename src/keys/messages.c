@@ -84,6 +84,18 @@ bool keys_reply_read(struct mu_slice payload, struct keys_reply *ret_reply,
     return true;
 }
 
+static void put_shape(struct mu_buf *buf, const struct keys_shape *shape)
+{
+    ipc_put_u32(buf, shape->ekus);
+    ipc_put_u32(buf, shape->key_usage);
+    ipc_put_u32(buf, shape->name_types);
+    ipc_put_u32(buf, shape->must_types);
+    ipc_put_u32(buf, shape->keys);
+    ipc_put_u64(buf, (uint64_t)shape->max_lifetime_s);
+    ipc_put_u8(buf, (uint8_t)((shape->staple_allowed ? 1 : 0) | (shape->staple_required ? 2 : 0) |
+                              (shape->ocsp_nocheck ? 4 : 0)));
+}
+
 void keys_load_write(struct mu_buf *buf, const struct keys_load *load)
 {
     const struct keys_ca_rules *ca = &load->rules.ca;
@@ -101,6 +113,11 @@ void keys_load_write(struct mu_buf *buf, const struct keys_load *load)
     ipc_put_bytes(buf, ca->issuer);
     ipc_put_bytes(buf, mu_slice_of(&ca->ocsp_issuer, sizeof ca->ocsp_issuer));
     ipc_put_u64(buf, (uint64_t)ca->max_answer_s);
+    ipc_put_u64(buf, (uint64_t)ca->not_after_max_s);
+    ipc_put_u32(buf, ca->shape_count);
+    for (uint32_t i = 0; i < ca->shape_count; i++) {
+        put_shape(buf, &ca->shapes[i]);
+    }
 }
 
 #define TLS_PURPOSES       ((uint32_t)KEYS_TLS_SERVER | (uint32_t)KEYS_TLS_CLIENT)
@@ -121,6 +138,38 @@ static int64_t get_duration(struct ipc_reader *reader)
 {
     uint64_t duration = ipc_get_u64(reader);
     return duration > INT64_MAX ? INT64_MAX : (int64_t)duration;
+}
+
+static uint16_t get_bits(struct ipc_reader *reader)
+{
+    uint32_t bits = ipc_get_u32(reader);
+    reader->failed = reader->failed || bits > UINT16_MAX;
+    return (uint16_t)bits;
+}
+
+static void get_shapes(struct ipc_reader *reader, struct keys_ca_rules *ca)
+{
+    ca->shape_count = ipc_get_u32(reader);
+    if (ca->shape_count > KEYS_SHAPES_MAX) {
+        ca->shape_count = 0;
+        reader->failed = true;
+    }
+    for (uint32_t i = 0; i < ca->shape_count; i++) {
+        struct keys_shape *shape = &ca->shapes[i];
+        shape->ekus = get_bits(reader);
+        shape->key_usage = get_bits(reader);
+        shape->name_types = get_bits(reader);
+        shape->must_types = get_bits(reader);
+        shape->keys = get_bits(reader);
+        shape->max_lifetime_s = get_duration(reader);
+        uint8_t flags = ipc_get_u8(reader);
+        shape->staple_allowed = (flags & 1) != 0;
+        shape->staple_required = (flags & 2) != 0;
+        shape->ocsp_nocheck = (flags & 4) != 0;
+        if (flags > 7) {
+            reader->failed = true;
+        }
+    }
 }
 
 bool keys_load_read(struct mu_slice payload, struct keys_load *ret_load, struct mutual_error *err)
@@ -146,6 +195,8 @@ bool keys_load_read(struct mu_slice payload, struct keys_load *ret_load, struct 
         reader.failed = true;
     }
     ca->max_answer_s = get_duration(&reader);
+    ca->not_after_max_s = get_duration(&reader);
+    get_shapes(&reader, ca);
     if (!ipc_reader_end(&reader, "KEY_LOAD", err)) {
         return false;
     }

@@ -36,6 +36,69 @@ static bool fail_rule(struct mutual_error *err, const char *rule)
     return mu_fail(err, MUTUAL_E_KEY_REFUSED, "the certificate to be signed %s", rule);
 }
 
+/* ---- kinds ----------------------------------------------------------------------------------- */
+
+static const char *why_not_names(const struct keys_shape *shape, const struct mu_cert_facts *facts)
+{
+    uint32_t types = 0;
+    for (size_t i = 0; i < facts->name_count; i++) {
+        types |= 1u << facts->names[i].type;
+    }
+    if ((types & ~shape->name_types) != 0) {
+        return "has a name of a type that it may not have";
+    }
+    return (shape->must_types & ~types) != 0 ? "lacks a name that it must have" : NULL;
+}
+
+static const char *why_not_key(const struct keys_shape *shape, const struct mu_cert_facts *facts)
+{
+    enum mu_key_spec spec;
+    if (!mu_key_spec_of(&facts->key, &spec) || (shape->keys & (1u << spec)) == 0) {
+        return "is for a kind of key that it may not be for";
+    }
+    if (!facts->has_ku || (facts->key_usage & ~shape->key_usage) != 0) {
+        return "has a key usage that it may not have";
+    }
+    return NULL;
+}
+
+/* NULL: it is of this kind. */
+static const char *why_not(const struct keys_shape *shape, const struct mu_cert_facts *facts)
+{
+    if (!facts->has_eku || facts->eku == 0 || (facts->eku & ~shape->ekus) != 0) {
+        return "has an extended key usage that it may not have";
+    }
+    if (facts->ocsp_nocheck != shape->ocsp_nocheck) {
+        return shape->ocsp_nocheck ? "lacks ocsp-nocheck" : "has ocsp-nocheck";
+    }
+    if (facts->not_after_s - facts->not_before_s > shape->max_lifetime_s) {
+        return "lives longer than it may";
+    }
+    if (facts->must_staple ? !shape->staple_allowed : shape->staple_required) {
+        return facts->must_staple ? "demands a staple, which it may not"
+                                  : "does not demand a staple, which it must";
+    }
+    const char *why = why_not_names(shape, facts);
+    return why != NULL ? why : why_not_key(shape, facts);
+}
+
+static bool fits_any(const struct keys_ca_rules *rules, const struct mu_cert_facts *facts,
+                     struct mutual_error *err)
+{
+    const char *first = NULL;
+    for (uint32_t i = 0; i < rules->shape_count; i++) {
+        const char *why = why_not(&rules->shapes[i], facts);
+        if (why == NULL) {
+            return true;
+        }
+        /* What speaks against the kinds of the same purpose tells most. */
+        bool same = facts->eku == rules->shapes[i].ekus;
+        first = first == NULL || same ? why : first;
+    }
+    return mu_fail(err, MUTUAL_E_KEY_REFUSED,
+                   "the certificate to be signed is of no profile: it %s", first);
+}
+
 static bool check_rules(const struct keys_ca_rules *rules, const struct mu_cert_facts *facts,
                         struct mutual_error *err)
 {
@@ -60,7 +123,10 @@ static bool check_rules(const struct keys_ca_rules *rules, const struct mu_cert_
     if (!facts->has_eku && !facts->ca && rules->eku_required) {
         return fail_rule(err, "has no extended key usage");
     }
-    return true;
+    if (rules->not_after_max_s > 0 && facts->not_after_s > rules->not_after_max_s) {
+        return fail_rule(err, "would outlive its issuer");
+    }
+    return facts->ca || rules->shape_count == 0 || fits_any(rules, facts, err);
 }
 
 enum keys_judgement keys_judge_certificate(const struct keys_ca_rules *rules, enum mu_scheme scheme,

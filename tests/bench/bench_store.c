@@ -124,7 +124,10 @@ static void measure_list(struct inventory *inventory)
         .issuer = issuer_cert, .this_update_s = NOW, .next_update_s = NOW + DAY};
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
     int64_t start_ns = mu_clock_mono_ns();
-    must(inventory_crl_begin(inventory, 1, NOW, &template.number, &revoked, &err), &err);
+    struct inventory_list list;
+    const struct inventory_scope scope = {.issuer_id = 1};
+    must(inventory_list_begin(inventory, &scope, NOW, &list, &revoked, &err), &err);
+    template.number = list.number;
     template.entries = revoked.items;
     template.count = revoked.count;
     must(mu_crl_sign(&template, key, &der, &err), &err);

@@ -481,7 +481,8 @@ def test_show_reads_anything(ca, tmp_path):
     assert [f["name"] for f in facts] == ["shown", "example.org issuer"]
     assert "owner" in ca("show", "shown").stdout
     profile = ca.json("show", "profile", "user")
-    assert profile["name"] == "user" and "DNS:example.org" in profile["only_names"]
+    assert profile["name"] == "user" and profile["issuer"] == "issuer"
+    assert "example.org" in profile["names"]["email"]["permitted"]
     assert len(ca.json("show", "profile")) == 5
     (tmp_path / "junk").write_text("hello")
     assert "PEM_MALFORMED" in run(MUTUAL, "show", tmp_path / "junk", status=65).stderr

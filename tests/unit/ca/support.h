@@ -18,6 +18,8 @@
 #define NOW INT64_C(1800000000) /* 2027-01-15T08:00:00Z */
 #define DAY INT64_C(86400)
 
+#define HOME_PASSPHRASE "a passphrase of the tests"
+
 struct home {
     char dir[64];
     bool refuse_signing;
@@ -137,6 +139,7 @@ static inline int home_init(void **state)
     options.dns_count = 1;
     options.ip = (const char *const[]){"127.0.0.0/8", "10.1.2.3"};
     options.ip_count = 2;
+    options.passphrase = HOME_PASSPHRASE;
     struct ca_init_result result = {0};
     bool good = ca_init(&options, tell_nobody, NULL, &result, &err);
     if (!good) {

@@ -61,7 +61,7 @@ static void who_serves_hears_what_others_changed(void **state)
         assert_ok(ca_crl_publish(changing, &signer, CA_CRL_LIFE_S, NOW + 10 * DAY, &err), &err);
     }
     assert_ok(ca_lock(serving, NOW + 10 * DAY, NULL, &err), &err);
-    assert_int_equal(serving->crl_this_update_s, NOW + 10 * DAY);
+    assert_int_equal(serving->at->crl_this_update_s, NOW + 10 * DAY);
     ca_unlock(serving);
 }
 

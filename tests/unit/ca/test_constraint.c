@@ -37,17 +37,20 @@ struct question {
 static void ask(const struct mu_cert *issuer, const struct question *questions, size_t count)
 {
     struct mutual_error err = {0};
+    const struct ca_issuer whose = {.cert = mu_cert_ref(issuer)};
+    struct ca_rule rule;
+    ca_rule_build(ca_profile_at(0), &whose, "example.org", &rule);
     for (size_t i = 0; i < count; i++) {
         const struct mutual_name name = {questions[i].type, questions[i].text,
                                          strlen(questions[i].text)};
         if (questions[i].good) {
-            assert_ok(ca_constraint_check(issuer, &name, &err), &err);
+            assert_ok(ca_constraint_check(&rule, &name, &err), &err);
         } else {
-            assert_fails(ca_constraint_check(issuer, &name, &err), &err,
-                         MUTUAL_E_ISSUER_CONSTRAINT);
+            assert_fails(ca_constraint_check(&rule, &name, &err), &err, MUTUAL_E_ISSUER_CONSTRAINT);
             assert_non_null(strstr(err.reason, questions[i].text));
         }
     }
+    mu_cert_unref(whose.cert);
 }
 
 #define TREE(type_, text_)                  \

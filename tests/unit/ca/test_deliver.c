@@ -21,7 +21,7 @@ static int64_t leave_row(struct ca *ca, const char *name, enum inventory_form fo
     assert_ok(ca_make_directories(aside, 0700, &err), &err);
     assert_ok(mu_serial_new(serial, &err), &err);
     const struct inventory_record record = {
-        .issuer_id = ca->issuer_id,
+        .issuer_id = ca->at->id,
         .form = form,
         .serial = mu_slice_of(serial, sizeof serial),
         .profile = "server",
@@ -55,7 +55,7 @@ static int64_t leave_row(struct ca *ca, const char *name, enum inventory_form fo
         .serial = mu_slice_of(serial, sizeof serial),
         .subject = &subject,
         .subject_count = 1,
-        .issuer = ca->issuer,
+        .issuer = ca->at->cert,
         .not_before_s = NOW,
         .not_after_s = NOW + DAY,
         .spki = mu_key_spki(key),
@@ -151,7 +151,7 @@ static void what_nobody_can_use_is_revoked(void **state)
         assert_true(record.revoked);
         assert_int_equal(record.reason, MU_REASON_CESSATION);
     }
-    assert_true(ca->crl_due);
+    assert_true(ca->at->crl_due);
     assert_false(exists(at_home("tls/keyless")) || exists(at_home("tls/.keyless.1.new")));
 }
 

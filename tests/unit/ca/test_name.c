@@ -53,13 +53,20 @@ static void the_type_of_a_name_is_told_by_its_form(void **state)
                  MUTUAL_E_NAME_MALFORMED);
 }
 
+static struct ca_rule rule_for(const struct ca_request *request)
+{
+    struct ca_rule rule;
+    ca_rule_bare(request->profile, &rule);
+    rule.domain = "example.org";
+    return rule;
+}
+
 static void expect_names(const struct ca_request *request, const char *const *expected)
 {
     struct mutual_error err = {0};
-    char domain[] = "example.org";
-    const struct ca ca = {.domain = domain};
+    const struct ca_rule rule = rule_for(request);
     MU_AUTO(ca_names) struct ca_names names = {0};
-    assert_ok(ca_names_build(&ca, request, &names, &err), &err);
+    assert_ok(ca_names_build(&rule, request, &names, &err), &err);
     size_t count = 0;
     for (; expected[count] != NULL; count++) {
         assert_true(count < names.count);
@@ -118,16 +125,15 @@ static void what_no_profile_certifies_is_refused(void **state)
 {
     (void)state;
     struct mutual_error err = {0};
-    char domain[] = "example.org";
-    const struct ca ca = {.domain = domain};
     struct ca_names names = {0};
     const struct mu_gname directory = {MU_GNAME_DIRNAME, MU_SLICE_LIT("\x30\x00")};
     MU_AUTO(csr) struct mu_csr *csr = home_csr(MU_SPEC_EC_P256, &directory, 1);
     struct ca_request request = home_request("server", "web");
     request.csr = csr;
-    assert_fails(ca_names_build(&ca, &request, &names, &err), &err, MUTUAL_E_PROFILE_DENIED);
+    const struct ca_rule rule = rule_for(&request);
+    assert_fails(ca_names_build(&rule, &request, &names, &err), &err, MUTUAL_E_PROFILE_DENIED);
     request = home_request("server", "a@b");
-    assert_fails(ca_names_build(&ca, &request, &names, &err), &err, MUTUAL_E_NAME_MALFORMED);
+    assert_fails(ca_names_build(&rule, &request, &names, &err), &err, MUTUAL_E_NAME_MALFORMED);
 }
 
 static void general_names_hold_addresses_as_bytes(void **state)

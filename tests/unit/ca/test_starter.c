@@ -14,7 +14,7 @@ static void it_names_what_was_made(void **state)
     const char *yaml = mu_buf_str(&text);
     static const char *const parts[] = {
         "\nversion: 1\n",
-        "store: \"/srv/ca/authority/ca.db\"",
+        "directory: \"/srv/ca\"",
         "bundle: \"/srv/ca/authority/ca.crt\"",
         "intermediates: \"/srv/ca/authority/issuer/issuer.crt\"",
         "crl: \"/srv/ca/authority/issuer.crl\"",

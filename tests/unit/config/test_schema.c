@@ -15,7 +15,8 @@ static void check_setting(const struct block *block, const struct setting *s, un
     assert_string_equal(s->since, "0.1");
     assert_true(s->offset + setting_element_size(s) <= block->size || s->shape != SETTING_ONE);
     assert_true((s->count_offset != 0) == (s->shape != SETTING_ONE));
-    assert_true(s->type != SETTING_WORD || (s->words != NULL && s->dflt != NULL));
+    assert_true(s->type != SETTING_WORD ||
+                (s->words != NULL && (s->dflt != NULL || s->required || s->shape != SETTING_ONE)));
     assert_false(s->required && s->dflt != NULL);
     assert_null(strchr(s->name, '_'));
     if (s->type == SETTING_BLOCK) {
@@ -40,6 +41,7 @@ static void test_tables_are_whole(void **state)
 {
     (void)state;
     check_block(&schema_root, 0);
+    check_block(&schema_profiles, 0);
 }
 
 #define CERT(value_)                                                                \

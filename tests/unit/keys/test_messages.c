@@ -97,6 +97,15 @@ static void a_load_comes_back_if_its_rules_make_sense(void **state)
                                               .ekus = MU_EKU_CLIENT,
                                               .eku_required = true,
                                               .ocsp_issuer = {.key = {{7}}},
+                                              .not_after_max_s = 77,
+                                              .shapes = {{.ekus = MU_EKU_CLIENT, .keys = 3},
+                                                         {.name_types = 5,
+                                                          .must_types = 4,
+                                                          .key_usage = 1,
+                                                          .max_lifetime_s = 9,
+                                                          .staple_allowed = true,
+                                                          .ocsp_nocheck = true}},
+                                              .shape_count = 2,
                                               .max_answer_s = 604800}}};
     struct keys_load got = {0};
     assert_ok(load_back(&sent, &got), &err);
@@ -111,6 +120,14 @@ static void a_load_comes_back_if_its_rules_make_sense(void **state)
     assert_memory_equal(&got.rules.ca.ocsp_issuer, &sent.rules.ca.ocsp_issuer,
                         sizeof got.rules.ca.ocsp_issuer);
     assert_true(got.rules.ca.max_answer_s == 604800);
+    assert_true(got.rules.ca.not_after_max_s == 77 && got.rules.ca.shape_count == 2);
+    assert_int_equal(got.rules.ca.shapes[0].ekus, MU_EKU_CLIENT);
+    assert_int_equal(got.rules.ca.shapes[0].keys, 3);
+    assert_false(got.rules.ca.shapes[0].staple_allowed || got.rules.ca.shapes[0].ocsp_nocheck);
+    const struct keys_shape *shape = &got.rules.ca.shapes[1];
+    assert_true(shape->name_types == 5 && shape->must_types == 4 && shape->key_usage == 1);
+    assert_true(shape->max_lifetime_s == 9 && shape->staple_allowed && shape->ocsp_nocheck);
+    assert_false(shape->staple_required);
 
     const uint32_t senseless[] = {0, KEYS_TLS_SERVER | KEYS_CERTIFICATES,
                                   KEYS_TLS_CLIENT | KEYS_CRLS, KEYS_CERTIFICATES | 1u << 9};

@@ -208,7 +208,88 @@ static void an_ocsp_response_of_a_delegate(void **state)
 }
 
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
+/* ---- kinds ----------------------------------------------------------------------------------- */
+
+static struct keys_ca_rules shaped(void)
+{
+    struct keys_ca_rules rules = ca_rules(issuer).ca;
+    rules.shape_count = 2;
+    rules.shapes[0] = (struct keys_shape){.ekus = MU_EKU_CLIENT,
+                                          .key_usage = MU_KU_DIGITAL_SIGNATURE,
+                                          .name_types = 1u << MU_GNAME_DNS | 1u << MU_GNAME_URI,
+                                          .must_types = 1u << MU_GNAME_DNS,
+                                          .keys = 1u << MU_SPEC_EC_P256,
+                                          .max_lifetime_s = 30 * DAY_S};
+    rules.shapes[1] = (struct keys_shape){.ekus = MU_EKU_SERVER,
+                                          .key_usage = MU_KU_DIGITAL_SIGNATURE,
+                                          .name_types = 1u << MU_GNAME_DNS,
+                                          .keys = 1u << MU_SPEC_EC_P256,
+                                          .max_lifetime_s = 30 * DAY_S,
+                                          .staple_allowed = true,
+                                          .staple_required = true};
+    return rules;
+}
+
+static void a_certificate_is_of_some_kind(void **state)
+{
+    (void)state;
+    const struct keys_ca_rules rules = shaped();
+    const struct mu_gname email = {MU_GNAME_EMAIL, MU_SLICE_LIT("a@b.example")};
+    const struct mu_gname uri = {MU_GNAME_URI, MU_SLICE_LIT("spiffe://a/b")};
+    const struct mu_raw_extension nocheck = {"1.3.6.1.5.5.7.48.1.5", false,
+                                             MU_SLICE_LIT("\x05\x00")};
+    MU_AUTO(key) struct mu_key *large = new_key(MU_SPEC_EC_P384);
+    struct mu_cert_template template = leaf(issuer, key);
+    assert_int_equal(judge(&rules, &template), KEYS_PERMITTED);
+
+    template.not_after_s++;
+    assert_forbidden(&rules, &template, "lives longer than it may");
+    template = leaf(issuer, key);
+    template.names = &email;
+    assert_forbidden(&rules, &template, "a name of a type");
+    template.names = &uri;
+    assert_forbidden(&rules, &template, "lacks a name");
+    template = leaf(issuer, key);
+    template.spki = mu_key_spki(large);
+    assert_forbidden(&rules, &template, "kind of key");
+    template = leaf(issuer, key);
+    template.key_usage |= MU_KU_KEY_ENCIPHERMENT;
+    assert_forbidden(&rules, &template, "key usage");
+    template.key_usage = 0;
+    assert_forbidden(&rules, &template, "key usage");
+    template = leaf(issuer, key);
+    template.must_staple = true;
+    assert_forbidden(&rules, &template, "which it may not");
+    template.eku = MU_EKU_SERVER;
+    assert_int_equal(judge(&rules, &template), KEYS_PERMITTED);
+    template.must_staple = false;
+    assert_forbidden(&rules, &template, "which it must");
+    template.eku = MU_EKU_SERVER | MU_EKU_CLIENT;
+    assert_forbidden(&rules, &template, "extended key usage");
+    template = leaf(issuer, key);
+    template.extra = &nocheck;
+    template.extra_count = 1;
+    assert_forbidden(&rules, &template, "has ocsp-nocheck");
+    struct keys_ca_rules ocsp = rules;
+    ocsp.shapes[0].ocsp_nocheck = true;
+    assert_int_equal(judge(&ocsp, &template), KEYS_PERMITTED);
+    template.extra_count = 0;
+    assert_forbidden(&ocsp, &template, "lacks ocsp-nocheck");
+}
+
+static void nothing_outlives_its_issuer(void **state)
+{
+    (void)state;
+    struct keys_ca_rules rules = shaped();
+    struct mu_cert_template template = leaf(issuer, key);
+    rules.not_after_max_s = template.not_after_s;
+    assert_int_equal(judge(&rules, &template), KEYS_PERMITTED);
+    rules.not_after_max_s--;
+    assert_forbidden(&rules, &template, "outlive");
+}
+
 UNIT_MAIN(CASE(a_certificate_within_the_rules), CASE(each_rule_is_kept),
           CASE(the_scheme_must_agree), CASE(other_bytes_are_no_certificate),
           CASE(a_list_of_our_own), CASE(an_ocsp_response_within_the_rules),
-          CASE(an_ocsp_response_of_a_delegate))
+          CASE(an_ocsp_response_of_a_delegate), CASE(a_certificate_is_of_some_kind),
+          CASE(nothing_outlives_its_issuer))

@@ -24,6 +24,9 @@ static void every_scheme_signs_and_verifies(void **state)
         struct mutual_error err = {0};
         MU_AUTO(key) struct mu_key *key = NULL;
         assert_ok(mu_key_generate(specs[i], &key, &err), &err);
+        enum mu_key_spec spec = MU_SPEC_COUNT_;
+        assert_true(mu_key_spec_of(mu_key_info(key), &spec));
+        assert_int_equal(spec, specs[i]);
         assert_true(mu_key_can(key, mu_key_scheme(key)));
         size_t signed_by = 0;
         for (size_t j = 0; j < MU_COUNT(schemes); j++) {

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An issuer's revocation lists made and published: the complete one, a delta to it, and the parts.
+ *
+ * A revocation is published at once by what is small: the delta, and the certificate's part. The
+ * complete list follows at once too while it is small; from CA_CRL_EAGER entries on a process that
+ * serves makes it when its tick comes, and a command makes it last.
+ */
+#include "ca/ca_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SHARDS_A_TURN   64u
+#define COMPLETE_WAIT_S 600 /* between two complete lists that are large */
+
+/* One issuer's lists under way: its key is asked for once for all of them. */
+struct publishing {
+    struct ca *ca;
+    struct ca_issuer *issuer;
+    struct ca_signer *signer;
+    const struct mu_key *key; /* NULL: not yet */
+    int64_t now_s;
+};
+
+static bool take_key(struct publishing *p, struct mutual_error *err)
+{
+    if (p->key != NULL) {
+        return true;
+    }
+    p->ca->at = p->issuer;
+    return p->signer->start(p->signer, p->ca, &p->key, err);
+}
+
+static void publishing_done(struct publishing *p)
+{
+    if (p->key != NULL) {
+        p->signer->stop(p->signer);
+    }
+}
+
+/* ---- one list -------------------------------------------------------------------------------- */
+
+static bool build(const struct publishing *p, const struct inventory_scope *scope,
+                  const struct inventory_list *list, const struct inventory_revoked *revoked,
+                  struct mu_buf *der, struct mutual_error *err)
+{
+    MU_AUTO(free) char *place = ca_list_url(p->ca, p->issuer->word, scope->shard, false);
+    MU_AUTO(free) char *fresh = ca_list_url(p->ca, p->issuer->word, 0, true);
+    const char *const places[] = {place, NULL};
+    const char *const fresh_places[] = {fresh, NULL};
+    const struct mu_crl_idp idp = {.uris = places, .only_user = true};
+    const struct mu_crl_template template = {
+        .issuer = p->issuer->cert,
+        .this_update_s = list->this_update_s,
+        .next_update_s = list->next_update_s,
+        .number = list->number,
+        .entries = revoked->items,
+        .count = revoked->count,
+        .idp = scope->shard != 0 ? &idp : NULL,
+        .delta = scope->delta,
+        .delta_base = list->base,
+        .freshest_uris = scope->shard == 0 && !scope->delta && fresh != NULL ? fresh_places : NULL,
+    };
+    if (scope->shard != 0 && place == NULL) {
+        return mu_fail(err, MUTUAL_E_USAGE, "a part of a list needs an address to be found at");
+    }
+    return mu_crl_sign(&template, p->key, der, err) ||
+           mu_error_context(err, "revocation list of \"%s\"",
+                            mu_cert_facts(p->issuer->cert)->display);
+}
+
+/* The complete list and its delta are files too, for the gateways of this machine. The file comes
+ * before the store says that the list is published: a kill between them publishes again. */
+static bool write_file(const struct publishing *p, const struct inventory_scope *scope,
+                       struct mu_slice der, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf pem;
+    if (scope->shard != 0) {
+        return true;
+    }
+    mu_buf_init(&pem, 2 * (size_t)MU_LIMIT_CRL_BYTES);
+    mu_crl_to_pem(der, &pem);
+    return pem.failed ? mu_fail_memory(err)
+                      : mu_file_write(scope->delta ? p->issuer->delta_path : p->issuer->crl_path,
+                                      mu_buf_slice(&pem), 0644, err);
+}
+
+static bool make(struct publishing *p, const struct inventory_scope *scope,
+                 struct inventory_list *list, const struct inventory_revoked *revoked,
+                 struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf der;
+    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
+    return take_key(p, err) && build(p, scope, list, revoked, &der, err) &&
+           write_file(p, scope, mu_buf_slice(&der), err) &&
+           inventory_list_put(p->ca->inventory, scope, list, mu_buf_slice(&der), err);
+}
+
+static bool publish(struct publishing *p, const struct inventory_scope *scope, int64_t life_s,
+                    struct inventory_list *ret_list, struct mutual_error *err)
+{
+    MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
+    struct inventory_list list;
+    if (!inventory_list_begin(p->ca->inventory, scope, p->now_s, &list, &revoked, err)) {
+        return false;
+    }
+    list.this_update_s = p->now_s;
+    list.next_update_s = p->now_s + life_s;
+    if (!make(p, scope, &list, &revoked, err)) {
+        return false;
+    }
+    if (ret_list != NULL) {
+        *ret_list = list;
+    }
+    return true;
+}
+
+static struct inventory_scope scope_of(const struct publishing *p, unsigned shard, bool delta)
+{
+    return (struct inventory_scope){.issuer_id = p->issuer->id, .shard = shard, .delta = delta};
+}
+
+static bool publish_delta(struct publishing *p, struct mutual_error *err)
+{
+    const struct inventory_scope scope = scope_of(p, 0, true);
+    return publish(p, &scope, CA_DELTA_LIFE_S, NULL, err);
+}
+
+static bool publish_shard(struct publishing *p, unsigned shard, struct mutual_error *err)
+{
+    const struct inventory_scope scope = scope_of(p, shard, false);
+    return publish(p, &scope, CA_SHARD_LIFE_S, NULL, err);
+}
+
+/* With a delta of the same number that says the same: nothing has changed since (RFC 5280 section
+ * 5.2.3). */
+static bool publish_complete(struct publishing *p, int64_t life_s, struct mutual_error *err)
+{
+    const struct inventory_scope scope = scope_of(p, 0, false);
+    const struct inventory_scope delta = scope_of(p, 0, true);
+    const struct inventory_revoked nothing = {0};
+    struct inventory_list list;
+    if (!publish(p, &scope, life_s, &list, err)) {
+        return false;
+    }
+    p->issuer->crl_due = false;
+    p->issuer->crl_this_update_s = list.this_update_s;
+    p->issuer->crl_next_update_s = list.next_update_s;
+    if (p->ca->url == NULL && list.entries <= CA_CRL_EAGER) {
+        return true; /* nobody asks for a delta */
+    }
+    list.base = list.number;
+    list.entries = 0;
+    list.next_update_s = list.this_update_s + (life_s < CA_DELTA_LIFE_S ? life_s : CA_DELTA_LIFE_S);
+    return make(p, &delta, &list, &nothing, err);
+}
+
+/* ---- after a revocation ---------------------------------------------------------------------- */
+
+static bool is_large(struct publishing *p, bool *ret_large, struct mutual_error *err)
+{
+    struct inventory_list list = {0};
+    const struct inventory_scope scope = scope_of(p, 0, false);
+    bool found = false;
+    if (!inventory_list_get(p->ca->inventory, &scope, &list, NULL, &found, err)) {
+        return false;
+    }
+    *ret_large = found && list.entries > CA_CRL_EAGER;
+    return true;
+}
+
+static bool publish_revocation(struct publishing *p, unsigned shard, struct mutual_error *err)
+{
+    bool large = false;
+    if (!is_large(p, &large, err) || (large && !publish_delta(p, err)) ||
+        (shard != 0 && p->ca->url != NULL && !publish_shard(p, shard, err))) {
+        return false;
+    }
+    return (large && p->ca->serving) || publish_complete(p, CA_CRL_LIFE_S, err);
+}
+
+bool ca_lists_revoked(struct ca *ca, struct ca_issuer *issuer, unsigned shard,
+                      struct ca_signer *signer, int64_t now_s, struct mutual_error *err)
+{
+    __attribute__((cleanup(publishing_done))) struct publishing p = {
+        .ca = ca, .issuer = issuer, .signer = signer, .now_s = now_s};
+    issuer->crl_due = true;
+    return publish_revocation(&p, shard, err);
+}
+
+/* ---- kept fresh ------------------------------------------------------------------------------ */
+
+/* A list of the future was made while the clock was wrong, and nobody believes it. */
+static bool is_old(const struct inventory_list *list, int64_t now_s)
+{
+    return list->this_update_s > now_s ||
+           now_s >= list->this_update_s + (list->next_update_s - list->this_update_s) / 2;
+}
+
+static bool wants_complete(struct publishing *p, bool *ret_wants, struct mutual_error *err)
+{
+    const struct ca_issuer *issuer = p->issuer;
+    const struct inventory_list last = {.this_update_s = issuer->crl_this_update_s,
+                                        .next_update_s = issuer->crl_next_update_s};
+    bool large = false;
+    *ret_wants = issuer->crl_due || is_old(&last, p->now_s);
+    if (!*ret_wants || !p->ca->serving || is_old(&last, p->now_s)) {
+        return true;
+    }
+    if (!is_large(p, &large, err)) {
+        return false;
+    }
+    *ret_wants = !large || p->now_s >= issuer->crl_this_update_s + COMPLETE_WAIT_S;
+    return true;
+}
+
+/* What others revoked on the same store shows in the delta, whoever made it. */
+static bool wants_delta(struct publishing *p, bool *ret_wants, struct mutual_error *err)
+{
+    const struct inventory_scope scope = scope_of(p, 0, true);
+    struct inventory_list list = {0};
+    bool found = false;
+    if (!inventory_list_get(p->ca->inventory, &scope, &list, NULL, &found, err)) {
+        return false;
+    }
+    *ret_wants = found ? is_old(&list, p->now_s) : p->ca->url != NULL;
+    return true;
+}
+
+static bool refresh_shards(struct publishing *p, struct mutual_error *err)
+{
+    unsigned shards[SHARDS_A_TURN];
+    size_t count = 0;
+    if (p->ca->url == NULL) {
+        return true; /* nobody is sent to them */
+    }
+    if (!inventory_shards_due(p->ca->inventory, p->issuer->id, p->now_s, shards, SHARDS_A_TURN,
+                              &count, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!publish_shard(p, shards[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool refresh_one(struct publishing *p, struct mutual_error *err)
+{
+    bool complete = false;
+    bool delta = false;
+    if (!wants_complete(p, &complete, err) ||
+        (complete && !publish_complete(p, CA_CRL_LIFE_S, err)) || !wants_delta(p, &delta, err) ||
+        (delta && !publish_delta(p, err)) || !refresh_shards(p, err)) {
+        return false;
+    }
+    return p->ca->url == NULL || !ca_responder_is_due(p->issuer, p->now_s) ||
+           (take_key(p, err) && ca_responder_renew(p->ca, p->issuer, p->key, p->now_s, err));
+}
+
+static bool refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
+                    struct mutual_error *err)
+{
+    struct ca_issuer *meant = ca->at;
+    bool good = true;
+    for (size_t i = 0; good && i < ca->issuer_count; i++) {
+        __attribute__((cleanup(publishing_done))) struct publishing p = {
+            .ca = ca, .issuer = &ca->issuers[i], .signer = signer, .now_s = now_s};
+        good = now_s >= mu_cert_facts(p.issuer->cert)->not_after_s || refresh_one(&p, err);
+    }
+    ca->at = meant;
+    return good;
+}
+
+/* ---- with the lock --------------------------------------------------------------------------- */
+
+bool ca_crl_publish(struct ca *ca, struct ca_signer *signer, int64_t life_s, int64_t now_s,
+                    struct mutual_error *err)
+{
+    if (!ca_lock(ca, now_s, NULL, err)) {
+        return false;
+    }
+    bool good;
+    {
+        __attribute__((cleanup(publishing_done))) struct publishing p = {
+            .ca = ca, .issuer = ca->at, .signer = signer, .now_s = now_s};
+        good = publish_complete(&p, life_s, err);
+    }
+    ca_unlock(ca);
+    return good;
+}
+
+bool ca_crl_refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
+                    struct mutual_error *err)
+{
+    if (!ca_lock(ca, now_s, NULL, err)) {
+        return false;
+    }
+    bool good = refresh(ca, signer, now_s, err);
+    ca_unlock(ca);
+    return good;
+}
+
+/* ---- read ------------------------------------------------------------------------------------ */
+
+bool ca_list_get(struct ca *ca, unsigned shard, bool delta, struct inventory_list *ret_list,
+                 struct mu_buf *der, bool *ret_found, struct mutual_error *err)
+{
+    const struct inventory_scope scope = {.issuer_id = ca->at->id, .shard = shard, .delta = delta};
+    return inventory_list_get(ca->inventory, &scope, ret_list, der, ret_found, err);
+}

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an authority tells everybody over plain HTTP: issuers' certificates, revocation lists whole,
+in parts and as deltas, and OCSP; asked by OpenSSL, GnuTLS and curl, and by our own gateway."""
+import base64
+import shutil
+import sqlite3
+import subprocess
+import urllib.parse
+
+import pytest
+from net import free_port, until
+from served import ENV, Served
+
+
+def run(*command, status=0):
+    done = subprocess.run([str(c) for c in command], capture_output=True, env=ENV, timeout=60,
+                          check=False)
+    if status is not None:
+        assert done.returncode == status, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+
+
+def need(*programs):
+    missing = [p for p in programs if shutil.which(p) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+class Publishing(Served):
+    """With a fixed port, which certificates name."""
+
+    def __init__(self, *arguments, **more):
+        self.plain = free_port()
+        self.at = f"http://127.0.0.1:{self.plain}"
+        super().__init__(*arguments, authority={"publish-url": self.at}, **more)
+        self.issuer = self.dir / "authority" / "issuer" / "issuer.crt"
+
+    def config(self):
+        config = super().config()
+        config["inbound"][1]["listen"] = f"127.0.0.1:{self.plain}"
+        return config
+
+    def curl(self, path, *options, status=0):
+        done = subprocess.run(["curl", "-sS", "--fail", "--max-time", "20", *options,
+                               path if "://" in path else self.at + path],
+                              capture_output=True, env=ENV, timeout=60, check=False)
+        assert status is None or done.returncode == status, done.stderr
+        return done.stdout
+
+    def ocsp(self, cert, *options):
+        return run("openssl", "ocsp", "-url", self.at + "/ocsp", "-issuer", self.issuer,
+                   *(["-cert", cert / "tls.crt"] if cert else []), "-CAfile", self.root,
+                   "-verify_other", self.issuer, *options)
+
+
+@pytest.fixture
+def served(mutual, gateway, tmp_path):
+    need("curl")
+    one = Publishing(mutual, gateway, tmp_path)
+    one.serve()
+    until(lambda: (one.dir / "authority" / "issuer" / "ocsp.crt").exists())
+    return one
+
+
+def text_of(path):
+    return run("openssl", "x509", "-noout", "-text", "-in", path)
+
+
+def point_of(path):
+    return run("openssl", "x509", "-noout", "-ext", "crlDistributionPoints", "-in",
+               path).split("URI:")[1].split()[0]
+
+
+def test_certificates_name_where_to_ask_and_it_is_there(served, tmp_path):
+    alice = served.issue("alice", "--profile", "client")
+    text = text_of(alice / "tls.crt")
+    assert f"OCSP - URI:{served.at}/ocsp" in text
+    assert f"CA Issuers - URI:{served.at}/issuer/issuer.cer" in text
+    issuer = tmp_path / "issuer.cer"
+    issuer.write_bytes(served.curl("/issuer/issuer.cer"))
+    assert run("openssl", "x509", "-inform", "DER", "-in", issuer) == \
+        run("openssl", "x509", "-in", served.issuer)
+    point = point_of(alice / "tls.crt")
+    assert point.startswith(served.at + "/crl/issuer.")
+    part = tmp_path / "part.crl"
+    part.write_bytes(served.curl(point))
+    shown = run("openssl", "crl", "-inform", "DER", "-noout", "-text", "-in", part)
+    assert "Only User Certificates" in shown and point in shown and "No Revoked" in shown
+
+
+def test_openssl_asks_and_is_answered(served):
+    alice, bob = (served.issue(n, "--profile", "client") for n in ("alice", "bob"))
+    for digest in ("-sha1", "-sha256"):
+        for nonce in ("-no_nonce", "-nonce"):
+            told = served.ocsp(None, digest, "-cert", alice / "tls.crt", nonce)
+            assert "Response verify OK" in told and "tls.crt: good" in told
+            assert "WARNING: no nonce" not in told if nonce == "-nonce" else True
+    both = served.ocsp(alice, "-cert", bob / "tls.crt")
+    assert both.count(": good") == 2
+    served.run("revoke", "alice", "--reason", "key-compromise")
+    told = served.ocsp(alice, "-no_nonce")
+    assert "tls.crt: revoked" in told and "Reason: keyCompromise" in told
+    assert "0x1234: unknown" in served.ocsp(None, "-serial", "0x1234")
+    assert "tls.crt: good" in served.ocsp(bob)
+
+
+def test_the_responder_is_delegated_once_its_key_is_loaded(served):
+    """Until then the issuer answers itself, which is as good."""
+    alice = served.issue("alice", "--profile", "client")
+    served.gateway.stop()
+    served.serve(name="second")
+    told = served.ocsp(alice, "-resp_text")
+    assert "Response verify OK" in told and "tls.crt: good" in told
+    assert "OCSP Signing" in told and "OCSP No Check" in told
+    served.gateway.stop()
+    (served.dir / "authority" / "issuer" / "ocsp.crt").rename(served.dir / "away")
+    served.serve(name="third")
+    assert "tls.crt: good" in served.ocsp(alice)
+
+
+def test_gnutls_asks_and_is_answered(served):
+    need("ocsptool")
+    served.gateway.stop()
+    served.serve(name="second")  # with the responder's key: GnuTLS wants the signer's certificate
+    alice = served.issue("alice", "--profile", "client")
+    command = ["ocsptool", "--ask=" + served.at + "/ocsp", "--load-cert", alice / "tls.crt",
+               "--load-issuer", served.issuer, "--load-trust", served.issuer]
+    assert "Certificate Status: good" in run(*command)
+    assert "Certificate Status: good" in run(*command, "--nonce")
+    served.run("revoke", "alice")
+    assert "Certificate Status: revoked" in run(*command, status=None)
+
+
+def test_get_is_for_caches(served, tmp_path):
+    alice = served.issue("alice", "--profile", "client")
+    request = tmp_path / "request"
+    run("openssl", "ocsp", "-issuer", served.issuer, "-cert", alice / "tls.crt", "-no_nonce",
+        "-reqout", request)
+    path = "/ocsp/" + urllib.parse.quote(base64.b64encode(request.read_bytes()), safe="")
+    first = served.call("GET", path, listener="publish")
+    assert first.status == 200 and first.fields["content-type"] == "application/ocsp-response"
+    assert "max-age=" in first.fields["cache-control"] and "public" in first.fields["cache-control"]
+    assert {"etag", "expires", "last-modified"} <= set(first.fields)
+    assert served.call("GET", path, listener="publish").body == first.body
+    same = served.call("GET", path, listener="publish",
+                       fields={"If-None-Match": first.fields["etag"]})
+    assert (same.status, same.body) == (304, b"")
+    response = tmp_path / "response"
+    response.write_bytes(first.body)
+    told = run("openssl", "ocsp", "-respin", response, "-issuer", served.issuer, "-cert",
+               alice / "tls.crt", "-CAfile", served.root)
+    assert "Response verify OK" in told and ": good" in told
+    served.run("revoke", "alice")
+    assert served.call("GET", path, listener="publish").body != first.body
+
+
+@pytest.mark.parametrize("path,fields,body,status", [
+    ("/ocsp", {"Content-Type": "text/plain"}, b"0", 415),
+    ("/ocsp", {"Content-Type": "application/ocsp-request"}, b"0" * 40000, 413),
+    ("/ocsp", {"Content-Type": "application/ocsp-request"}, b"\x30\x80", 200),
+    ("/ocsp", {"Content-Type": "application/ocsp-request"}, b"", 200),
+])
+def test_bad_requests(served, path, fields, body, status):
+    reply = served.call("POST", path, body, listener="publish", fields=fields)
+    assert reply.status == status
+    if status == 200:
+        assert reply.body == b"\x30\x03\x0a\x01\x01"  # malformedRequest
+
+
+def pem(served, target, path):
+    path.with_suffix(".der").write_bytes(served.curl(target))
+    run("openssl", "crl", "-inform", "DER", "-in", path.with_suffix(".der"), "-out", path)
+    return path
+
+
+def verify(served, cert, *options, status=0):
+    return run("openssl", "verify", "-x509_strict", "-crl_check", "-CAfile", served.root,
+               "-untrusted", served.issuer, *options, cert / "tls.crt", status=status)
+
+
+def test_others_take_the_lists(served, tmp_path):
+    alice, bob = (served.issue(n, "--profile", "client") for n in ("alice", "bob"))
+    point = point_of(alice / "tls.crt")
+    other = point_of(bob / "tls.crt")
+    verify(served, alice, "-CRLfile", pem(served, point, tmp_path / "p0"), "-extended_crl")
+    served.run("revoke", "alice")
+    part = pem(served, point, tmp_path / "p1")
+    whole = pem(served, "/crl/issuer.crl", tmp_path / "w1")
+    delta = pem(served, "/crl/issuer.delta.crl", tmp_path / "d1")
+    assert "revoked" in verify(served, alice, "-CRLfile", part, "-extended_crl", status=2)
+    assert "revoked" in verify(served, alice, "-CRLfile", whole, status=2)
+    verify(served, bob, "-CRLfile", whole)
+    verify(served, bob, "-CRLfile", whole, "-CRLfile", delta, "-extended_crl", "-use_deltas")
+    verify(served, bob, "-CRLfile", pem(served, other, tmp_path / "p2"), "-extended_crl")
+    if other != point:  # somebody else's part says nothing about him
+        verify(served, bob, "-CRLfile", part, "-extended_crl", status=2)
+    need("certtool")
+    for one in (part, whole, delta):
+        told = run("certtool", "--verify-crl", "--load-ca-certificate", served.issuer, "--infile",
+                   one)
+        assert "Verified" in told and "Not verified" not in told
+
+
+# -- a list that is large: the delta comes first ------------------------------------------------------
+
+
+def test_a_delta_revokes_before_the_complete_list_does(mutual, gateway, backend, tmp_path):
+    """As if a million were revoked: the delta is published first. The complete list cannot be
+    written here, so what revokes is the delta alone, for OpenSSL and for our gateway."""
+    served = Publishing(mutual, gateway, tmp_path)
+    served.serve()
+    until(lambda: (served.dir / "authority" / "issuer" / "ocsp.crt").exists())
+    alice, bob = (served.issue(n, "--profile", "client") for n in ("alice", "bob"))
+    served.run("revoke", served.issue("carol", "--profile", "client") / "tls.crt")
+    served.gateway.stop()
+    crl, delta = served.crl, served.dir / "authority" / "issuer.delta.crl"
+    kept = tmp_path / "kept.crl"
+    with sqlite3.connect(served.dir / "authority" / "ca.db") as store:
+        store.execute("UPDATE list SET entries = 1000000 WHERE shard = 0 AND delta = 0")
+    crl.rename(kept)
+    crl.mkdir()
+    assert served.run("revoke", "alice", status=None).returncode not in (0, 2)
+    crl.rmdir()
+    shutil.copy(kept, crl)
+    assert "revoked" in verify(served, alice, "-CRLfile", crl, "-CRLfile", delta, "-extended_crl",
+                               "-use_deltas", status=2)
+    verify(served, alice, "-CRLfile", crl)  # who does not take deltas hears of it later
+    verify(served, bob, "-CRLfile", crl, "-CRLfile", delta, "-extended_crl", "-use_deltas")
+
+    config = served.config()
+    config["trust"][0]["revocation"] = {"crl": [str(crl), str(delta)]}
+    config["inbound"] = [{"name": "web", "listen": "127.0.0.1:0", "forward": backend.address,
+                          "certificate": str(served.dir / "tls" / "enroll"),
+                          "clients": {"mode": "require", "trust": "own"}}]
+    config["policy"][0].update({"to": "web", "anonymous": False})
+    del config["authority"]
+    g = gateway(config, name="web")
+
+    for name, pair in (("alice", alice), ("bob", bob)):
+        subprocess.run(["openssl", "s_client", "-connect", g.address("web"), "-CAfile",
+                        str(served.root), "-cert", str(pair / "tls.crt"), "-key",
+                        str(pair / "tls.key")], input=b"", capture_output=True, env=ENV, timeout=20,
+                       check=False)
+    assert g.end(peer_id="spiffe://example.org/bob")["outcome"] != "refused"
+    assert "\"alice\" was revoked" in g.end(reason="revoked")["msg"]
+    # the next command finishes what was interrupted
+    served.run("issue", "dave", "--profile", "client")
+    assert "revoked" in verify(served, alice, "-CRLfile", crl, status=2)
