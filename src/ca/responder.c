@@ -78,8 +78,17 @@ static bool enter(const struct ca_responder_making *making, const struct mu_key 
         (void)inventory_abandoned(making->inventory, id, NULL);
         return false;
     }
-    return inventory_signed(making->inventory, id, *ret_cert, err) &&
-           inventory_delivered(making->inventory, id, err);
+    struct store *store = inventory_store(making->inventory);
+    if (!inventory_signed(making->inventory, id, *ret_cert, err) || !store_begin(store, err)) {
+        return false;
+    }
+    if (!inventory_delivered(making->inventory, id, err) ||
+        !inventory_event(making->inventory, making->now_s, "authority", "responder", id,
+                         making->word, err)) {
+        store_rollback(store);
+        return false;
+    }
+    return store_commit(store, err);
 }
 
 static bool write(const char *dir, const char *name, struct mu_buf *text, mode_t mode,

@@ -37,6 +37,8 @@ static void it_is_made_where_somebody_may_ask_and_renewed_with_its_key(void **st
     facts = mu_cert_facts(ca->at->responder);
     assert_true(facts->not_after_s == NOW + 16 * DAY + CA_RESPONDER_LIFE_S);
     assert_memory_equal(facts->key_hash, key_hash, 32);
+    struct inventory_audit audit;
+    assert_ok(ca_audit(ca, NULL, &audit, &err), &err); /* an event tells of each of them */
     /* Another command finds it. */
     ca_close(MU_TAKE(ca));
     MU_AUTO(ca) struct ca *again = home_open(CA_LOOK);
