@@ -324,11 +324,11 @@ static void set_url(struct acme_call *call, json_t *object, const char *name, co
 }
 
 /* draft-ietf-acme-profiles section 3: what a client may name in an order. */
-static json_t *profile_list(void)
+static json_t *profile_list(const struct ca *ca)
 {
     json_t *list = json_object();
     const struct ca_profile *profile;
-    for (size_t i = 0; (profile = ca_profile_at(i)) != NULL; i++) {
+    for (size_t i = 0; (profile = ca_profile_next(ca, i)) != NULL; i++) {
         if ((profile->name_types & (1u << MUTUAL_NAME_DNS)) != 0) {
             (void)json_object_set_new(list, profile->name, json_string(profile->text));
         }
@@ -352,7 +352,7 @@ static json_t *directory_object(struct acme_call *call)
         (void)json_object_set_new(meta, "termsOfService", json_string(call->settings->terms));
     }
     (void)json_object_set_new(meta, "externalAccountRequired", json_boolean(!call->settings->open));
-    (void)json_object_set_new(meta, "profiles", profile_list());
+    (void)json_object_set_new(meta, "profiles", profile_list(call->world->ca));
     (void)json_object_set_new(object, "meta", meta);
     return object;
 }

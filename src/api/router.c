@@ -152,7 +152,9 @@ void api_serve(const struct api_table *const *tables, size_t table_count, struct
     } else if (body_fits(response, match.route, head, body)) {
         struct mutual_error lost = {0};
         api_who(caller, &who);
-        if (world->ca != NULL && !ca_speak_for(world->ca, mu_buf_str(&who), &lost)) {
+        /* whichever issuer the request before was about, this one begins with the first */
+        if (world->ca != NULL && (!ca_select(world->ca, NULL, &lost) ||
+                                  !ca_speak_for(world->ca, mu_buf_str(&who), &lost))) {
             api_problem(response, 503, NULL, &lost);
             mu_buf_done(&match.methods);
             return;

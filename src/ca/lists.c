@@ -75,7 +75,7 @@ static bool build(const struct publishing *p, const struct inventory_scope *scop
 static bool write_file(const struct publishing *p, const struct inventory_scope *scope,
                        struct mu_slice der, struct mutual_error *err)
 {
-    MU_AUTO(buf) struct mu_buf pem;
+    MU_AUTO(buf) struct mu_buf pem = {0};
     if (scope->shard != 0) {
         return true;
     }

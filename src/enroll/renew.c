@@ -108,7 +108,7 @@ static bool take_lock(struct renewal *renewal, struct mutual_error *err)
 
 static bool load_live(struct renewal *renewal, struct mutual_error *err)
 {
-    MU_AUTO(buf) struct mu_buf pem;
+    MU_AUTO(buf) struct mu_buf pem = {0};
     if (renewal->job->trust_file != NULL) {
         return mutual_trust_load(renewal->job->trust_file, &renewal->live, err);
     }

@@ -129,7 +129,7 @@ static void follow_files(struct parent *parent, const struct config_snapshot *re
 void reload_look(struct parent *parent)
 {
     MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
-    MU_AUTO(config_findings) struct config_findings findings;
+    MU_AUTO(config_findings) struct config_findings findings = {0};
     if (parent->stopping || parent->current == NULL) {
         return;
     }

@@ -32,6 +32,13 @@ static void spoil(struct api_world *world, const struct api_request *request,
     api_field(response, "X-Broken", "line\r\nInjected: yes");
 }
 
+static void tell_issuer(struct api_world *world, const struct api_request *request,
+                        struct api_response *response)
+{
+    (void)request;
+    (void)mu_buf_text(&response->body, mu_cert_facts(ca_issuer(world->ca))->display);
+}
+
 static const struct api_route first_routes[] = {
     {"GET", "/a", API_ON(API_PLAIN) | API_ON(API_TLS), NULL, 0, tell},
     {"POST", "/a", API_ON(API_TLS), "text/plain", 8, tell},
@@ -44,6 +51,7 @@ static const struct api_route second_routes[] = {
     {"DELETE", "/a", API_ON(API_MUTUAL), NULL, 0, tell},
     {"GET", "/nobody", 0, NULL, 0, tell},
     {"GET", "/spoilt", API_ON(API_TLS), NULL, 0, spoil},
+    {"GET", "/issuer", API_ON(API_TLS), NULL, 0, tell_issuer},
 };
 static const struct api_table first = {"first", first_routes, MU_COUNT(first_routes), NULL};
 static const struct api_table second = {"second", second_routes, MU_COUNT(second_routes), NULL};
@@ -168,6 +176,26 @@ static void an_answer_that_cannot_be_written_is_none(void **state)
     api_reply_done(&reply);
 }
 
+/* What one request was about is not what the next one gets. */
+static void each_request_begins_with_the_first_issuer(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    const struct ca_issuer_options options = {
+        .word = "other",
+        .key = MU_SPEC_EC_P256,
+        .life_s = INT64_C(365) * 24 * 3600,
+        .passphrase = "not a secret of anybody",
+        .owner = "tests",
+        .place = "here",
+        .now_s = home.now_s,
+    };
+    assert_ok(ca_issuer_add(home.ca, &options, &err), &err);
+    assert_string_equal(mu_cert_facts(ca_issuer(home.ca))->display, "example.org other");
+    api_home_caller(&home, API_TLS, NULL);
+    says("GET", "/issuer", NULL, "", 200, "example.org issuer");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +205,7 @@ int main(void)
         UNIT_CASE(an_unknown_method_is_told_what_is_allowed),
         UNIT_CASE(bodies_are_of_the_routes_type_and_size),
         UNIT_CASE(an_answer_that_cannot_be_written_is_none),
+        UNIT_CASE(each_request_begins_with_the_first_issuer),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -124,7 +124,7 @@ static void a_key_that_is_not_its_own(void **state)
     MU_AUTO(enroll_triple)
     struct enroll_triple before = triple_of(issuer, (struct pki_leaf){.dns = "a.example.org"});
     MU_AUTO(enroll_triple) struct enroll_triple after = triple_of(issuer, leaf);
-    MU_AUTO(key) struct mu_key *right = after.key;
+    mu_key_unref(after.key);
     after.key = mu_key_ref(before.key);
     assert_fails(enroll_prove(&before, &after, live, PKI_NOW_S, &err), &err, MUTUAL_E_KEY_MISMATCH);
 }
