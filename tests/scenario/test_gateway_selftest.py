@@ -139,7 +139,7 @@ def test_what_time_will_mend_or_did_end_is_a_warning(gateway, pki, backend):
     """The certificate that serves ends just as well: refusing would change nothing for it, and stop
     every other change."""
     g = gateway(inbound(pki, backend))
-    for name, days in (("early", (2, 30)), ("late", (-9, -1))):
+    for name, days in (("server-early", (2, 30)), ("server-late", (-9, -1))):
         g.write(presenting(pki, backend, pki.server(name, days=days)))
         assert g.reload(), g.text()
     assert any("CERT_EXPIRED" in str(line) or "expired" in str(line) for line in g.lines())

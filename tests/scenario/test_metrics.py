@@ -89,7 +89,7 @@ def test_both_parsers_read_it_and_it_says_what_happened(gateway, pki, backend):
     port = free_port()
     server = pki.server()
     g = gateway(with_status(inbound(pki, backend, server=server), port))
-    stranger = pki.client(name="stranger", sans=["URI:spiffe://elsewhere.org/x"])
+    stranger = pki.client(name="from-elsewhere", sans=["URI:spiffe://elsewhere.org/x"])
     with TlsClient(g.address(), client_context(pki, pki.client())) as client:
         client.ask(b"x" * 1000)
         samples = scrape(port)

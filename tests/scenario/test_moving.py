@@ -152,7 +152,7 @@ def test_strangers_to_the_control_socket_hear_of_nobody(gateway, pki, backend):
     config["status"] = f"127.0.0.1:{port}"
     gateway(config)
     answer = say(f"127.0.0.1:{port}", b"GET /_sightings?db HTTP/1.0\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.0 404"), answer
+    assert answer.startswith(b"HTTP/1.1 404"), answer
 
 
 def test_the_page_works_as_written(gateway, mutual, pki, backend, tmp_path):

@@ -58,7 +58,7 @@ class Dns:
 class Web:
     """Serves a directory, as the web server beside an ACME client does; `redirect` sends everybody away."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, port=0):
         web = self
         self.redirect = self.body = None
 
@@ -81,7 +81,7 @@ class Web:
             def log_message(self, *_):
                 pass
         pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
