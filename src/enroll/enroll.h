@@ -90,12 +90,12 @@ void enroll_swap_recover(const char *directory);
 /* ---- proving: prove.c -------------------------------------------------------------------------
  */
 
-/* Is the new one as good as the old one? The same names or more, a later end, its own key, purposes
- * that the old one has, and a handshake in memory in each role that it is for, with a peer who
- * believes what `live` believes. RENEWAL_UNFIT says what is missing; a handshake's own error else.
- */
+/* Is the new one as good as the old one? The same names or more, an end that is `later` or else at
+ * least no earlier, its own key, purposes that the old one has, and a handshake in memory in each
+ * role that it is for, with a peer who believes what `live` believes. RENEWAL_UNFIT says what is
+ * missing; a handshake's own error else. */
 bool enroll_prove(const struct enroll_triple *old, const struct enroll_triple *fresh,
-                  const struct mutual_trust *live, int64_t now_s,
+                  const struct mutual_trust *live, bool later, int64_t now_s,
                   struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* ---- asking: est.c ------------------------------------------------------------------------------

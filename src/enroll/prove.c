@@ -37,7 +37,7 @@ static bool fail_unfit(struct mutual_error *err, const char *why)
     return mu_fail(err, MUTUAL_E_RENEWAL_UNFIT, "the new certificate %s", why);
 }
 
-static bool compare(const struct mu_cert_facts *old, const struct mu_cert_facts *fresh,
+static bool compare(const struct mu_cert_facts *old, const struct mu_cert_facts *fresh, bool later,
                     int64_t now_s, struct mutual_error *err)
 {
     for (size_t i = 0; i < old->name_count; i++) {
@@ -51,7 +51,8 @@ static bool compare(const struct mu_cert_facts *old, const struct mu_cert_facts 
     if (!mu_slice_equal(old->subject_canon, fresh->subject_canon)) {
         return fail_unfit(err, "has another subject");
     }
-    if (fresh->not_after_s <= old->not_after_s) {
+    if (fresh->not_after_s < old->not_after_s ||
+        (later && fresh->not_after_s == old->not_after_s)) {
         return fail_unfit(err, "does not end later than the old one");
     }
     if (fresh->not_before_s > now_s) {
@@ -266,12 +267,13 @@ static bool prove_role(struct mutual_identity *identity, const struct peer *peer
 }
 
 bool enroll_prove(const struct enroll_triple *old, const struct enroll_triple *fresh,
-                  const struct mutual_trust *live, int64_t now_s, struct mutual_error *err)
+                  const struct mutual_trust *live, bool later, int64_t now_s,
+                  struct mutual_error *err)
 {
     MU_AUTO(identity) struct mutual_identity *identity = NULL;
     const struct mu_cert_facts *leaf = mu_cert_facts(fresh->chain.items[0]);
     struct peer peer = {0};
-    if (!compare(mu_cert_facts(old->chain.items[0]), leaf, now_s, err) ||
+    if (!compare(mu_cert_facts(old->chain.items[0]), leaf, later, now_s, err) ||
         !mu_identity_new(fresh->chain.items, fresh->chain.count, fresh->key, &identity, err)) {
         return false;
     }

@@ -254,7 +254,8 @@ static bool prove(struct renewal *renewal, struct mutual_error *err)
     MU_AUTO(identity) struct mutual_identity *identity = NULL;
     const struct enroll_job *job = renewal->job;
     await_begin(renewal);
-    if (!enroll_prove(&renewal->old, &renewal->fresh, renewal->live, mu_clock_wall_s(), err)) {
+    if (!enroll_prove(&renewal->old, &renewal->fresh, renewal->live, !renewal->job->force,
+                      mu_clock_wall_s(), err)) {
         return false;
     }
     return job->prove == NULL ||

@@ -44,7 +44,7 @@ static bool prove(struct pki_leaf old, struct pki *by, struct pki_leaf fresh)
     MU_AUTO(enroll_triple) struct enroll_triple before = triple_of(issuer, old);
     MU_AUTO(enroll_triple) struct enroll_triple after = triple_of(by, fresh);
     err = (struct mutual_error){0};
-    return enroll_prove(&before, &after, live, PKI_NOW_S, &err);
+    return enroll_prove(&before, &after, live, true, PKI_NOW_S, &err);
 }
 
 #define LATER (PKI_NOW_S + 100 * 86400)
@@ -117,6 +117,18 @@ static void what_peers_do_not_believe(void **state)
     assert_non_null(strstr(err.context, "a handshake in memory"));
 }
 
+/* Who renews at once by hand gets one that ends in the same second. */
+static void as_late_when_it_is_wished(void **state)
+{
+    (void)state;
+    const struct pki_leaf leaf = {.dns = "a.example.org"};
+    MU_AUTO(enroll_triple) struct enroll_triple before = triple_of(issuer, leaf);
+    MU_AUTO(enroll_triple) struct enroll_triple after = triple_of(issuer, leaf);
+    assert_ok(enroll_prove(&before, &after, live, false, PKI_NOW_S, &err), &err);
+    assert_fails(enroll_prove(&before, &after, live, true, PKI_NOW_S, &err), &err,
+                 MUTUAL_E_RENEWAL_UNFIT);
+}
+
 static void a_key_that_is_not_its_own(void **state)
 {
     (void)state;
@@ -126,15 +138,15 @@ static void a_key_that_is_not_its_own(void **state)
     MU_AUTO(enroll_triple) struct enroll_triple after = triple_of(issuer, leaf);
     mu_key_unref(after.key);
     after.key = mu_key_ref(before.key);
-    assert_fails(enroll_prove(&before, &after, live, PKI_NOW_S, &err), &err, MUTUAL_E_KEY_MISMATCH);
+    assert_fails(enroll_prove(&before, &after, live, true, PKI_NOW_S, &err), &err,
+                 MUTUAL_E_KEY_MISMATCH);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_with_a_later_end),
-        cmocka_unit_test(what_is_not_as_good),
-        cmocka_unit_test(what_peers_do_not_believe),
+        cmocka_unit_test(the_same_with_a_later_end), cmocka_unit_test(what_is_not_as_good),
+        cmocka_unit_test(what_peers_do_not_believe), cmocka_unit_test(as_late_when_it_is_wished),
         cmocka_unit_test(a_key_that_is_not_its_own),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
