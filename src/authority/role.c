@@ -84,19 +84,8 @@ static void on_tick(void *owner)
 static bool on_link(struct authority *authority, struct ipc_message *message,
                     struct mutual_error *err)
 {
-    enum ipc_party peer;
-    uint32_t index = 0;
-    int fd = -1;
-    if (!process_link_read(message, &peer, &index, &fd, err)) {
-        return false;
-    }
-    if (peer != IPC_KEYS) {
-        (void)close(fd);
-        return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "the authority talks to no %s",
-                       ipc_party_name(peer));
-    }
     authority->lists_s = 0; /* what could not be signed may be signed now */
-    return keys_client_attach(authority->keys, fd, IPC_AUTHORITY, err);
+    return keys_client_link(authority->keys, message, IPC_AUTHORITY, err);
 }
 
 /* STREAMS: the number of the worker that has the other ends. */
@@ -118,9 +107,9 @@ static bool on_streams(struct authority *authority, struct ipc_message *message,
     return true;
 }
 
-static bool dispatch(struct authority *authority, struct ipc_message *message,
-                     struct mutual_error *err)
+static bool dispatch(void *owner, struct ipc_message *message, struct mutual_error *err)
 {
+    struct authority *authority = owner;
     if (message->type == IPC_MSG_STREAMS) {
         return on_streams(authority, message, err);
     }
@@ -130,9 +119,6 @@ static bool dispatch(struct authority *authority, struct ipc_message *message,
     if (message->type == IPC_MSG_LINK) {
         return on_link(authority, message, err);
     }
-    if (message->type == IPC_MSG_PING) {
-        return ipc_send(authority->child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err);
-    }
     authority->over = authority->over || message->type == IPC_MSG_DRAIN;
     return true;
 }
@@ -140,18 +126,10 @@ static bool dispatch(struct authority *authority, struct ipc_message *message,
 static void on_parent(void *owner, uint32_t events)
 {
     struct authority *authority = owner;
-    struct ipc_channel *parent = authority->child->parent;
     struct mutual_error err = {0};
-    enum ipc_result result = IPC_GOT;
-    bool good = (events & EVENT_WRITE) == 0 || ipc_flush(parent, &err);
-    while (good && result == IPC_GOT) {
-        struct ipc_message message = {0};
-        result = ipc_receive(parent, &message, &err);
-        good = result != IPC_BROKEN && (result != IPC_GOT || dispatch(authority, &message, &err));
-        ipc_message_done(&message);
-    }
+    enum ipc_result result = process_hear(authority->child, events, dispatch, authority, &err);
     authority->over = authority->over || result == IPC_END;
-    if (!good) {
+    if (result == IPC_BROKEN) {
         say(authority, err.reason);
         authority->failed = true;
     }
@@ -242,12 +220,6 @@ static void finish(struct authority *authority)
     mu_free(authority);
 }
 
-static bool watch_writing(struct authority *authority, struct mutual_error *err)
-{
-    uint32_t want = EVENT_READ | (ipc_wants_write(authority->child->parent) ? EVENT_WRITE : 0);
-    return reactor_rewatch(authority->reactor, authority->watch, want, err);
-}
-
 static int authority_main(struct child *child)
 {
     struct authority *authority = child->state;
@@ -256,7 +228,8 @@ static int authority_main(struct child *child)
                               on_parent, authority, &authority->watch, &err);
     reactor_arm_in(authority->reactor, &authority->tick, TICK_S * MU_NS_PER_S, on_tick, authority);
     while (good && !authority->over && !authority->failed) {
-        good = reactor_turn(authority->reactor, -1, &err) && watch_writing(authority, &err);
+        good = reactor_turn(authority->reactor, -1, &err) &&
+               process_rewatch(child, authority->reactor, authority->watch, &err);
     }
     good = good && !authority->failed;
     if (err.code != MUTUAL_OK) {

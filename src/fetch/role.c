@@ -364,16 +364,14 @@ static bool on_socket(struct fetcher *fetcher, struct ipc_message *message,
 /* ---- life --------------------------------------------------------------------------------------
  */
 
-static bool dispatch(struct fetcher *fetcher, struct ipc_message *message, struct mutual_error *err)
+static bool dispatch(void *owner, struct ipc_message *message, struct mutual_error *err)
 {
+    struct fetcher *fetcher = owner;
     if (message->type == IPC_MSG_FETCH) {
         return on_fetch(fetcher, message, err);
     }
     if (message->type == IPC_MSG_FETCH_SOCKET) {
         return on_socket(fetcher, message, err);
-    }
-    if (message->type == IPC_MSG_PING) {
-        return ipc_send(fetcher->child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err);
     }
     fetcher->over = fetcher->over || message->type == IPC_MSG_DRAIN;
     return true;
@@ -382,27 +380,13 @@ static bool dispatch(struct fetcher *fetcher, struct ipc_message *message, struc
 static void on_parent(void *owner, uint32_t events)
 {
     struct fetcher *fetcher = owner;
-    struct ipc_channel *parent = fetcher->child->parent;
     struct mutual_error err = {0};
-    enum ipc_result result = IPC_GOT;
-    bool good = (events & EVENT_WRITE) == 0 || ipc_flush(parent, &err);
-    while (good && result == IPC_GOT) {
-        struct ipc_message message = {0};
-        result = ipc_receive(parent, &message, &err);
-        good = result != IPC_BROKEN && (result != IPC_GOT || dispatch(fetcher, &message, &err));
-        ipc_message_done(&message);
-    }
+    enum ipc_result result = process_hear(fetcher->child, events, dispatch, fetcher, &err);
     fetcher->over = fetcher->over || result == IPC_END;
-    if (!good) {
+    if (result == IPC_BROKEN) {
         process_log(fetcher->child, err.reason);
         fetcher->failed = true;
     }
-}
-
-static bool watch_writing(struct fetcher *fetcher, struct mutual_error *err)
-{
-    uint32_t want = EVENT_READ | (ipc_wants_write(fetcher->child->parent) ? EVENT_WRITE : 0);
-    return reactor_rewatch(fetcher->reactor, fetcher->watch, want, err);
 }
 
 static bool prepare(struct child *child, struct mutual_error *err)
@@ -419,7 +403,8 @@ static int fetch_main(struct child *child)
                 reactor_watch(fetcher.reactor, ipc_channel_fd(child->parent), EVENT_READ, on_parent,
                               &fetcher, &fetcher.watch, &err);
     while (good && !fetcher.over && !fetcher.failed) {
-        good = reactor_turn(fetcher.reactor, -1, &err) && watch_writing(&fetcher, &err);
+        good = reactor_turn(fetcher.reactor, -1, &err) &&
+               process_rewatch(child, fetcher.reactor, fetcher.watch, &err);
     }
     for (size_t i = 0; i < JOBS_MAX; i++) {
         if (fetcher.jobs[i] != NULL) {

@@ -363,18 +363,7 @@ static bool on_drain(struct worker *worker, struct ipc_message *message, struct 
 
 static bool on_link(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
 {
-    enum ipc_party peer;
-    uint32_t index = 0;
-    int fd = -1;
-    if (!process_link_read(message, &peer, &index, &fd, err)) {
-        return false;
-    }
-    if (peer != IPC_KEYS) {
-        (void)close(fd);
-        return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "a worker talks to no %s",
-                       ipc_party_name(peer));
-    }
-    return keys_client_attach(worker->keys, fd, IPC_WORKER, err);
+    return keys_client_link(worker->keys, message, IPC_WORKER, err);
 }
 
 static void put_own_figures(const struct worker *worker, struct mu_buf *payload)
@@ -429,19 +418,15 @@ static bool on_status_wanted(struct worker *worker, struct ipc_message *message,
     return ipc_reader_end(&reader, "status", err) && tell_figures(worker, number, err);
 }
 
-static bool on_ping(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
-{
-    return ipc_send(worker->child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err);
-}
-
 static bool on_sessions(struct worker *worker, struct ipc_message *message,
                         struct mutual_error *err)
 {
     return sessions_read(&worker->shared, worker->reactor, message, worker->cache, err);
 }
 
-static bool dispatch(struct worker *worker, struct ipc_message *message, struct mutual_error *err)
+static bool dispatch(void *owner, struct ipc_message *message, struct mutual_error *err)
 {
+    struct worker *worker = owner;
     static bool (*const handlers[IPC_MSG_COUNT_])(struct worker *, struct ipc_message *,
                                                   struct mutual_error *) = {
         [IPC_MSG_GENERATION] = on_generation,
@@ -455,7 +440,6 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
         [IPC_MSG_SOCKETS] = stock_fill,
         [IPC_MSG_STREAMS] = stock_fill_streams,
         [IPC_MSG_STATUS_WANTED] = on_status_wanted,
-        [IPC_MSG_PING] = on_ping,
     };
     return handlers[message->type] != NULL
                ? handlers[message->type](worker, message, err)
@@ -467,19 +451,9 @@ static bool dispatch(struct worker *worker, struct ipc_message *message, struct 
 static void on_parent(void *owner, uint32_t events)
 {
     struct worker *worker = owner;
-    struct ipc_channel *parent = worker->child->parent;
     struct mutual_error err = {0};
-    bool ok = (events & EVENT_WRITE) == 0 || ipc_flush(parent, &err);
-    enum ipc_result result = IPC_GOT;
-    while (ok && result == IPC_GOT) {
-        struct ipc_message message;
-        result = ipc_receive(parent, &message, &err);
-        if (result == IPC_GOT) {
-            ok = dispatch(worker, &message, &err);
-            ipc_message_done(&message);
-        }
-    }
-    if (!ok || result == IPC_BROKEN) {
+    enum ipc_result result = process_hear(worker->child, events, dispatch, worker, &err);
+    if (result == IPC_BROKEN) {
         record_event(worker, "worker_failed", NULL, &err);
         worker->failed = true;
     }
@@ -487,8 +461,7 @@ static void on_parent(void *owner, uint32_t events)
         reactor_stop(worker->reactor);
         return;
     }
-    uint32_t want = EVENT_READ | (ipc_wants_write(parent) ? EVENT_WRITE : 0);
-    worker->failed = !reactor_rewatch(worker->reactor, worker->parent_watch, want, &err);
+    worker->failed = !process_rewatch(worker->child, worker->reactor, worker->parent_watch, &err);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/async.h>
 #include <openssl/evp.h>
@@ -74,6 +75,23 @@ void keys_client_adopt(struct keys_client *client, struct ipc_channel *channel)
 {
     mu_assert(client->channel == NULL && client->reactor == NULL);
     client->channel = channel;
+}
+
+bool keys_client_link(struct keys_client *client, struct ipc_message *message, enum ipc_party self,
+                      struct mutual_error *err)
+{
+    enum ipc_party peer;
+    uint32_t index = 0;
+    int fd = -1;
+    if (!process_link_read(message, &peer, &index, &fd, err)) {
+        return false;
+    }
+    if (peer != IPC_KEYS) {
+        (void)close(fd);
+        return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "role \"%s\" talks to no %s",
+                       ipc_party_name(self), ipc_party_name(peer));
+    }
+    return keys_client_attach(client, fd, self, err);
 }
 
 bool keys_client_is_attached(const struct keys_client *client)

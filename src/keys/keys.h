@@ -173,6 +173,9 @@ void keys_client_free(struct keys_client *client);
  * too). The client watches it by itself. `self` is the party we are. */
 bool keys_client_attach(struct keys_client *client, int take_fd, enum ipc_party self,
                         struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Reads a LINK and attaches its channel; MESSAGE_MALFORMED when it leads to anybody else. */
+bool keys_client_link(struct keys_client *client, struct ipc_message *message, enum ipc_party self,
+                      struct mutual_error *err) MUTUAL_MUST_CHECK;
 bool keys_client_is_attached(const struct keys_client *client);
 /* A key object for a certificate's public key. Signing with it asks the key process; its private
  * part is not in this process. Fails with KEY_UNSUPPORTED, KEY_MALFORMED or LIBRARY. */

@@ -201,6 +201,37 @@ int process_child_main(const struct role *const *roles, int argc, char **argv)
     return role->main(&child);
 }
 
+static bool take_one(const struct child *child, struct ipc_message *message, process_take_fn *take,
+                     void *owner, struct mutual_error *err)
+{
+    return message->type == IPC_MSG_PING
+               ? ipc_send(child->parent, IPC_MSG_PONG, message->payload, NULL, 0, err)
+               : take(owner, message, err);
+}
+
+enum ipc_result process_hear(struct child *child, uint32_t events, process_take_fn *take,
+                             void *owner, struct mutual_error *err)
+{
+    bool flushed = (events & EVENT_WRITE) == 0 || ipc_flush(child->parent, err);
+    enum ipc_result result = flushed ? IPC_GOT : IPC_BROKEN;
+    while (result == IPC_GOT) {
+        struct ipc_message message = {0};
+        result = ipc_receive(child->parent, &message, err);
+        if (result == IPC_GOT && !take_one(child, &message, take, owner, err)) {
+            result = IPC_BROKEN;
+        }
+        ipc_message_done(&message);
+    }
+    return result;
+}
+
+bool process_rewatch(const struct child *child, struct reactor *reactor, event_watch watch,
+                     struct mutual_error *err)
+{
+    uint32_t want = EVENT_READ | (ipc_wants_write(child->parent) ? EVENT_WRITE : 0);
+    return reactor_rewatch(reactor, watch, want, err);
+}
+
 void process_report_broken(struct child *child, enum ipc_party peer, uint32_t index,
                            const struct mutual_error *why)
 {

@@ -99,6 +99,16 @@ int process_child_main(const struct role *const *roles, int argc, char **argv);
 /* Reads a LINK: who is at the other end, and the channel's descriptor (the caller's). */
 bool process_link_read(struct ipc_message *message, enum ipc_party *ret_peer, uint32_t *ret_index,
                        int *ret_fd, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The parent's channel is ready: sends what waits if `events` say that it can be written, and hands
+ * each message that is there to `take`, but for PING, which is answered. IPC_WAIT: all were taken;
+ * IPC_END: the parent closed; IPC_BROKEN: err says why, be it take's own failure. Descriptors that
+ * take leaves in a message are closed. */
+typedef bool process_take_fn(void *owner, struct ipc_message *message, struct mutual_error *err);
+enum ipc_result process_hear(struct child *child, uint32_t events, process_take_fn *take,
+                             void *owner, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Has `watch`, which is of the parent's channel, look for writing as long as something waits. */
+bool process_rewatch(const struct child *child, struct reactor *reactor, event_watch watch,
+                     struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Tells the parent that a sibling broke the rules; the parent replaces that sibling. */
 void process_report_broken(struct child *child, enum ipc_party peer, uint32_t index,
                            const struct mutual_error *why);

@@ -432,8 +432,30 @@ static void many_wait_at_once(void **state)
     pair_done(&first);
 }
 
+static void a_link_leads_to_the_key_process_only(void **state)
+{
+    (void)state;
+    struct ipc_message message = {.type = IPC_MSG_LINK,
+                                  .payload = MU_SLICE_LIT("\0\0\0\4\0\0\0\0")};
+    assert_fails(keys_client_link(client, &message, IPC_WORKER, &err), &err,
+                 MUTUAL_E_MESSAGE_MALFORMED); /* no descriptor */
+    message.fds[0] = dup(0);
+    message.fd_count = 1;
+    assert_fails(keys_client_link(client, &message, IPC_WORKER, &err), &err,
+                 MUTUAL_E_MESSAGE_MALFORMED); /* a worker's */
+    assert_false(keys_client_is_attached(client));
+    int fds[2];
+    assert_ok(ipc_pair(fds, &err), &err);
+    message.payload = MU_SLICE_LIT("\0\0\0\2\0\0\0\0");
+    message.fds[0] = fds[0];
+    message.fd_count = 1;
+    assert_ok(keys_client_link(client, &message, IPC_WORKER, &err), &err);
+    assert_true(keys_client_is_attached(client));
+    (void)close(fds[1]);
+}
+
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 KEYS_MAIN(CASE(every_key_shakes_hands), CASE(the_side_is_enforced),
           CASE(a_killed_key_process_is_survived), CASE(the_second_loss_fails_it),
           CASE(a_connection_may_give_up), CASE(without_a_key_process_blocking_fails_at_once),
-          CASE(many_wait_at_once))
+          CASE(many_wait_at_once), CASE(a_link_leads_to_the_key_process_only))

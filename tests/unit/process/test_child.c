@@ -116,6 +116,55 @@ static void it_dies_with_its_parent(void **state)
     (void)close(report[1]);
 }
 
+static unsigned heard;
+
+static bool hear_one(void *owner, struct ipc_message *message, struct mutual_error *ret_err)
+{
+    assert_int_equal(message->type, IPC_MSG_DRAIN);
+    heard++;
+    return *(const bool *)owner || mu_fail(ret_err, MUTUAL_E_LIMIT, "enough");
+}
+
+/* Everything that is there is taken, PING is answered, and take's own failure ends it. */
+static void what_the_parent_says_is_heard(void **state)
+{
+    (void)state;
+    struct ipc_message message = {0};
+    struct child child = {0};
+    MU_AUTO(ipc_channel) struct ipc_channel *parent = NULL;
+    int fds[2];
+    bool good = true;
+    heard = 0;
+    assert_ok(ipc_pair(fds, &err), &err);
+    assert_ok(ipc_channel_new(fds[0], IPC_PARENT, IPC_FETCH, &parent, &err), &err);
+    assert_ok(ipc_channel_new(fds[1], IPC_FETCH, IPC_PARENT, &child.parent, &err), &err);
+    assert_int_equal(process_hear(&child, EVENT_READ, hear_one, &good, &err), IPC_WAIT);
+    const struct mu_slice wait = MU_SLICE_LIT("\0\0\0\1");
+    for (int i = 0; i < 3; i++) {
+        assert_ok(ipc_send(parent, IPC_MSG_DRAIN, wait, NULL, 0, &err), &err);
+        assert_ok(ipc_send(parent, IPC_MSG_PING, MU_SLICE_LIT("12345678"), NULL, 0, &err), &err);
+    }
+    assert_int_equal(process_hear(&child, EVENT_READ | EVENT_WRITE, hear_one, &good, &err),
+                     IPC_WAIT);
+    assert_int_equal(heard, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ipc_receive(parent, &message, &err), IPC_GOT);
+        assert_int_equal(message.type, IPC_MSG_PONG);
+        assert_true(mu_slice_equal_text(message.payload, "12345678"));
+    }
+    good = false;
+    assert_ok(ipc_send(parent, IPC_MSG_DRAIN, wait, NULL, 0, &err), &err);
+    assert_ok(ipc_send(parent, IPC_MSG_DRAIN, wait, NULL, 0, &err), &err);
+    assert_int_equal(process_hear(&child, EVENT_READ, hear_one, &good, &err), IPC_BROKEN);
+    assert_int_equal(err.code, MUTUAL_E_LIMIT);
+    assert_int_equal(heard, 4);
+    good = true;
+    ipc_channel_free(MU_TAKE(parent));
+    assert_int_equal(process_hear(&child, EVENT_READ, hear_one, &good, &err), IPC_END);
+    assert_int_equal(heard, 5);
+    ipc_channel_free(child.parent);
+}
+
 ROLES_MAIN(UNIT_CASE(only_with_the_argument_and_the_channel), UNIT_CASE(it_ends_with_its_role),
            UNIT_CASE(it_does_not_begin_unprepared), UNIT_CASE(it_refuses_another_ones_start),
-           UNIT_CASE(it_dies_with_its_parent))
+           UNIT_CASE(it_dies_with_its_parent), UNIT_CASE(what_the_parent_says_is_heard))
