@@ -55,6 +55,19 @@ bool authority_issue(const struct cli *cli, struct ca *ca, const struct ca_reque
 struct authority_san {
     struct cli_texts san, dns, ip, email, spiffe;
 };
+/* Its rows in a table of options, the names at this offset. */
+#define AUTHORITY_SAN_OPTIONS(at_)                                                     \
+    AUTHORITY_SAN_ROW(at_, dns, "NAME", "certify this host name"),                     \
+        AUTHORITY_SAN_ROW(at_, ip, "ADDRESS", "certify this IP address"),              \
+        AUTHORITY_SAN_ROW(at_, email, "ADDRESS", "certify this e-mail address"),       \
+        AUTHORITY_SAN_ROW(at_, spiffe, "ID",                                           \
+                          "certify this SPIFFE ID instead of the one made from NAME"), \
+        AUTHORITY_SAN_ROW(at_, san, "NAME", "certify this name, its type told by its form")
+#define AUTHORITY_SAN_ROW(at_, name_, value_, help_)                                            \
+    {                                                                                           \
+        .name = #name_, .kind = CLI_TEXTS,                                                      \
+        .offset = (at_) + offsetof(struct authority_san, name_), .value = value_, .help = help_ \
+    }
 struct authority_names {
     struct mutual_name items[MU_LIMIT_CERT_NAMES];
     size_t count;
