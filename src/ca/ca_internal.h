@@ -50,6 +50,9 @@ char *ca_text(const char *format, ...) MUTUAL_PRINTF(1, 2);
 /* mkdir of the path and of what is missing above it. */
 bool ca_make_directories(const char *path, mode_t mode, struct mutual_error *err);
 bool ca_sync_directory(const char *path, struct mutual_error *err);
+/* Writes a file of that directory whole, or not at all; a text that did not fit is NO_MEMORY. */
+bool ca_write_file(const char *directory, const char *name, const struct mu_buf *text, mode_t mode,
+                   struct mutual_error *err);
 /* Removes the half-written files that a killed process left in a directory built aside. */
 void ca_clear_strays(const char *aside);
 /* The fingerprint of the first certificate in PATH/tls.crt; false when there is none. */
@@ -126,6 +129,14 @@ struct ca_issuer_making {
 };
 bool ca_issuer_sign(const struct ca_issuer_making *making, struct mu_cert **ret_cert,
                     struct mutual_error *err);
+/* A root's certificate, by itself. */
+struct ca_root_making {
+    const char *organisation, *common_name;
+    const struct mu_key *key;
+    int64_t now_s, life_s;
+};
+bool ca_root_sign(const struct ca_root_making *making, struct mu_cert **ret_cert,
+                  struct mutual_error *err);
 /* Enters an authority as an issuer and, since it expires like any other, as a certificate. `parent`
  * is the row of the issuer above; 0: a root. */
 struct ca_issuer_entry {
@@ -138,6 +149,9 @@ struct ca_issuer_entry {
 };
 bool ca_issuer_enter(struct inventory *inventory, const struct ca_issuer_entry *entry,
                      int64_t *ret_id, struct mutual_error *err);
+/* The certificate alone, by the issuer of that row: of an authority that has another one. */
+bool ca_issuer_record(struct inventory *inventory, const struct ca_issuer_entry *entry, int64_t by,
+                      struct mutual_error *err);
 
 /* Appends the subject of a certificate of that name. */
 bool ca_subject_build(const struct ca *ca, const char *name, struct mu_buf *out,

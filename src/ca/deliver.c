@@ -15,16 +15,6 @@ void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf
     mu_cert_to_pem(ca_issuer_of(ca, leaf)->cert, out);
 }
 
-static bool write_pem(const char *directory, const char *name, struct mu_buf *pem,
-                      struct mutual_error *err)
-{
-    MU_AUTO(free) char *path = ca_text("%s/%s", directory, name);
-    if (path == NULL || pem->failed) {
-        return mu_fail_memory(err);
-    }
-    return mu_file_write(path, mu_buf_slice(pem), 0644, err);
-}
-
 bool ca_deliver(struct ca *ca, const struct mu_cert *cert, const char *aside, const char *path,
                 bool replace, struct mutual_error *err)
 {
@@ -34,8 +24,9 @@ bool ca_deliver(struct ca *ca, const struct mu_cert *cert, const char *aside, co
     mu_buf_init(&root, 1u << 20);
     ca_chain_pem(ca, cert, &chain);
     ca_clear_strays(aside);
-    return ca_roots_pem(ca, &root, err) && write_pem(aside, "tls.crt", &chain, err) &&
-           write_pem(aside, "ca.crt", &root, err) && ca_put_in_place(aside, path, replace, err);
+    return ca_roots_pem(ca, &root, err) && ca_write_file(aside, "tls.crt", &chain, 0644, err) &&
+           ca_write_file(aside, "ca.crt", &root, 0644, err) &&
+           ca_put_in_place(aside, path, replace, err);
 }
 
 /* ---- recovering ------------------------------------------------------------------------------ */

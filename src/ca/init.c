@@ -16,9 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INNER_DOMAIN    "internal" /* reserved for private use by ICANN, 2024-07-29 */
-#define DEFAULT_DOMAIN  "mutual." INNER_DOMAIN
-#define AUTHORITY_USAGE (MU_KU_KEY_CERT_SIGN | MU_KU_CRL_SIGN)
+#define INNER_DOMAIN   "internal" /* reserved for private use by ICANN, 2024-07-29 */
+#define DEFAULT_DOMAIN "mutual." INNER_DOMAIN
 
 struct making {
     const struct ca_init_options *options;
@@ -240,18 +239,12 @@ static bool sign_root(struct making *making, struct mutual_error *err)
     if (name == NULL) {
         return mu_fail_memory(err);
     }
-    const struct mu_rdn subject[] = {{MU_ATTR_O, making->result->domain}, {MU_ATTR_CN, name}};
-    const struct mu_cert_template template = {
-        .subject = subject,
-        .subject_count = MU_COUNT(subject),
-        .not_before_s = options->now_s - CA_BACKDATE_S,
-        .not_after_s = options->now_s + options->root_life_s,
-        .ca = true,
-        .path_limited = true,
-        .path_length = 1,
-        .key_usage = AUTHORITY_USAGE,
-    };
-    return mu_cert_sign(&template, making->root_key, &making->result->root, err);
+    const struct ca_root_making root = {.organisation = making->result->domain,
+                                        .common_name = name,
+                                        .key = making->root_key,
+                                        .now_s = options->now_s,
+                                        .life_s = options->root_life_s};
+    return ca_root_sign(&root, &making->result->root, err);
 }
 
 static bool sign_issuer(struct making *making, struct mutual_error *err)
@@ -290,14 +283,10 @@ static bool write_key(const struct making *making, const char *part, const struc
 static bool write_cert(const struct making *making, const char *file, const struct mu_cert *cert,
                        struct mutual_error *err)
 {
-    MU_AUTO(free) char *path = ca_text("%s/%s", making->aside, file);
     MU_AUTO(buf) struct mu_buf pem;
     mu_buf_init(&pem, 1u << 20);
     mu_cert_to_pem(cert, &pem);
-    if (path == NULL || pem.failed) {
-        return mu_fail_memory(err);
-    }
-    return mu_file_write(path, mu_buf_slice(&pem), 0644, err);
+    return ca_write_file(making->aside, file, &pem, 0644, err);
 }
 
 static bool make_certificates(struct making *making, struct mutual_error *err)

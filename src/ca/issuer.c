@@ -38,6 +38,53 @@ bool ca_issuer_sign(const struct ca_issuer_making *making, struct mu_cert **ret_
     return mu_cert_sign(&template, making->root_key, ret_cert, err);
 }
 
+bool ca_root_sign(const struct ca_root_making *making, struct mu_cert **ret_cert,
+                  struct mutual_error *err)
+{
+    const struct mu_rdn subject[] = {{MU_ATTR_O, making->organisation},
+                                     {MU_ATTR_CN, making->common_name}};
+    const struct mu_cert_template template = {
+        .subject = subject,
+        .subject_count = MU_COUNT(subject),
+        .not_before_s = making->now_s - CA_BACKDATE_S,
+        .not_after_s = making->now_s + making->life_s,
+        .ca = true,
+        .path_limited = true,
+        .path_length = 1,
+        .key_usage = MU_KU_KEY_CERT_SIGN | MU_KU_CRL_SIGN,
+    };
+    return mu_cert_sign(&template, making->key, ret_cert, err);
+}
+
+bool ca_issuer_record(struct inventory *inventory, const struct ca_issuer_entry *entry, int64_t by,
+                      struct mutual_error *err)
+{
+    const struct mu_cert_facts *facts = mu_cert_facts(entry->cert);
+    bool root = entry->parent == 0;
+    const struct inventory_record record = {
+        .issuer_id = by,
+        .form = INVENTORY_FORM_NONE,
+        .serial = facts->serial,
+        .profile = root ? "authority-root" : "authority-issuer",
+        .name = facts->display,
+        .owner = entry->owner,
+        .place = entry->place,
+        .purpose = root ? "vouches for the issuer; keep its key offline" : "issues certificates",
+        .path = entry->path,
+        .aside = "",
+        .key_text = facts->key.text,
+        .key_hash = mu_slice_of(facts->key_hash, 32),
+        .requested_s = entry->now_s,
+        .not_before_s = facts->not_before_s,
+        .not_after_s = facts->not_after_s,
+    };
+    int64_t row = 0;
+    bool taken = false;
+    return inventory_reserve(inventory, &record, &taken, &row, err) &&
+           inventory_signed(inventory, row, entry->cert, err) &&
+           inventory_delivered(inventory, row, err);
+}
+
 bool ca_issuer_enter(struct inventory *inventory, const struct ca_issuer_entry *entry,
                      int64_t *ret_id, struct mutual_error *err)
 {
@@ -54,32 +101,11 @@ bool ca_issuer_enter(struct inventory *inventory, const struct ca_issuer_entry *
         .shards = entry->shards,
     };
     int64_t id = 0;
-    int64_t row = 0;
-    bool taken = false;
     if (!inventory_issuer_add(inventory, &issuer, &id, err)) {
         return false;
     }
-    const struct inventory_record record = {
-        .issuer_id = root ? id : entry->parent,
-        .form = INVENTORY_FORM_NONE,
-        .serial = facts->serial,
-        .profile = root ? "authority-root" : "authority-issuer",
-        .name = facts->display,
-        .owner = entry->owner,
-        .place = entry->place,
-        .purpose = root ? "vouches for the issuer; keep its key offline" : "issues certificates",
-        .path = entry->path,
-        .aside = "",
-        .key_text = facts->key.text,
-        .key_hash = mu_slice_of(facts->key_hash, 32),
-        .requested_s = entry->now_s,
-        .not_before_s = facts->not_before_s,
-        .not_after_s = facts->not_after_s,
-    };
     *ret_id = id;
-    return inventory_reserve(inventory, &record, &taken, &row, err) &&
-           inventory_signed(inventory, row, entry->cert, err) &&
-           inventory_delivered(inventory, row, err);
+    return ca_issuer_record(inventory, entry, root ? id : entry->parent, err);
 }
 
 /* ---- one more -------------------------------------------------------------------------------- */
@@ -195,14 +221,6 @@ static bool make_certificate(struct adding *adding, struct mutual_error *err)
     return ca_issuer_sign(&making, &adding->cert, err);
 }
 
-static bool write_file(const char *dir, const char *name, struct mu_buf *pem, mode_t mode,
-                       struct mutual_error *err)
-{
-    MU_AUTO(free) char *path = ca_text("%s/%s", dir, name);
-    return path != NULL && !pem->failed ? mu_file_write(path, mu_buf_slice(pem), mode, err)
-                                        : mu_fail_memory(err);
-}
-
 /* What a killed command left under the name was told to nobody: the store does not know it. */
 static bool write_files(struct adding *adding, struct mutual_error *err)
 {
@@ -231,8 +249,8 @@ static bool write_files(struct adding *adding, struct mutual_error *err)
     mu_cert_to_pem(adding->cert, &cert);
     bool good = ca_make_directory(adding->aside, 0700, err) &&
                 mu_key_to_pem(adding->key, NULL, &key, err) &&
-                write_file(adding->aside, "issuer.key", &key, 0600, err) &&
-                write_file(adding->aside, "issuer.crt", &cert, 0644, err) &&
+                ca_write_file(adding->aside, "issuer.key", &key, 0600, err) &&
+                ca_write_file(adding->aside, "issuer.crt", &cert, 0644, err) &&
                 ca_sync_directory(adding->aside, err) &&
                 ca_put_in_place(adding->aside, adding->path, false, err);
     mu_wipe(key.data, key.len);

@@ -85,6 +85,14 @@ bool ca_make_directories(const char *path, mode_t mode, struct mutual_error *err
     return true;
 }
 
+bool ca_write_file(const char *directory, const char *name, const struct mu_buf *text, mode_t mode,
+                   struct mutual_error *err)
+{
+    MU_AUTO(free) char *path = ca_text("%s/%s", directory, name);
+    return path != NULL && !text->failed ? mu_file_write(path, mu_buf_slice(text), mode, err)
+                                         : mu_fail_memory(err);
+}
+
 bool ca_sync_directory(const char *path, struct mutual_error *err)
 {
     __attribute__((cleanup(fd_auto))) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

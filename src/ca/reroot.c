@@ -136,19 +136,15 @@ static bool sign_root(struct rerooting *r, struct mutual_error *err)
     const struct ca_root_options *options = r->options;
     char name[80];
     (void)snprintf(name, sizeof name, "%.50s root %u", ca_domain(r->ca), r->number);
-    const struct mu_rdn subject[] = {{MU_ATTR_O, ca_domain(r->ca)}, {MU_ATTR_CN, name}};
-    const struct mu_cert_template template = {
-        .subject = subject,
-        .subject_count = MU_COUNT(subject),
-        .not_before_s = options->now_s - CA_BACKDATE_S,
-        .not_after_s = options->now_s + options->root_life_s,
-        .ca = true,
-        .path_limited = true,
-        .path_length = 1,
-        .key_usage = MU_KU_KEY_CERT_SIGN | MU_KU_CRL_SIGN,
-    };
-    return mu_key_generate(options->root_key, &r->key, err) &&
-           mu_cert_sign(&template, r->key, &r->made->root, err);
+    if (!mu_key_generate(options->root_key, &r->key, err)) {
+        return false;
+    }
+    const struct ca_root_making root = {.organisation = ca_domain(r->ca),
+                                        .common_name = name,
+                                        .key = r->key,
+                                        .now_s = options->now_s,
+                                        .life_s = options->root_life_s};
+    return ca_root_sign(&root, &r->made->root, err);
 }
 
 /* Everything that its certificate says but for who says it, and until when. */
@@ -192,14 +188,6 @@ static bool renew_issuers(struct rerooting *r, struct mutual_error *err)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static bool write_pem(const char *dir, const char *name, struct mu_buf *pem, mode_t mode,
-                      struct mutual_error *err)
-{
-    MU_AUTO(free) char *path = ca_text("%s/%s", dir, name);
-    return path != NULL && !pem->failed ? mu_file_write(path, mu_buf_slice(pem), mode, err)
-                                        : mu_fail_memory(err);
-}
-
 static bool write_root(struct rerooting *r, const char *passphrase, struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf key;
@@ -208,64 +196,37 @@ static bool write_root(struct rerooting *r, const char *passphrase, struct mutua
     mu_buf_init(&cert, 1u << 20);
     mu_cert_to_pem(r->made->root, &cert);
     bool good = mu_key_to_pem(r->key, passphrase, &key, err) &&
-                write_pem(r->aside, "root.key", &key, 0600, err) &&
-                write_pem(r->aside, "root.crt", &cert, 0644, err);
+                ca_write_file(r->aside, "root.key", &key, 0600, err) &&
+                ca_write_file(r->aside, "root.crt", &cert, 0644, err);
     mu_wipe(key.data, key.len);
     return good && ca_sync_directory(r->aside, err);
 }
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
-static bool add_record(struct rerooting *r, const struct mu_cert *cert, bool root,
-                       struct mutual_error *err)
-{
-    const struct mu_cert_facts *facts = mu_cert_facts(cert);
-    const struct inventory_record record = {
-        .issuer_id = r->id,
-        .form = INVENTORY_FORM_NONE,
-        .serial = facts->serial,
-        .profile = root ? "authority-root" : "authority-issuer",
-        .name = facts->display,
-        .owner = r->options->owner,
-        .place = r->options->place,
-        .purpose = root ? "vouches for the issuer; keep its key offline" : "issues certificates",
-        .path = r->path,
-        .aside = "",
-        .key_text = facts->key.text,
-        .key_hash = mu_slice_of(facts->key_hash, 32),
-        .requested_s = r->options->now_s,
-        .not_before_s = facts->not_before_s,
-        .not_after_s = facts->not_after_s,
-    };
-    int64_t id = 0;
-    bool taken = false;
-    return inventory_reserve(r->ca->inventory, &record, &taken, &id, err) &&
-           inventory_signed(r->ca->inventory, id, cert, err) &&
-           inventory_delivered(r->ca->inventory, id, err);
-}
-
 static bool enter(struct rerooting *r, struct mutual_error *err)
 {
     struct inventory *inventory = r->ca->inventory;
     char key_place[64];
     (void)snprintf(key_place, sizeof key_place, CA_PART_ROOT "-%u/root.key", r->number);
-    const struct mu_cert_facts *facts = mu_cert_facts(r->made->root);
     char word[32];
     (void)snprintf(word, sizeof word, "root-%u", r->number);
-    const struct inventory_issuer fresh = {.name = facts->display,
-                                           .word = word,
-                                           .root = true,
-                                           .certificate = facts->der,
-                                           .key_place = key_place,
-                                           .made_s = r->options->now_s};
-    bool good = inventory_issuer_add(inventory, &fresh, &r->id, err) &&
-                add_record(r, r->made->root, true, err);
+    struct ca_issuer_entry entry = {.cert = r->made->root,
+                                    .word = word,
+                                    .key_place = key_place,
+                                    .path = r->path,
+                                    .owner = r->options->owner,
+                                    .place = r->options->place,
+                                    .now_s = r->options->now_s};
+    bool good = ca_issuer_enter(inventory, &entry, &r->id, err);
+    entry.parent = r->id;
     for (size_t i = 0; good && i < r->issuers.count; i++) {
-        good = r->renewed[i] == NULL || add_record(r, r->renewed[i], false, err);
-        r->made->issuers += r->renewed[i] != NULL;
+        entry.cert = r->renewed[i];
+        good = entry.cert == NULL || ca_issuer_record(inventory, &entry, r->id, err);
+        r->made->issuers += entry.cert != NULL;
     }
     return good && inventory_event(inventory, r->options->now_s, r->ca->who, "new-root", 0,
-                                   facts->display, err);
+                                   mu_cert_facts(r->made->root)->display, err);
 }
 
 static bool commit(struct rerooting *r, struct mutual_error *err)

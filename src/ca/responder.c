@@ -91,14 +91,6 @@ static bool enter(const struct ca_responder_making *making, const struct mu_key 
     return store_commit(store, err);
 }
 
-static bool write(const char *dir, const char *name, struct mu_buf *text, mode_t mode,
-                  struct mutual_error *err)
-{
-    MU_AUTO(free) char *path = ca_text("%s/%s", dir, name);
-    return path != NULL && !text->failed ? mu_file_write(path, mu_buf_slice(text), mode, err)
-                                         : mu_fail_memory(err);
-}
-
 bool ca_responder_make(const struct ca_responder_making *making, const struct mu_key *old_key,
                        struct mu_cert **ret_cert, struct mutual_error *err)
 {
@@ -111,7 +103,7 @@ bool ca_responder_make(const struct ca_responder_making *making, const struct mu
     if (old_key == NULL) {
         bool good = mu_key_generate(MU_SPEC_EC_P256, &made, err) &&
                     mu_key_to_pem(made, NULL, &key_pem, err) &&
-                    write(making->dir, "ocsp.key", &key_pem, 0600, err);
+                    ca_write_file(making->dir, "ocsp.key", &key_pem, 0600, err);
         mu_wipe(key_pem.data, key_pem.len);
         if (!good) {
             return false;
@@ -121,7 +113,7 @@ bool ca_responder_make(const struct ca_responder_making *making, const struct mu
         return false;
     }
     mu_cert_to_pem(cert, &cert_pem);
-    if (!write(making->dir, "ocsp.crt", &cert_pem, 0644, err)) {
+    if (!ca_write_file(making->dir, "ocsp.crt", &cert_pem, 0644, err)) {
         return false;
     }
     *ret_cert = MU_TAKE(cert);
