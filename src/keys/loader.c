@@ -21,6 +21,7 @@ struct entry {
     char name[KEYS_NAME_MAX];
     uint8_t id[KEYS_ID_SIZE];
     int key_fd, passphrase_fd;
+    struct stat opened;                    /* the key's file as it was when it was put here */
     struct keys_rules rules, rules_before; /* of this generation and of the one before */
     uint8_t *issuer;                       /* what rules.ca.issuer points to */
     uint32_t number;                       /* of the KEY_LOAD whose answer counts */
@@ -108,15 +109,13 @@ bool keys_passphrase_keep(int from, const char *name, int *ret_fd, struct mutual
     return true;
 }
 
-/* Has the file been left alone since it was opened? */
-static bool is_same_file(int a, int b)
+/* Is it that file, left alone since it was opened? Our own descriptor cannot tell: what is written
+ * into a file shows through it, too. */
+static bool is_same_file(const struct stat *one, const struct stat *other)
 {
-    struct stat one;
-    struct stat other;
-    return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
-           one.st_ino == other.st_ino && one.st_size == other.st_size &&
-           one.st_ctim.tv_sec == other.st_ctim.tv_sec &&
-           one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
+    return one->st_dev == other->st_dev && one->st_ino == other->st_ino &&
+           one->st_size == other->st_size && one->st_ctim.tv_sec == other->st_ctim.tv_sec &&
+           one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
 }
 
 static bool is_id(const struct entry *entry, const uint8_t id[KEYS_ID_SIZE])
@@ -127,10 +126,10 @@ static bool is_id(const struct entry *entry, const uint8_t id[KEYS_ID_SIZE])
 /* The entry of that key from that file. Another file for the same key is an entry of its own: it
  * may hold something else, and until that is known the old one must stay. */
 static struct entry *find(const struct keys_loader *loader, const uint8_t id[KEYS_ID_SIZE],
-                          int key_fd)
+                          const struct stat *file)
 {
     for (size_t i = 0; i < loader->count; i++) {
-        if (is_id(loader->entries[i], id) && is_same_file(loader->entries[i]->key_fd, key_fd)) {
+        if (is_id(loader->entries[i], id) && is_same_file(&loader->entries[i]->opened, file)) {
             return loader->entries[i];
         }
     }
@@ -214,10 +213,15 @@ bool keys_loader_put(struct keys_loader *loader, const char *name, int take_key_
     __attribute__((cleanup(fd_auto))) int key_fd = take_key_fd;
     __attribute__((cleanup(fd_auto))) int passphrase_fd = take_passphrase_fd;
     uint8_t id[KEYS_ID_SIZE];
+    struct stat file;
     if (!mu_sha256(spki, id, err)) {
         return false;
     }
-    struct entry *entry = find(loader, id, key_fd);
+    if (fstat(key_fd, &file) == -1) {
+        return mu_fail_errno(err, MUTUAL_E_FILE_UNREADABLE, errno, "could not look at \"%s\"",
+                             name);
+    }
+    struct entry *entry = find(loader, id, &file);
     if (entry != NULL && entry->state != ENTRY_FAILED) {
         put_again(entry, rules);
         return true;
@@ -233,6 +237,7 @@ bool keys_loader_put(struct keys_loader *loader, const char *name, int take_key_
     fd_close(entry->key_fd);
     fd_close(entry->passphrase_fd);
     entry->key_fd = key_fd;
+    entry->opened = file;
     entry->passphrase_fd = kept;
     entry->state = ENTRY_UNSENT;
     entry->rules.purposes = rules->purposes;

@@ -145,6 +145,21 @@ def test_a_directory_that_goes_and_comes_back(gateway, own, backend, tmp_path):
         client.ask()
 
 
+def test_a_key_that_is_written_over(gateway, own, backend):
+    """Into the very file: the old key goes on serving, and the alarm is raised until the pair is whole."""
+    server, context = own.server("over"), client_context(own, own.client())
+    g = gateway({**inbound(own, backend, server=server), "watch": True})
+    good = server.key.read_text()
+    server.key.write_text(own.server("another").key.read_text())
+    assert "KEY_MISMATCH" in g.event("reload_refused")["detail"]
+    with TlsClient(g.address(), context) as client:
+        client.ask()
+    server.key.write_text(good)
+    reloads(g, 0)
+    with TlsClient(g.address(), context) as client:
+        client.ask()
+
+
 def test_what_is_wrong_is_an_alarm_until_it_is_right(gateway, mutual, own, backend, tmp_path):
     config = {**inbound(own, backend), "watch": True}
     g = gateway(config)

@@ -202,6 +202,30 @@ static void another_file_for_a_loaded_key_is_judged(void **state)
     assert_int_equal(settle(&why), KEYS_LOADED);
 }
 
+/* Our descriptor of it shows the new content as well, so only its time can tell. */
+static void a_file_that_is_written_over_is_judged(void **state)
+{
+    (void)state;
+    struct mutual_error why = {0};
+    MU_AUTO(buf) struct mu_buf pem;
+    mu_buf_init(&pem, MU_LIMIT_KEY_BYTES);
+    assert_ok(mu_key_to_pem(keys[2], NULL, &pem, &err), &err);
+    int file = key_fd(keys[0], NULL);
+    keys_loader_begin(loader);
+    put_file(0, dup(file), KEYS_TLS_SERVER);
+    assert_int_equal(settle(&why), KEYS_LOADED);
+    keys_loader_commit(loader, supervisor);
+    (void)usleep(20000); /* more than the grain of a file's time */
+    assert_int_equal(pwrite(file, pem.data, pem.len, 0), (ssize_t)pem.len);
+    keys_loader_begin(loader);
+    put_file(0, dup(file), KEYS_TLS_SERVER);
+    assert_int_equal(settle(&why), KEYS_FAILED);
+    assert_int_equal(why.code, MUTUAL_E_KEY_MISMATCH);
+    keys_loader_abandon(loader, supervisor);
+    assert_int_equal(settle(&why), KEYS_LOADED);
+    (void)close(file);
+}
+
 static void a_passphrase_is_kept_for_later(void **state)
 {
     (void)state;
@@ -226,4 +250,5 @@ static void a_passphrase_is_kept_for_later(void **state)
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 KEYS_MAIN(CASE(keys_are_loaded_and_loaded_again), CASE(what_stays_is_not_loaded_twice),
           CASE(one_key_may_serve_two_ends), CASE(a_bad_key_fails_its_generation_only),
-          CASE(another_file_for_a_loaded_key_is_judged), CASE(a_passphrase_is_kept_for_later))
+          CASE(another_file_for_a_loaded_key_is_judged),
+          CASE(a_file_that_is_written_over_is_judged), CASE(a_passphrase_is_kept_for_later))
