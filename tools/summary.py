@@ -14,13 +14,23 @@ def tell_attacks(attacks):
             print(f"  {name}")
 
 
+def broken_off(suite):
+    """Did a program end before all of the tests that it had announced (killed, or out of time)?"""
+    plan = re.search(r"^1\.\.(\d+)$", suite.findtext("system-out") or "", re.MULTILINE)
+    return plan is not None and int(plan[1]) > len(suite.findall("testcase"))
+
+
 def main(paths):
     passed = failed = skipped = 0
     attacks = {}
     for path in paths:
         if not pathlib.Path(path).exists():
             continue
-        for case in ElementTree.parse(path).iter("testcase"):
+        report = ElementTree.parse(path)
+        for suite in filter(broken_off, report.iter("testsuite")):
+            failed += 1
+            print(f"failed: {suite.get('name')} ended before its last test")
+        for case in report.iter("testcase"):
             if case.find("failure") is not None or case.find("error") is not None:
                 failed += 1
                 print(f"failed: {case.get('classname')} {case.get('name')}")
