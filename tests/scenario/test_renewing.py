@@ -212,7 +212,8 @@ def test_a_signal_instead_of_a_command(mutual, pki, tmp_path):
     old = triple(tmp_path, pki, days=(-29, 2))
     heard = tmp_path / "heard"
     child = subprocess.Popen(["/bin/sh", "-c", f"trap 'echo heard > {heard}; exit' HUP; echo ready;"
-                              "while :; do sleep 0.05; done"], stdout=subprocess.PIPE)
+                              "while :; do sleep 0.05; done"], stdout=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # for nohup
     assert child.stdout.readline() == b"ready\n"
     pid = tmp_path / "pid"
     pid.write_text(f"{child.pid}\n")

@@ -55,6 +55,7 @@ static void a_signal_to_a_process(void **state)
     (void)state;
     int status = 0;
     char text[32];
+    assert_true(signal(SIGHUP, SIG_DFL) != SIG_ERR); /* nohup has it ignored */
     pid_t child = fork();
     if (child == 0) {
         (void)pause();
