@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sealing and opening one record of TLS 1.3 with the library's AEAD, and the keys for it. Key and
- * nonce are set for every record anew: that costs a fiftieth of a microsecond more than a context
- * kept for each connection, which would take twenty times the memory and hold a key nobody sees.
+ * Sealing and opening one record of TLS 1.3, and the keys for it; who encrypts is
+ * aead_internal.h's.
  */
 #include "session/record_internal.h"
 
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "session/aead_internal.h"
+#include "session/session.h"
 #include "x509/x509.h"
 
 enum { HASHES = 2 };
@@ -21,15 +22,16 @@ static const struct suite {
     uint16_t number;
     uint8_t hash;
     uint8_t key_len;
+    bool is_gcm;
     const char *cipher;
 } suites[] = {
-    {0x1301, 0, 16, "AES-128-GCM"},
-    {0x1302, 1, 32, "AES-256-GCM"},
-    {0x1303, 0, 32, "ChaCha20-Poly1305"},
+    {0x1301, 0, 16, true, "AES-128-GCM"},
+    {0x1302, 1, 32, true, "AES-256-GCM"},
+    {0x1303, 0, 32, false, "ChaCha20-Poly1305"},
 };
 
 struct mu_records {
-    EVP_CIPHER_CTX *ciphers[MU_COUNT(suites)];
+    struct mu_aead *aeads[MU_COUNT(suites)];
     EVP_MD *hashes[HASHES];
     EVP_MD_CTX *scratch; /* for derivations; empty between them */
 };
@@ -51,23 +53,23 @@ size_t mu_suite_secret_len(uint16_t suite)
 
 /* ---- what connections share ------------------------------------------------------------------ */
 
-static EVP_CIPHER_CTX *new_cipher(OSSL_LIB_CTX *libctx, const char *name)
+const char *mu_record_engine(void)
 {
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    EVP_CIPHER *cipher = EVP_CIPHER_fetch(libctx, name, NULL);
-    if (ctx != NULL &&
-        (cipher == NULL || EVP_CipherInit_ex2(ctx, cipher, NULL, NULL, 1, NULL) != 1)) {
-        EVP_CIPHER_CTX_free(MU_TAKE(ctx));
-    }
-    EVP_CIPHER_free(cipher); /* the context has a reference */
-    return ctx;
+    return mu_aead_vector_pays() ? "libipsec-mb (VAES)" : "OpenSSL";
+}
+
+static struct mu_aead *new_aead(OSSL_LIB_CTX *libctx, const struct suite *suite)
+{
+    struct mu_aead *aead =
+        suite->is_gcm && mu_aead_vector_pays() ? mu_aead_vector(suite->key_len) : NULL;
+    return aead != NULL ? aead : mu_aead_library(libctx, suite->cipher);
 }
 
 struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx)
 {
     struct mu_records *records = mu_alloc(1, sizeof *records);
     for (size_t i = 0; records != NULL && i < MU_COUNT(suites); i++) {
-        records->ciphers[i] = new_cipher(libctx, suites[i].cipher);
+        records->aeads[i] = new_aead(libctx, &suites[i]);
     }
     for (size_t i = 0; records != NULL && i < HASHES; i++) {
         records->hashes[i] = EVP_MD_fetch(libctx, hashes[i].name, NULL);
@@ -82,14 +84,16 @@ struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx)
 bool mu_records_can(const struct mu_records *records, uint16_t suite)
 {
     size_t i = index_of(suite);
-    return records != NULL && i < MU_COUNT(suites) && records->ciphers[i] != NULL &&
+    return records != NULL && i < MU_COUNT(suites) && records->aeads[i] != NULL &&
            records->hashes[suites[i].hash] != NULL && records->scratch != NULL;
 }
 
 void mu_records_free(struct mu_records *records)
 {
     for (size_t i = 0; records != NULL && i < MU_COUNT(suites); i++) {
-        EVP_CIPHER_CTX_free(records->ciphers[i]);
+        if (records->aeads[i] != NULL) {
+            records->aeads[i]->free(records->aeads[i]);
+        }
     }
     for (size_t i = 0; records != NULL && i < HASHES; i++) {
         EVP_MD_free(records->hashes[i]);
@@ -102,10 +106,9 @@ void mu_records_free(struct mu_records *records)
 
 void mu_records_forget(struct mu_records *records, uint16_t suite)
 {
-    static const uint8_t nothing[48];
     if (mu_records_can(records, suite)) {
-        size_t i = index_of(suite);
-        (void)EVP_CipherInit_ex2(records->ciphers[i], NULL, nothing, nothing, 1, NULL);
+        struct mu_aead *aead = records->aeads[index_of(suite)];
+        aead->forget(aead);
     }
 }
 
@@ -145,45 +148,34 @@ bool mu_direction_update(struct mu_records *records, uint16_t suite, struct mu_d
 
 /* Key, nonce (section 5.3) and additional data (section 5.2) of the next record, which uses up its
  * number whatever comes of it: no nonce is used twice. */
-static EVP_CIPHER_CTX *begin(struct mu_records *records, uint16_t suite,
-                             struct mu_direction *direction, const uint8_t head[MU_RECORD_HEAD],
-                             int seal)
+static bool begin(struct mu_direction *direction, const uint8_t *head, struct mu_aead_use *use)
 {
-    EVP_CIPHER_CTX *ctx = records->ciphers[index_of(suite)];
-    uint8_t nonce[sizeof direction->iv];
     uint8_t number[8];
-    int len = 0;
     if (direction->count == UINT64_MAX) {
-        return NULL;
+        return false;
     }
     mu_put_be64(number, direction->count++);
-    memcpy(nonce, direction->iv, sizeof nonce);
+    use->key = direction->key;
+    use->head = head;
+    memcpy(use->nonce, direction->iv, sizeof use->nonce);
     for (size_t i = 0; i < sizeof number; i++) {
-        nonce[sizeof nonce - sizeof number + i] ^= number[i];
+        use->nonce[sizeof use->nonce - sizeof number + i] ^= number[i];
     }
-    bool set = EVP_CipherInit_ex2(ctx, NULL, direction->key, nonce, seal, NULL) == 1 &&
-               EVP_CipherUpdate(ctx, NULL, &len, head, MU_RECORD_HEAD) == 1;
-    return set ? ctx : NULL;
+    return true;
 }
 
 bool mu_record_seal(struct mu_records *records, uint16_t suite, struct mu_direction *direction,
                     uint8_t type, const uint8_t *data, size_t len, uint8_t *out)
 {
-    uint8_t *body = out + MU_RECORD_HEAD;
-    int a = 0;
-    int b = 0;
-    int c = 0;
+    struct mu_aead *aead = records->aeads[index_of(suite)];
+    struct mu_aead_use use;
     mu_assert(len <= MU_RECORD_PLAIN);
     out[0] = MU_CONTENT_DATA;
     out[1] = 3;
     out[2] = 3;
     mu_put_be16(out + 3, (uint16_t)(len + 1 + MU_RECORD_TAG));
-    EVP_CIPHER_CTX *ctx = begin(records, suite, direction, out, 1);
-    bool sealed =
-        ctx != NULL && (len == 0 || EVP_CipherUpdate(ctx, body, &a, data, (int)len) == 1) &&
-        EVP_CipherUpdate(ctx, body + a, &b, &type, 1) == 1 &&
-        EVP_CipherFinal_ex(ctx, body + a + b, &c) == 1 && (size_t)a + (size_t)b == len + 1 &&
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, MU_RECORD_TAG, body + len + 1) == 1;
+    bool sealed = begin(direction, out, &use) &&
+                  aead->seal(aead, &use, data, len, type, out + MU_RECORD_HEAD);
     if (!sealed) {
         mu_wipe(out, len + MU_RECORD_EXTRA);
     }
@@ -195,19 +187,13 @@ bool mu_record_open(struct mu_records *records, uint16_t suite, struct mu_direct
 {
     mu_assert(record.len > MU_RECORD_HEAD + MU_RECORD_TAG &&
               record.len <= MU_RECORD_HEAD + MU_RECORD_CIPHER);
+    struct mu_aead *aead = records->aeads[index_of(suite)];
+    struct mu_aead_use use;
     size_t len = record.len - MU_RECORD_HEAD - MU_RECORD_TAG;
-    const uint8_t *body = record.data + MU_RECORD_HEAD;
-    uint8_t tag[MU_RECORD_TAG]; /* the call takes no const */
-    int a = 0;
-    int b = 0;
-    memcpy(tag, body + len, sizeof tag);
-    EVP_CIPHER_CTX *ctx = begin(records, suite, direction, record.data, 0);
-    bool opened = ctx != NULL && EVP_CipherUpdate(ctx, out, &a, body, (int)len) == 1 &&
-                  EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) == 1 &&
-                  EVP_CipherFinal_ex(ctx, out + a, &b) == 1 && (size_t)a + (size_t)b == len;
+    bool opened = begin(direction, record.data, &use) &&
+                  aead->open(aead, &use, record.data + MU_RECORD_HEAD, len, out);
     if (!opened) {
         mu_wipe(out, len);
-        mu_ossl_clear();
     }
     return opened;
 }

@@ -38,6 +38,10 @@ bool mu_context_new(const struct mutual_context_options *options,
                     const struct mu_context_extras *extras, struct mutual_context **ret_context,
                     struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* Who encrypts the records of our own record layer with AES-GCM here: "libipsec-mb (VAES)", or
+ * "OpenSSL". */
+const char *mu_record_engine(void);
+
 /* What the names of the authorities would take in a CertificateRequest, and whether they are sent:
  * not asked for, or beyond MU_LIMIT_CA_NAMES_BYTES, none are. For `mutual check`, which warns. */
 struct mu_ca_names {

@@ -3,10 +3,12 @@
  * A lean library context: OpenSSL's default provider, seen through a table that holds only the
  * algorithms that mutual negotiates. OpenSSL 3 decodes every public key by building a list of all
  * key managers and decoders that its context has; with ten of them instead of hundreds a
- * certificate costs a third. And what is not there cannot be negotiated by mistake. One algorithm
- * is ours: the key schedule of TLS 1.3 (hkdf.c), over the default provider's digests.
+ * certificate costs a third. And what is not there cannot be negotiated by mistake. A few functions
+ * are ours, over the default provider's: the key schedule of TLS 1.3 (hkdf.c), how a key pair of
+ * X25519 is made (lean_x25519.c), and public keys that were decoded before (lean_decoder.c).
  */
 #include "x509/hkdf.h"
+#include "x509/lean_internal.h"
 #include "x509/x509.h"
 
 #include <openssl/core_dispatch.h>
@@ -54,10 +56,10 @@ static struct {
 } lean;
 static CRYPTO_ONCE lean_once = CRYPTO_ONCE_STATIC_INIT;
 
-static bool is_named(const OSSL_ALGORITHM *row, const char *name)
+static bool is_named(const OSSL_ALGORITHM *row, const char *name, size_t len)
 {
-    size_t len = strcspn(row->algorithm_names, ":");
-    return strlen(name) == len && OPENSSL_strncasecmp(name, row->algorithm_names, len) == 0;
+    return strcspn(row->algorithm_names, ":") == len &&
+           OPENSSL_strncasecmp(name, row->algorithm_names, len) == 0;
 }
 
 static bool is_kept(size_t table, const OSSL_ALGORITHM *row)
@@ -68,18 +70,87 @@ static bool is_kept(size_t table, const OSSL_ALGORITHM *row)
         return false;
     }
     for (size_t i = 0; i < NAMES_MAX && kept[table].names[i] != NULL; i++) {
-        if (is_named(row, kept[table].names[i])) {
+        if (is_named(row, kept[table].names[i], strlen(kept[table].names[i]))) {
             return true;
         }
     }
     return false;
 }
 
-static void put_own_kdf(OSSL_ALGORITHM *table)
+/* ---- functions of our own ---------------------------------------------------------------------
+ */
+
+const OSSL_DISPATCH *mu_lean_find(const OSSL_DISPATCH *table, int number)
 {
-    for (; table->algorithm_names != NULL; table++) {
-        if (is_named(table, "TLS13-KDF")) {
-            table->implementation = mu_hkdf_functions();
+    static const OSSL_DISPATCH none = {0, NULL};
+    for (; table->function_id != 0; table++) {
+        if (table->function_id == number) {
+            return table;
+        }
+    }
+    return &none;
+}
+
+bool mu_lean_has_any(const OSSL_DISPATCH *table, const int *numbers)
+{
+    for (; *numbers != 0; numbers++) {
+        if (mu_lean_find(table, *numbers)->function != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mu_lean_overlay(const OSSL_DISPATCH *native, const OSSL_DISPATCH *ours,
+                     OSSL_DISPATCH out[MU_LEAN_FUNCTIONS])
+{
+    size_t count = 0;
+    for (; native->function_id != 0 && count + 1 < MU_LEAN_FUNCTIONS; native++) {
+        const OSSL_DISPATCH *own = mu_lean_find(ours, native->function_id);
+        out[count++] = own->function != NULL ? *own : *native;
+    }
+    out[count] = (OSSL_DISPATCH){0, NULL};
+    return native->function_id == 0;
+}
+
+static OSSL_ALGORITHM *table_of(int operation)
+{
+    size_t i = 0;
+    while (kept[i].operation != operation) {
+        i++;
+    }
+    return lean.tables[i];
+}
+
+static OSSL_ALGORITHM *row_of(int operation, const char *name, size_t len)
+{
+    for (OSSL_ALGORITHM *row = table_of(operation); row->algorithm_names != NULL; row++) {
+        if (is_named(row, name, len)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static void put_own_functions(void)
+{
+    const struct mu_lean_native native = {lean.full,
+                                          OSSL_PROVIDER_get0_provider_ctx(lean.standard)};
+    OSSL_ALGORITHM *kdf = row_of(OSSL_OP_KDF, "TLS13-KDF", 9);
+    OSSL_ALGORITHM *manager = row_of(OSSL_OP_KEYMGMT, "X25519", 6);
+    const OSSL_ALGORITHM *exchange = row_of(OSSL_OP_KEYEXCH, "X25519", 6);
+    if (kdf != NULL && mu_hkdf_start(lean.full)) {
+        kdf->implementation = mu_hkdf_functions();
+    }
+    if (manager != NULL && exchange != NULL) {
+        manager->implementation =
+            mu_lean_x25519(&native, manager->implementation, exchange->implementation);
+    }
+    for (OSSL_ALGORITHM *row = table_of(OSSL_OP_DECODER); row->algorithm_names != NULL; row++) {
+        manager = row_of(OSSL_OP_KEYMGMT, row->algorithm_names, strcspn(row->algorithm_names, ":"));
+        if (manager != NULL) {
+            row->implementation =
+                mu_lean_decoder(&native, row->implementation, manager->implementation);
         }
     }
 }
@@ -98,9 +169,9 @@ static void read_tables(void)
                 lean.tables[i][count++] = *row;
             }
         }
-        if (kept[i].operation == OSSL_OP_KDF && mu_hkdf_start(lean.full)) {
-            put_own_kdf(lean.tables[i]);
-        }
+    }
+    if (lean.standard != NULL) {
+        put_own_functions();
     }
 }
 
@@ -126,11 +197,9 @@ static int capabilities(void *standard, const char *capability, OSSL_CALLBACK *c
     return OSSL_PROVIDER_get_capabilities(lean.standard, capability, callback, arg);
 }
 
-/* A dispatch table holds functions of any type as one type; so OpenSSL wants it. */
-#define FUNCTION(f_) ((void (*)(void))(f_))
 static const OSSL_DISPATCH functions[] = {
-    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, FUNCTION(query)},
-    {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, FUNCTION(capabilities)},
+    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, MU_LEAN_FUNCTION(query)},
+    {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, MU_LEAN_FUNCTION(capabilities)},
     {0, NULL},
 };
 
@@ -138,10 +207,9 @@ static int start(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const 
                  void **ret_context)
 {
     (void)handle;
-    (void)in;
     *out = functions;
     *ret_context = OSSL_PROVIDER_get0_provider_ctx(lean.standard);
-    return 1;
+    return mu_lean_decoder_core(in) ? 1 : 0;
 }
 
 bool mu_ossl_lean(struct ossl_lib_ctx_st *context, struct mutual_error *err)

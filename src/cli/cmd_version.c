@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "session/session.h"
 #include "x509/x509.h"
 
 /* The ABI version of Landlock, 0 when the kernel has none or it is switched off. */
@@ -36,6 +37,7 @@ static void version_json(struct mu_buf *out)
     mu_json_open(&json, NULL, '{');
     mu_json_string(&json, "version", MUTUAL_VERSION);
     mu_json_string(&json, "library", mu_library_version());
+    mu_json_string(&json, "records", mu_record_engine());
     mu_json_open(&json, "features", '{');
     for (unsigned f = 0; f < (unsigned)MU_LIBRARY_FEATURE_COUNT_; f++) {
         enum mu_library_feature feature = (enum mu_library_feature)f;
@@ -52,6 +54,7 @@ static void version_text(struct mu_buf *out)
 {
     version_short(out);
     mu_buf_printf(out, "  library   %s\n", mu_library_version());
+    mu_buf_printf(out, "  aes-gcm   %s\n", mu_record_engine());
     for (unsigned f = 0; f < (unsigned)MU_LIBRARY_FEATURE_COUNT_; f++) {
         enum mu_library_feature feature = (enum mu_library_feature)f;
         mu_buf_printf(out, "  %-10s%s\n", mu_library_feature_text(feature),

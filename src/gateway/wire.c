@@ -30,13 +30,13 @@ static bool fail_broken(const struct side *side, int sys, struct mutual_error *e
 /* ---- out ----------------------------------------------------------------------------------------
  */
 
-/* Sends as much as the socket takes; FAILED only when it is broken. */
-static enum flow send_some(struct side *side, const uint8_t *data, size_t len, size_t *ret_sent,
-                           struct mutual_error *err)
+/* Sends as much as the socket takes; FAILED only when it is broken. `flags`: MSG_MORE or 0. */
+static enum flow send_some(struct side *side, const uint8_t *data, size_t len, int flags,
+                           size_t *ret_sent, struct mutual_error *err)
 {
     size_t sent = 0;
     while (sent < len && side->writable) {
-        ssize_t n = send(side->fd, data + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(side->fd, data + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
         if (n >= 0) {
             sent += (size_t)n;
         } else if (errno == EAGAIN) {
@@ -57,7 +57,7 @@ enum flow wire_flush(struct side *side, struct mutual_error *err)
     if (block == NULL) {
         return FLOW_OK;
     }
-    enum flow flow = send_some(side, block->data + block->start, block_len(block), &sent, err);
+    enum flow flow = send_some(side, block->data + block->start, block_len(block), 0, &sent, err);
     block->start += (uint32_t)sent;
     if (flow == FLOW_OK) {
         worker_give_block(side->conn->worker, MU_TAKE(side->unsent));
@@ -79,14 +79,20 @@ static enum flow keep_unsent(struct side *side, const uint8_t *data, size_t len,
     return FLOW_WAIT;
 }
 
-enum flow wire_send(struct side *side, const uint8_t *data, size_t len, struct mutual_error *err)
+static enum flow send_with(struct side *side, const uint8_t *data, size_t len, int flags,
+                           struct mutual_error *err)
 {
     size_t sent = 0;
     enum flow flow = wire_flush(side, err);
     if (flow == FLOW_OK) {
-        flow = send_some(side, data, len, &sent, err);
+        flow = send_some(side, data, len, flags, &sent, err);
     }
     return flow == FLOW_WAIT && sent < len ? keep_unsent(side, data + sent, len - sent, err) : flow;
+}
+
+enum flow wire_send(struct side *side, const uint8_t *data, size_t len, struct mutual_error *err)
+{
+    return send_with(side, data, len, 0, err);
 }
 
 /* ---- in -----------------------------------------------------------------------------------------
@@ -295,8 +301,9 @@ enum flow wire_close(struct side *side, struct mutual_error *err)
     if (side->out == SIDE_OPEN && side->session != NULL) {
         struct pool *pool = pool_of(side);
         struct mutual_wire wire = {.out = pool->out, .out_cap = sizeof pool->out};
+        /* The end of the stream follows at once, and goes in the same segment. */
         if (mutual_session_close(side->session, &wire, err) == MUTUAL_IO_FAILED ||
-            wire_send(side, wire.out, wire.out_len, err) == FLOW_FAILED) {
+            send_with(side, wire.out, wire.out_len, MSG_MORE, err) == FLOW_FAILED) {
             return FLOW_FAILED;
         }
     }

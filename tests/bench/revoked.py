@@ -398,21 +398,3 @@ def section(measured):
         cells.append(f"**{ours / best:.2f}**")
         lines.append("| " + " | ".join(cells) + " |")
     return SECTION.format(table="\n".join(lines), **measured)
-
-
-def section_of(page):
-    """The section that a page has already, or nothing."""
-    begin = page.find(HEAD)
-    if begin == -1:
-        return ""
-    end = page.find("\n## ", begin + 1)
-    return page[begin:] if end == -1 else page[begin:end + 1]
-
-
-def put(page, new):
-    """The page with the section, in place of an older one or before what is measured and how."""
-    old = section_of(page)
-    if old:
-        return page.replace(old, new)
-    mark = "## What is measured, and how"
-    return page.replace(mark, new + mark)

@@ -28,12 +28,15 @@ import tempfile
 import time
 
 import axes
+import changes
 import proxies
 import report
 import report_axes
 import revoked
+import sections
 
 HERE = pathlib.Path(__file__).resolve().parent
+PAGE = HERE.parent.parent / "docs/performance.md"
 # tls: what the generator offers and nothing else, and how it says so
 OFFERS = {"1.3": ("TLSv1.3", ["TLS_AES_256_GCM_SHA384"], ""),
           "1.2": ("TLSv1.2", ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384"],
@@ -398,11 +401,20 @@ def measure_all(options):
 
 def measure_list(options):
     measured = revoked.measure(pathlib.Path(options.build).resolve() / "mutual", options.crl, options.rounds)
-    print("\n" + revoked.section(measured))
-    page = HERE.parent.parent / "docs/performance.md"
+    write_section(options, revoked.section(measured))
+
+
+def measure_changes(options):
+    done = subprocess.run([HERE / "changes.py", "--build", options.build], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    write_section(options, changes.section(found, time.strftime("%Y-%m-%d")))
+
+
+def write_section(options, section):
+    print("\n" + section)
     if options.write:
-        page.write_text(revoked.put(page.read_text(encoding="utf-8"), revoked.section(measured)),
-                        encoding="utf-8")
+        PAGE.write_text(sections.put(PAGE.read_text(encoding="utf-8"), section), encoding="utf-8")
 
 
 def main():
@@ -413,7 +425,7 @@ def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if options.changes:
-        subprocess.run([HERE / "changes.py", "--build", options.build], check=True)
+        measure_changes(options)
         return
     if options.source:
         measured = json.loads(pathlib.Path(options.source).read_text(encoding="utf-8"))
@@ -433,13 +445,12 @@ def main():
         print("\n" + report.table(measured["results"]))
     print("\n" + report_axes.tables(measured.get("axes", {})))
     if options.write:
-        docs = HERE.parent.parent / "docs"
-        docs.mkdir(exist_ok=True)
-        page = docs / "performance.md"
-        lists = revoked.section_of(page.read_text(encoding="utf-8")) if page.exists() else ""
-        page.write_text(revoked.put(report.page(measured), lists), encoding="utf-8")
-        (docs / "performance.svg").write_text(report.chart(measured["results"]), encoding="utf-8")
-        print(f"\nwrote {docs}/performance.md and performance.svg")
+        earlier, page = PAGE.read_text(encoding="utf-8"), report.page(measured)
+        for head in (revoked.HEAD, changes.HEAD):
+            page = sections.put(page, sections.section_of(earlier, head))
+        PAGE.write_text(page, encoding="utf-8")
+        PAGE.with_suffix(".svg").write_text(report.chart(measured["results"]), encoding="utf-8")
+        print(f"\nwrote {PAGE} and its chart")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@ import xml.dom.minidom
 
 import pytest
 
+import changes
 import report
 import report_axes
+import revoked
+import sections
 
 RESULTS = {
     "full": {"mutual": [500.0, 510.0, 900.0], "haproxy": [1000.0, 1020.0, 1800.0],
@@ -65,3 +68,18 @@ def test_the_page_and_the_chart_are_whole():
     assert "| full mutual handshake, client seen before | 20 % | 60 % |" in page and "{" not in page
     assert "4,000 of them" in page
     xml.dom.minidom.parseString(report.chart(RESULTS))
+
+
+def test_sections_that_are_measured_apart_are_replaced_and_kept():
+    found = {"open": 10000, "closed": 1000, "p50_ms": 1, "p99_ms": 2, "max_ms": 3, "gateway_ms": 4,
+             "ping_p99_us": {"quiet": 5000, "during": 6000}, "ping_max_us": {}}
+    page = f"# P\n\ntop\n\n{sections.BEFORE}\n\nend\n"
+    first = changes.section(found, "2030-01-01")
+    page = sections.put(page, f"{revoked.HEAD}\n\na list\n\n")
+    page = sections.put(page, first)
+    assert page.index("a list") < page.index(changes.HEAD) < page.index(sections.BEFORE)
+    second = changes.section({**found, "max_ms": 77}, "2030-01-02")
+    page = sections.put(page, second)
+    assert page.count(changes.HEAD) == 1 and "77 ms" in page and "2030-01-01" not in page
+    assert sections.section_of(page, changes.HEAD) == second
+    assert sections.put(page, "") == page

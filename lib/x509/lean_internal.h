@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a lean context does in its own way over the default provider's functions. Each of these
+ * takes the default provider's table and gives one to use in its place: the same functions but for
+ * those that are ours. Where that table is not as expected, or a first trial goes wrong, it is
+ * given back unchanged. Called once, in one thread, before anything is served from the tables.
+ */
+#ifndef MU_X509_LEAN_INTERNAL_H
+#define MU_X509_LEAN_INTERNAL_H
+
+#include "base/base.h"
+
+#include <openssl/core.h>
+
+/* The default provider: in which context it is, and what its functions are handed. */
+struct mu_lean_native {
+    OSSL_LIB_CTX *libctx;
+    void *provider;
+};
+
+#define MU_LEAN_FUNCTIONS 48u
+/* Puts all of `native` into `out`, with the functions of `ours` in the place of those of the same
+ * number that it has. Both end with number 0. False: too many. */
+bool mu_lean_overlay(const OSSL_DISPATCH *native, const OSSL_DISPATCH *ours,
+                     OSSL_DISPATCH out[MU_LEAN_FUNCTIONS]);
+/* The row with this number, or one whose function is NULL. */
+const OSSL_DISPATCH *mu_lean_find(const OSSL_DISPATCH *table, int number);
+/* Its function, or NULL: MU_LEAN_OF(table, keymgmt, dup, KEYMGMT_DUP). */
+#define MU_LEAN_OF(table_, kind_, name_, number_) \
+    OSSL_FUNC_##kind_##_##name_(mu_lean_find(table_, OSSL_FUNC_##number_))
+/* Has the table a function with one of these numbers? They end with 0. */
+bool mu_lean_has_any(const OSSL_DISPATCH *table, const int *numbers);
+/* Numbers that came with OpenSSL 3.6 and that older headers do not name. */
+#define MU_LEAN_GEN_GET_PARAMS      15
+#define MU_LEAN_GEN_GETTABLE_PARAMS 16
+/* A dispatch table holds functions of any type as one type; so OpenSSL wants it. */
+#define MU_LEAN_FUNCTION(f_) ((void (*)(void))(f_))
+
+/* The key manager of X25519. `exchange`: the table of its key exchange. */
+const OSSL_DISPATCH *mu_lean_x25519(const struct mu_lean_native *native,
+                                    const OSSL_DISPATCH *manager, const OSSL_DISPATCH *exchange);
+
+/* The decoder of SubjectPublicKeyInfo for one type of key. `manager`: its key manager's table. The
+ * first MU_LEAN_DECODERS that are asked for are ours. */
+#define MU_LEAN_DECODERS 4u
+const OSSL_DISPATCH *mu_lean_decoder(const struct mu_lean_native *native,
+                                     const OSSL_DISPATCH *decoder, const OSSL_DISPATCH *manager);
+/* How the core's streams are read; from the table that a provider is started with, before any key
+ * is decoded. False: it does not say, and the decoders cannot be used. */
+bool mu_lean_decoder_core(const OSSL_DISPATCH *core);
+
+/* What the decoders have done so far. */
+struct mu_lean_decoded {
+    uint64_t remembered; /* a copy of a key decoded before          */
+    uint64_t alike;      /* a copy of a key's group, and a point    */
+    uint64_t native;     /* left to the default provider            */
+};
+struct mu_lean_decoded mu_lean_decoded(void);
+
+#endif
