@@ -321,8 +321,8 @@ static void an_altered_list_is_not_made_use_of(void **state)
     assert_false(mu_slice_equal(outline.facts.tbs, mu_buf_slice(&whole))); /* it was copied */
     static const char *const harms[] = {
         /* another time in one entry, the list before last, a number that is not its own */
-        "UPDATE list SET der = CAST(substr(der, 1, 400) || x'fefdfcfb' || substr(der, 405) AS "
-        "BLOB)",
+        ("UPDATE list SET der ="
+         " CAST(substr(der, 1, 400) || x'fefdfcfb' || substr(der, 405) AS BLOB)"),
         "UPDATE list SET number = number - 1 WHERE shard = 0 AND delta = 0",
         "UPDATE list SET entries = entries - 1 WHERE shard = 0 AND delta = 0",
         "UPDATE list SET der = x'' WHERE shard = 0 AND delta = 0",
