@@ -73,6 +73,23 @@ struct mu_slice mu_crl_table(const struct mu_crl *crl);
  * accepted can be looked up in without reading beyond it, but only its maker sees to the order. */
 bool mu_crl_from_table(struct mu_shared *owner, struct mu_slice table, struct mu_crl **ret_crl,
                        struct mutual_error *err);
+/* A list that is read without being kept: for who is to sign it, or makes the next one of it. It
+ * points into the DER that was given. */
+struct mu_crl_outline {
+    struct mu_crl_facts facts;
+    struct mu_slice entries; /* as they are, one after the other */
+    bool ordered;            /* each has a larger serial than the one before */
+    struct mu_arena *arena;
+};
+/* CRL_MALFORMED, as mu_crl_from_der. */
+bool mu_crl_outline_of(struct mu_slice der, struct mu_crl_outline *ret_outline,
+                       struct mutual_error *err);
+void mu_crl_outline_done(struct mu_crl_outline *outline);
+void mu_crl_outline_auto(struct mu_crl_outline *outline);
+/* As mu_crl_signed_by. */
+bool mu_crl_outline_signed_by(const struct mu_crl_outline *outline, const struct mu_cert *issuer,
+                              struct mutual_error *err);
+
 /* Gives back the memory of what was signed, once that is verified. For the only holder. */
 void mu_crl_forget_der(struct mu_crl *crl);
 

@@ -49,29 +49,125 @@ static void put_entry_extensions(struct mu_buf *out, const struct mu_revoked *en
     mu_der_end(out, list);
 }
 
+static void put_entry(struct mu_buf *out, const struct mu_revoked *entry, const struct mu_cert *own,
+                      bool switched)
+{
+    size_t mark = mu_der_begin(out, DER_SEQUENCE);
+    mu_der_put_magnitude(out, DER_INTEGER, entry->serial);
+    mu_der_put_time(out, entry->time_s);
+    put_entry_extensions(out, entry, own, switched);
+    mu_der_end(out, mark);
+}
+
+/* NULL: no memory. */
+static const struct mu_revoked **sort_revoked(const struct mu_revoked *entries, size_t count)
+{
+    const struct mu_revoked **sorted = mu_alloc(count + 1, sizeof *sorted);
+    for (size_t i = 0; sorted != NULL && i < count; i++) {
+        sorted[i] = &entries[i];
+    }
+    if (sorted != NULL) {
+        qsort(sorted, count, sizeof *sorted, compare_revoked);
+    }
+    return sorted;
+}
+
+/* The entries of an earlier list on their way into this one. */
+struct kept {
+    struct mu_slice rest;
+    const struct mu_revoked **gone; /* sorted, NULL at the end */
+    size_t count;                   /* that were written */
+};
+
+static bool is_gone(struct kept *kept, const struct mu_revoked *old)
+{
+    while (*kept->gone != NULL && compare_revoked(kept->gone, &old) < 0) {
+        kept->gone++;
+    }
+    return *kept->gone != NULL && compare_revoked(kept->gone, &old) == 0;
+}
+
+/* Those before `next` (NULL: all that are left), in as few pieces as can be; one of its serial
+ * goes.
+ */
+static bool put_kept(struct mu_buf *out, struct kept *kept, const struct mu_revoked *next)
+{
+    struct mu_slice run = mu_slice_of(kept->rest.data, 0);
+    while (kept->rest.len > 0) {
+        struct mu_slice after = kept->rest;
+        struct der_item item;
+        struct mu_slice serial;
+        struct mu_revoked old = {.issuer = NULL};
+        const struct mu_revoked *one = &old;
+        if (!mu_der_take(&after, DER_SEQUENCE, &item) ||
+            !mu_der_body(&item.body, DER_INTEGER, &serial) ||
+            !mu_der_unsigned(serial, &old.serial)) {
+            return false;
+        }
+        int order = next == NULL ? -1 : compare_revoked(&one, &next);
+        if (order > 0) {
+            break;
+        }
+        kept->rest = after;
+        if (order == 0 || is_gone(kept, one)) {
+            mu_buf_append(out, run.data, run.len);
+            run = mu_slice_of(after.data, 0);
+        } else {
+            run.len += item.whole.len;
+            kept->count++;
+        }
+    }
+    mu_buf_append(out, run.data, run.len);
+    return true;
+}
+
+static bool put_merged(struct mu_buf *out, const struct mu_crl_template *t,
+                       const struct mu_revoked **sorted, struct mutual_error *err)
+{
+    MU_AUTO(free) const struct mu_revoked **gone = sort_revoked(t->gone, t->gone_count);
+    struct kept kept = {.rest = t->kept, .gone = gone};
+    if (gone == NULL) {
+        return mu_fail_memory(err);
+    }
+    bool good = true;
+    for (size_t i = 0; good && i < t->count; i++) {
+        good = put_kept(out, &kept, sorted[i]);
+        put_entry(out, sorted[i], t->issuer, false);
+    }
+    good = good && put_kept(out, &kept, NULL);
+    if (good && kept.count + t->count == t->total) {
+        return true;
+    }
+    return mu_fail(err, MUTUAL_E_CRL_MALFORMED,
+                   "an earlier list and what came since make %zu entries, not %zu",
+                   kept.count + t->count, t->total);
+}
+
+static void put_sorted(struct mu_buf *out, const struct mu_crl_template *t,
+                       const struct mu_revoked **sorted)
+{
+    const struct mu_cert *last = NULL;
+    for (size_t i = 0; i < t->count; i++) {
+        put_entry(out, sorted[i], t->issuer, sorted[i]->issuer != last);
+        last = sorted[i]->issuer;
+    }
+}
+
 static bool put_entries(struct mu_buf *out, const struct mu_crl_template *t,
                         struct mutual_error *err)
 {
-    if (t->count == 0) { /* the list is then absent (section 5.1.2.6) */
-        return true;
+    if (t->count == 0 && (t->kept.len == 0 || t->total == 0)) {
+        return true; /* the list is then absent (section 5.1.2.6) */
     }
-    MU_AUTO(free) const struct mu_revoked **sorted = mu_alloc(t->count, sizeof *sorted);
+    MU_AUTO(free) const struct mu_revoked **sorted = sort_revoked(t->entries, t->count);
     if (sorted == NULL) {
         return mu_fail_memory(err);
     }
-    for (size_t i = 0; i < t->count; i++) {
-        sorted[i] = &t->entries[i];
-    }
-    qsort(sorted, t->count, sizeof *sorted, compare_revoked);
     size_t list = mu_der_begin(out, DER_SEQUENCE);
-    const struct mu_cert *last = NULL;
-    for (size_t i = 0; i < t->count; i++) {
-        size_t entry = mu_der_begin(out, DER_SEQUENCE);
-        mu_der_put_magnitude(out, DER_INTEGER, sorted[i]->serial);
-        mu_der_put_time(out, sorted[i]->time_s);
-        put_entry_extensions(out, sorted[i], t->issuer, sorted[i]->issuer != last);
-        last = sorted[i]->issuer;
-        mu_der_end(out, entry);
+    if (t->kept.len == 0) {
+        put_sorted(out, t, sorted);
+    } else if (!put_merged(out, t, sorted, err)) {
+        return false;
     }
     mu_der_end(out, list);
     return true;

@@ -29,7 +29,12 @@ struct crl_draft {
     struct crl_entry *entries; /* facts.count of them, sorted by serial, then by issuer */
     uint8_t (*issuers)[32];    /* hashes of names; the list's own first, as ever more come up */
     size_t issuer_cap;
+    struct mu_slice list; /* the entries' DER */
+    bool passing;         /* entries are looked at and not kept; then: */
+    bool ordered;
 };
+bool mu_crl_facts_signed_by(const struct mu_crl_facts *facts, const struct mu_cert *issuer,
+                            struct mutual_error *err);
 void mu_crl_draft_auto(struct crl_draft *draft);
 
 struct mu_slice mu_crl_serial_of(const struct crl_draft *draft, const struct crl_entry *entry);

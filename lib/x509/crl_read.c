@@ -180,7 +180,27 @@ static void sort_entries(struct crl_draft *draft)
     }
 }
 
-static bool read_entries(struct crl_reader *reader, struct mu_slice list)
+static bool pass_entries(struct crl_reader *reader, struct mu_slice list)
+{
+    struct crl_draft *draft = reader->draft;
+    struct crl_entry before = {0};
+    struct mu_slice body;
+    for (; list.len > 0; draft->facts.count++) {
+        struct crl_entry entry;
+        if (!mu_der_body(&list, DER_SEQUENCE, &body)) {
+            return malformed(reader->err, "list of entries");
+        }
+        if (!read_entry(reader, body, &entry)) {
+            return false;
+        }
+        draft->ordered = draft->ordered &&
+                         (draft->facts.count == 0 || compare_entries(&before, &entry, draft) < 0);
+        before = entry;
+    }
+    return true;
+}
+
+static bool keep_entries(struct crl_reader *reader, struct mu_slice list)
 {
     struct crl_draft *draft = reader->draft;
     struct mu_slice body;
@@ -203,6 +223,12 @@ static bool read_entries(struct crl_reader *reader, struct mu_slice list)
     draft->facts.count = count;
     sort_entries(draft);
     return true;
+}
+
+static bool read_entries(struct crl_reader *reader, struct mu_slice list)
+{
+    reader->draft->list = list;
+    return reader->draft->passing ? pass_entries(reader, list) : keep_entries(reader, list);
 }
 
 /* ---- extensions of the list --------------------------------------------------------------------
@@ -397,12 +423,17 @@ static bool read_crl(struct crl_reader *reader, struct mu_slice der)
     return true;
 }
 
+static bool check_size(struct mu_slice der, struct mutual_error *err)
+{
+    return der.len <= MU_LIMIT_CRL_BYTES ||
+           mu_fail(err, MUTUAL_E_CRL_MALFORMED, "a revocation list of %zu bytes is larger than %u",
+                   der.len, MU_LIMIT_CRL_BYTES);
+}
+
 bool mu_crl_from_der(struct mu_slice der, struct mu_crl **ret_crl, struct mutual_error *err)
 {
-    if (der.len > MU_LIMIT_CRL_BYTES) {
-        return mu_fail(err, MUTUAL_E_CRL_MALFORMED,
-                       "a revocation list of %zu bytes is larger than %u", der.len,
-                       MU_LIMIT_CRL_BYTES);
+    if (!check_size(der, err)) {
+        return false;
     }
     MU_AUTO(crl_draft) struct crl_draft draft = {.arena = mu_arena_new(CRL_ARENA_MAX)};
     MU_AUTO(free) uint8_t *copy = mu_alloc(der.len + 1, 1);
@@ -415,6 +446,60 @@ bool mu_crl_from_der(struct mu_slice der, struct mu_crl **ret_crl, struct mutual
     struct crl_reader reader = {.draft = &draft, .err = err};
     return read_crl(&reader, mu_slice_of(copy, der.len)) &&
            mu_crl_from_draft(&draft, &copy, ret_crl, err);
+}
+
+bool mu_crl_outline_of(struct mu_slice der, struct mu_crl_outline *ret_outline,
+                       struct mutual_error *err)
+{
+    if (!check_size(der, err)) {
+        return false;
+    }
+    MU_AUTO(crl_draft)
+    struct crl_draft draft = {
+        .arena = mu_arena_new(CRL_ARENA_MAX), .passing = true, .ordered = true};
+    if (draft.arena == NULL) {
+        return mu_fail_memory(err);
+    }
+    struct crl_reader reader = {.draft = &draft, .err = err};
+    if (!read_crl(&reader, der)) {
+        return false;
+    }
+    *ret_outline = (struct mu_crl_outline){.facts = draft.facts,
+                                           .entries = draft.list,
+                                           .ordered = draft.ordered,
+                                           .arena = MU_TAKE(draft.arena)};
+    return true;
+}
+
+void mu_crl_outline_done(struct mu_crl_outline *outline)
+{
+    mu_arena_free(outline->arena);
+    *outline = (struct mu_crl_outline){.arena = NULL};
+}
+
+void mu_crl_outline_auto(struct mu_crl_outline *outline)
+{
+    mu_crl_outline_done(outline);
+}
+
+bool mu_crl_facts_signed_by(const struct mu_crl_facts *facts, const struct mu_cert *issuer,
+                            struct mutual_error *err)
+{
+    struct mu_signed object = {
+        .tbs = facts->tbs,
+        .signature = facts->signature,
+        .sig = facts->sig,
+        .wrong = MUTUAL_E_CRL_SIGNATURE,
+        .what = "revocation list",
+        .name = facts->issuer_text,
+    };
+    return mu_signed_check_by(&object, issuer, err);
+}
+
+bool mu_crl_outline_signed_by(const struct mu_crl_outline *outline, const struct mu_cert *issuer,
+                              struct mutual_error *err)
+{
+    return mu_crl_facts_signed_by(&outline->facts, issuer, err);
 }
 
 bool mu_crl_from_pem(struct mu_pem_reader *reader, struct mu_crl **ret_crl,

@@ -560,13 +560,5 @@ bool mu_crl_find_of(const struct mu_crl *crl, const uint8_t issuer_hash[32], str
 bool mu_crl_signed_by(const struct mu_crl *crl, const struct mu_cert *issuer,
                       struct mutual_error *err)
 {
-    struct mu_signed object = {
-        .tbs = crl->facts.tbs,
-        .signature = crl->facts.signature,
-        .sig = crl->facts.sig,
-        .wrong = MUTUAL_E_CRL_SIGNATURE,
-        .what = "revocation list",
-        .name = crl->facts.issuer_text,
-    };
-    return mu_signed_check_by(&object, issuer, err);
+    return mu_crl_facts_signed_by(&crl->facts, issuer, err);
 }

@@ -215,22 +215,26 @@ static bool check_own(struct acme_call *call, struct mutual_error *err)
             mu_fail(err, MUTUAL_E_ACME_UNAUTHORIZED, "the signature is another account's"));
 }
 
-static bool deactivate(struct acme_call *call, struct mutual_error *err)
+bool acme_account_end(struct store *store, int64_t id, bool *ret_done, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *orders = NULL;
-    bool done = false;
-    if (!store_begin(call->store, err) ||
-        !acme_status_move(call->store, "acme_account", call->account.id, ACME_VALID,
-                          ACME_DEACTIVATED, &done, err) ||
-        !store_prepare(call->store,
+    if (!acme_status_move(store, "acme_account", id, ACME_VALID, ACME_DEACTIVATED, ret_done, err) ||
+        !store_prepare(store,
                        "UPDATE acme_order SET status = 'invalid'"
                        " WHERE account_id = $1 AND status IN ('pending', 'ready')",
                        &orders, err)) {
         return false;
     }
-    store_bind_int(orders, 1, call->account.id);
-    if (!store_run(orders, err) || !note(call, "acme_account", "deactivated", err) ||
-        !store_commit(call->store, err)) {
+    store_bind_int(orders, 1, id);
+    return store_run(orders, err);
+}
+
+static bool deactivate(struct acme_call *call, struct mutual_error *err)
+{
+    bool done = false;
+    if (!store_begin(call->store, err) ||
+        !acme_account_end(call->store, call->account.id, &done, err) ||
+        !note(call, "acme_account", "deactivated", err) || !store_commit(call->store, err)) {
         return false;
     }
     call->account.status = ACME_DEACTIVATED;

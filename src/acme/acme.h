@@ -44,6 +44,27 @@ bool acme_key_new(struct ca *ca, const struct acme_key_request *request,
                   char ret_kid[ACME_KID_TEXT], char ret_secret[ACME_SECRET_TEXT],
                   struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* A key that was given out; what it points to lives as long as the call. */
+struct acme_key {
+    int64_t id;
+    const char *kid, *name, *owner, *profile;
+    const char *const *names;
+    size_t name_count;
+    int64_t made_s, ends_s;
+    int64_t account_id; /* that it has bound; 0: none */
+    bool account_valid; /* which was not deactivated  */
+};
+enum { ACME_KEY_NAMES_MAX = 100 };
+typedef void acme_key_fn(void *context, const struct acme_key *key);
+/* All of them, the oldest first. */
+bool acme_keys_each(struct ca *ca, acme_key_fn *each, void *context,
+                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Takes a key back, for the audit in the name of `who`. One that has bound nobody is forgotten;
+ * where it has bound an account (*ret_account_id, else 0), that is deactivated with the orders that
+ * it has under way; what was issued to it stays. NOT_FOUND, also for what was taken back before. */
+bool acme_key_withdraw(struct ca *ca, const char *kid, const char *who, int64_t now_s,
+                       int64_t *ret_account_id, struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 /* ---- validation -------------------------------------------------------------------------------
  */
 

@@ -172,6 +172,9 @@ bool acme_account_by_id(struct store *store, struct mu_arena *arena, int64_t id,
 bool acme_account_by_thumbprint(struct store *store, struct mu_arena *arena,
                                 const uint8_t thumbprint[32], struct acme_account *ret_account,
                                 struct mutual_error *err);
+/* Deactivates it, and its orders that have no certificate under way; *ret_done is false when it was
+ * before. Within a transaction. */
+bool acme_account_end(struct store *store, int64_t id, bool *ret_done, struct mutual_error *err);
 /* NOT_FOUND when there is none, or it is another account's. With its authorizations. */
 bool acme_order_get(struct acme_call *call, int64_t id, struct acme_order *ret_order,
                     struct mutual_error *err);

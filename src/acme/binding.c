@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { KID = 12, SECRET = 32, NAMES_MAX = 100 };
+enum { KID = 12, SECRET = 32 };
 
 /* ---- making -----------------------------------------------------------------------------------
  */
@@ -95,9 +95,9 @@ static bool check_request(const struct ca *ca, const struct acme_key_request *re
                        "no others",
                        profile->name);
     }
-    if (request->name_count == 0 || request->name_count > NAMES_MAX) {
-        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "a key is for 1 to %d names, not %zu", NAMES_MAX,
-                       request->name_count) ||
+    if (request->name_count == 0 || request->name_count > ACME_KEY_NAMES_MAX) {
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE, "a key is for 1 to %d names, not %zu",
+                       ACME_KEY_NAMES_MAX, request->name_count) ||
                mu_error_hint(err, "Name what its holder may have: --names db.example.org.");
     }
     return true;

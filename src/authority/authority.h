@@ -10,7 +10,10 @@
 
 #include "process/process.h"
 
-/* For src/cli/roles.c, and for struct gateway_options. */
+/* For src/cli/roles.c, and for struct gateway_options. The second keeps the revocation lists and
+ * the responders' certificates fresh beside the first, so that nobody who asks waits for it; it
+ * serves no stream, and tells the parent of keys that it made (KEYS_MADE). */
 extern const struct role authority_role;
+extern const struct role authority_publisher_role;
 
 #endif

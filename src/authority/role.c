@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of the authority's process.
+ * The lives of the authority's two processes. They have the same store, directory and keys; one
+ * answers, the other keeps the lists, which takes seconds when a million certificates are revoked,
+ * and nobody waits for it.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,7 +11,7 @@
 #include "authority/authority_internal.h"
 #include "store/store.h"
 
-enum { TICK_S = 1, LISTS_S = 60 };
+enum { TICK_S = 1, LISTS_S = 60, LOOK_S = 3, LOADING_S = 5 };
 
 struct authority {
     struct child *child;
@@ -24,7 +26,10 @@ struct authority {
     struct api_world world;
     struct streams streams;
     struct event_timer tick;
-    int64_t lists_s; /* when revocation lists are looked at again */
+    bool publishes;   /* it keeps the lists, and answers nobody */
+    int64_t lists_s;  /* when lists are looked at again */
+    int64_t look_s;   /* and what others made */
+    size_t key_count; /* of issuers and responders, as it was last */
     event_watch watch;
     bool over;
     bool failed;
@@ -53,10 +58,6 @@ static void look_at_store(void *owner)
 static void keep_lists(struct authority *authority, int64_t now_s)
 {
     struct mutual_error err = {0};
-    if (now_s < authority->lists_s) {
-        return;
-    }
-    authority->lists_s = now_s + LISTS_S;
     if (!ca_speak_for(authority->ca, "authority", &err) ||
         !ca_crl_refresh(authority->ca, &authority->signer, now_s, &err)) {
         api_log(&authority->world, "revocation list: error[%s]: %s", mutual_code_name(err.code),
@@ -64,15 +65,67 @@ static void keep_lists(struct authority *authority, int64_t now_s)
     }
 }
 
-static void on_tick(void *owner)
+/* A responder was made, or an issuer: the key process is to have its key. When it has, there is
+ * more to be signed. */
+static void tell_of_keys(struct authority *authority, int64_t now_s)
 {
-    struct authority *authority = owner;
-    int64_t now_s = mu_clock_wall_s();
-    keep_lists(authority, now_s);
+    struct mutual_error err = {0};
+    size_t keys = ca_keys_count(authority->ca);
+    bool more = keys > authority->key_count;
+    authority->key_count = keys;
+    if (!more) {
+        return;
+    }
+    authority->lists_s = now_s + LOADING_S;
+    if (!ipc_send(authority->child->parent, IPC_MSG_KEYS_MADE, mu_slice_of(NULL, 0), NULL, 0,
+                  &err)) {
+        api_log(&authority->world, "the parent does not hear of a new key: %s", err.reason);
+    }
+}
+
+/* Whether it is time; a clock that was set back does not put it off. */
+static bool is_time(int64_t *next_s, int64_t now_s, int64_t every_s)
+{
+    bool is = now_s >= *next_s || *next_s > now_s + every_s;
+    *next_s = is ? now_s + every_s : *next_s;
+    return is;
+}
+
+static void look_again(struct authority *authority, int64_t now_s)
+{
+    struct mutual_error err = {0};
+    if (is_time(&authority->look_s, now_s, LOOK_S) && !ca_look_again(authority->ca, now_s, &err)) {
+        api_log(&authority->world, "issuers: error[%s]: %s", mutual_code_name(err.code),
+                err.reason);
+    }
+}
+
+static void publish(struct authority *authority, int64_t now_s)
+{
+    if (is_time(&authority->lists_s, now_s, LISTS_S)) {
+        keep_lists(authority, now_s);
+    }
+    tell_of_keys(authority, now_s);
+}
+
+static void tick_tables(struct authority *authority, int64_t now_s)
+{
     for (size_t i = 0; i < authority_table_count; i++) {
         if (authority_tables[i]->tick != NULL) {
             authority_tables[i]->tick(&authority->world, now_s);
         }
+    }
+}
+
+static void on_tick(void *owner)
+{
+    struct authority *authority = owner;
+    int64_t now_s = mu_clock_wall_s();
+    look_again(authority, now_s);
+    if (authority->publishes) {
+        publish(authority, now_s);
+    } else {
+        tick_tables(authority, now_s);
     }
     look_at_store(authority);
     reactor_arm_in(authority->reactor, &authority->tick, TICK_S * MU_NS_PER_S, on_tick, authority);
@@ -170,6 +223,7 @@ static bool prepare(struct child *child, struct mutual_error *err)
     }
     child->state = authority;
     authority->child = child;
+    authority->publishes = child->role == &authority_publisher_role;
     if (!evidence_setup_read(child->setup, &authority->setup, err) || !mu_ossl_start(err) ||
         !reactor_new(&authority->reactor, err) ||
         !keys_client_new(authority->reactor, &authority->keys, err) ||
@@ -180,6 +234,7 @@ static bool prepare(struct child *child, struct mutual_error *err)
         return false;
     }
     store_stay(inventory_store(ca_inventory(authority->ca)));
+    authority->key_count = ca_keys_count(authority->ca);
     authority_signer_init(&authority->signer, authority->keys);
     authority->settings = (struct api_settings){.url = authority->setup.url,
                                                 .publish_url = authority->setup.publish,
@@ -245,6 +300,16 @@ const struct role authority_role = {
     .links = IPC_KEYS,
     .sandbox = &sandbox_authority,
     .nofile = 8192,
+    .prepare = prepare,
+    .main = authority_main,
+};
+
+const struct role authority_publisher_role = {
+    .name = "publisher",
+    .party = IPC_AUTHORITY,
+    .links = IPC_KEYS,
+    .sandbox = &sandbox_authority,
+    .nofile = 64,
     .prepare = prepare,
     .main = authority_main,
 };

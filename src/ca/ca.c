@@ -330,6 +330,37 @@ void ca_unlock(struct ca *ca)
     ca->locks--;
 }
 
+size_t ca_keys_count(const struct ca *ca)
+{
+    size_t count = ca->issuer_count;
+    for (size_t i = 0; i < ca->issuer_count; i++) {
+        count += ca->issuers[i].responder != NULL;
+    }
+    return count;
+}
+
+bool ca_look_again(struct ca *ca, int64_t now_s, struct mutual_error *err)
+{
+    bool good = ca_issuers_load(ca, err);
+    for (size_t i = 0; good && i < ca->issuer_count; i++) {
+        good =
+            !ca_responder_is_due(&ca->issuers[i], now_s) || ca_responder_load(&ca->issuers[i], err);
+    }
+    return good;
+}
+
+void ca_let_others(struct ca *ca)
+{
+    mu_assert(ca->locks > 0);
+    note_head(ca);
+    store_unlock(inventory_store(ca->inventory));
+}
+
+bool ca_go_on(struct ca *ca, struct mutual_error *err)
+{
+    return lock_store(ca, err) && (ca->root == NULL || ca_issuers_load(ca, err));
+}
+
 bool ca_speak_for(struct ca *ca, const char *who, struct mutual_error *err)
 {
     char *copy = mu_strdup(who);

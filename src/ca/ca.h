@@ -125,6 +125,11 @@ void mu_ca_auto(struct ca **ca);
  * what others changed meanwhile and tidies up after a killed process (`notes` as in ca_open). Calls
  * nest. STORE_BUSY after STORE_WAIT_MS, and when the store was moved elsewhere. */
 bool ca_lock(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutual_error *err);
+/* Reads, without the lock, what others made meanwhile: issuers, and responders' certificates. */
+bool ca_look_again(struct ca *ca, int64_t now_s, struct mutual_error *err);
+/* How many keys there are that a process which serves needs: of issuers, and of their responders.
+ */
+size_t ca_keys_count(const struct ca *ca);
 /* Gives it back, and notes the audit's head when something was changed. */
 void ca_unlock(struct ca *ca);
 /* Who acts from now on, for the audit. */

@@ -85,6 +85,11 @@ bool ca_names_general(const struct ca_names *names, struct mu_gname *out, uint8_
 
 /* ---- issuers (ca.c, subtrees.c) -------------------------------------------------------------- */
 
+/* Lets others work while what takes long and changes nothing is done, by whoever has the lock;
+ * afterwards the store may say something else, and pointers to issuers may have moved. STORE_BUSY.
+ */
+void ca_let_others(struct ca *ca);
+bool ca_go_on(struct ca *ca, struct mutual_error *err);
 /* Reads what the store says of the issuers now; pointers to them may move. */
 bool ca_issuers_load(struct ca *ca, struct mutual_error *err);
 struct ca_issuer *ca_issuer_by_id(struct ca *ca, int64_t id);

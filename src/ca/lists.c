@@ -41,8 +41,15 @@ static void publishing_done(struct publishing *p)
 
 /* ---- one list -------------------------------------------------------------------------------- */
 
+/* What a list says: these, or these and what is kept of the list before without those that left. */
+struct contents {
+    const struct inventory_revoked *revoked;
+    struct mu_slice kept;
+    const struct inventory_revoked *gone; /* NULL: nobody */
+};
+
 static bool build(const struct publishing *p, const struct inventory_scope *scope,
-                  const struct inventory_list *list, const struct inventory_revoked *revoked,
+                  const struct inventory_list *list, const struct contents *contents,
                   struct mu_buf *der, struct mutual_error *err)
 {
     MU_AUTO(free) char *place = ca_list_url(p->ca, p->issuer->word, scope->shard, false);
@@ -55,8 +62,12 @@ static bool build(const struct publishing *p, const struct inventory_scope *scop
         .this_update_s = list->this_update_s,
         .next_update_s = list->next_update_s,
         .number = list->number,
-        .entries = revoked->items,
-        .count = revoked->count,
+        .entries = contents->revoked->items,
+        .count = contents->revoked->count,
+        .kept = contents->kept,
+        .gone = contents->gone != NULL ? contents->gone->items : NULL,
+        .gone_count = contents->gone != NULL ? contents->gone->count : 0,
+        .total = list->entries,
         .idp = scope->shard != 0 ? &idp : NULL,
         .delta = scope->delta,
         .delta_base = list->base,
@@ -86,28 +97,68 @@ static bool write_file(const struct publishing *p, const struct inventory_scope 
                                       mu_buf_slice(&pem), 0644, err);
 }
 
+/* Somebody else was faster with a later list, who waited for nothing that we did. */
+static bool is_overtaken(const struct publishing *p, const struct inventory_scope *scope,
+                         const struct inventory_list *list, bool *ret_overtaken,
+                         struct mutual_error *err)
+{
+    struct inventory_list last = {0};
+    bool found = false;
+    if (!inventory_list_get(p->ca->inventory, scope, &last, NULL, &found, err)) {
+        return false;
+    }
+    *ret_overtaken = found && last.number > list->number;
+    return true;
+}
+
+static bool put(const struct publishing *p, const struct inventory_scope *scope,
+                const struct inventory_list *list, struct mu_slice der, struct mutual_error *err)
+{
+    bool overtaken = false;
+    if (!is_overtaken(p, scope, list, &overtaken, err)) {
+        return false;
+    }
+    return overtaken || (write_file(p, scope, der, err) &&
+                         inventory_list_put(p->ca->inventory, scope, list, der, err));
+}
+
+/* A large list is written and signed while others work: what it is about was read before, and its
+ * number says whether it is still the last when it is done. */
 static bool make(struct publishing *p, const struct inventory_scope *scope,
-                 struct inventory_list *list, const struct inventory_revoked *revoked,
+                 const struct inventory_list *list, const struct contents *contents,
                  struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf der;
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
-    return take_key(p, err) && build(p, scope, list, revoked, &der, err) &&
-           write_file(p, scope, mu_buf_slice(&der), err) &&
-           inventory_list_put(p->ca->inventory, scope, list, mu_buf_slice(&der), err);
+    if (!take_key(p, err)) {
+        return false;
+    }
+    if (list->entries <= CA_CRL_EAGER) {
+        return build(p, scope, list, contents, &der, err) &&
+               put(p, scope, list, mu_buf_slice(&der), err);
+    }
+    ca_let_others(p->ca);
+    bool good = build(p, scope, list, contents, &der, err);
+    if (!ca_go_on(p->ca, good ? err : NULL)) {
+        return false;
+    }
+    p->issuer = ca_issuer_by_id(p->ca, scope->issuer_id);
+    mu_assert(p->issuer != NULL);
+    return good && put(p, scope, list, mu_buf_slice(&der), err);
 }
 
 static bool publish(struct publishing *p, const struct inventory_scope *scope, int64_t life_s,
                     struct inventory_list *ret_list, struct mutual_error *err)
 {
     MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
+    const struct contents contents = {.revoked = &revoked};
     struct inventory_list list;
     if (!inventory_list_begin(p->ca->inventory, scope, p->now_s, &list, &revoked, err)) {
         return false;
     }
     list.this_update_s = p->now_s;
     list.next_update_s = p->now_s + life_s;
-    if (!make(p, scope, &list, &revoked, err)) {
+    if (!make(p, scope, &list, &contents, err)) {
         return false;
     }
     if (ret_list != NULL) {
@@ -133,6 +184,67 @@ static bool publish_shard(struct publishing *p, unsigned shard, struct mutual_er
     return publish(p, &scope, CA_SHARD_LIFE_S, NULL, err);
 }
 
+/* ---- the next complete list of the one before --------------------------------------------------
+ */
+
+/* It is ours, whole, and the one that the store's numbers are about: its signature says so, nothing
+ * else is believed. */
+static bool is_ours(const struct publishing *p, const struct mu_crl_outline *outline,
+                    const struct inventory_list *list)
+{
+    const struct mu_crl_facts *facts = &outline->facts;
+    uint8_t number[8];
+    mu_put_be64(number, list->number);
+    size_t zeros = 0;
+    while (zeros < sizeof number && number[zeros] == 0) {
+        zeros++;
+    }
+    return outline->ordered && facts->count == list->entries &&
+           facts->this_update_s == list->this_update_s && facts->idp == NULL &&
+           facts->delta_base.data == NULL && facts->number.data != NULL &&
+           mu_slice_equal(facts->number, mu_slice_of(number + zeros, sizeof number - zeros)) &&
+           mu_slice_equal(facts->issuer, mu_cert_facts(p->issuer->cert)->subject) &&
+           mu_crl_outline_signed_by(outline, p->issuer->cert, NULL);
+}
+
+/* An entry never changes, so those of the list before are copied. Where that list is not what it
+ * should be, or the sum does not come out, nothing is done: the store knows. */
+static bool follow(struct publishing *p, int64_t life_s, struct inventory_list *ret_list,
+                   bool *ret_done, struct mutual_error *err)
+{
+    MU_AUTO(inventory_following) struct inventory_following next = {.possible = false};
+    MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
+    MU_AUTO(buf) struct mu_buf der;
+    struct inventory_list before;
+    const struct inventory_scope scope = scope_of(p, 0, false);
+    bool found = false;
+    struct mutual_error why = {0};
+    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
+    *ret_done = false;
+    if (!inventory_list_follow(p->ca->inventory, p->issuer->id, p->now_s, &next, err) ||
+        !inventory_list_get(p->ca->inventory, &scope, &before, &der, &found, err)) {
+        return false;
+    }
+    if (!next.possible || !found || before.number != next.before.number ||
+        !mu_crl_outline_of(mu_buf_slice(&der), &outline, NULL) || !is_ours(p, &outline, &before)) {
+        return true;
+    }
+    const struct contents contents = {
+        .revoked = &next.added, .kept = outline.entries, .gone = &next.gone};
+    next.list.this_update_s = p->now_s;
+    next.list.next_update_s = p->now_s + life_s;
+    if (make(p, &scope, &next.list, &contents, &why)) {
+        *ret_list = next.list;
+        *ret_done = true;
+        return true;
+    }
+    if (why.code == MUTUAL_E_CRL_MALFORMED) {
+        return true;
+    }
+    *err = why;
+    return false;
+}
+
 /* With a delta of the same number that says the same: nothing has changed since (RFC 5280 section
  * 5.2.3). */
 static bool publish_complete(struct publishing *p, int64_t life_s, struct mutual_error *err)
@@ -140,8 +252,11 @@ static bool publish_complete(struct publishing *p, int64_t life_s, struct mutual
     const struct inventory_scope scope = scope_of(p, 0, false);
     const struct inventory_scope delta = scope_of(p, 0, true);
     const struct inventory_revoked nothing = {0};
+    const struct contents nobody = {.revoked = &nothing};
     struct inventory_list list;
-    if (!publish(p, &scope, life_s, &list, err)) {
+    bool done = false;
+    if (!follow(p, life_s, &list, &done, err) ||
+        (!done && !publish(p, &scope, life_s, &list, err))) {
         return false;
     }
     p->issuer->crl_due = false;
@@ -153,7 +268,7 @@ static bool publish_complete(struct publishing *p, int64_t life_s, struct mutual
     list.base = list.number;
     list.entries = 0;
     list.next_update_s = list.this_update_s + (life_s < CA_DELTA_LIFE_S ? life_s : CA_DELTA_LIFE_S);
-    return make(p, &delta, &list, &nothing, err);
+    return make(p, &delta, &list, &nobody, err);
 }
 
 /* ---- after a revocation ---------------------------------------------------------------------- */
@@ -263,14 +378,14 @@ static bool refresh_one(struct publishing *p, struct mutual_error *err)
 static bool refresh(struct ca *ca, struct ca_signer *signer, int64_t now_s,
                     struct mutual_error *err)
 {
-    struct ca_issuer *meant = ca->at;
+    const int64_t meant = ca->at->id;
     bool good = true;
     for (size_t i = 0; good && i < ca->issuer_count; i++) {
         __attribute__((cleanup(publishing_done))) struct publishing p = {
             .ca = ca, .issuer = &ca->issuers[i], .signer = signer, .now_s = now_s};
         good = now_s >= mu_cert_facts(p.issuer->cert)->not_after_s || refresh_one(&p, err);
     }
-    ca->at = meant;
+    ca->at = ca_issuer_by_id(ca, meant);
     return good;
 }
 

@@ -9,12 +9,11 @@
 
 #include "acme/acme.h"
 
-enum { NAMES_MAX = 100 };
-
 struct bind_options {
     const char *dir, *profile, *owner;
     struct cli_texts names;
     int64_t ttl_ns;
+    bool list, withdraw;
 };
 
 #define O(field_) offsetof(struct bind_options, field_)
@@ -48,9 +47,138 @@ static const struct cli_option bind_table[] = {
      .offset = O(dir),
      .value = "DIRECTORY",
      .help = "where the authority is kept"},
+    {.name = "list",
+     .kind = CLI_FLAG,
+     .offset = O(list),
+     .help = "what was given out, and to whom, instead of giving out another one"},
+    {.name = "withdraw",
+     .kind = CLI_FLAG,
+     .offset = O(withdraw),
+     .help = "take the key with the identifier NAME back; an account that it has bound ends"},
     {.name = NULL},
 };
 #undef O
+
+/* ---- looking, and taking back -------------------------------------------------------------------
+ */
+
+struct listing {
+    struct cli_table *table; /* NULL: as JSON */
+    struct mu_json json;
+    size_t count;
+    int64_t now_s;
+};
+
+static const char *state_of(const struct acme_key *key, int64_t now_s)
+{
+    return key->account_id != 0   ? (key->account_valid ? "bound" : "deactivated")
+           : now_s >= key->ends_s ? "expired"
+                                  : "open";
+}
+
+static void json_key(struct listing *listing, const struct acme_key *key)
+{
+    struct mu_json *json = &listing->json;
+    char text[MU_TIME_TEXT];
+    mu_json_open(json, NULL, '{');
+    mu_json_string(json, "kid", key->kid);
+    mu_json_string(json, "name", key->name);
+    mu_json_string(json, "owner", key->owner);
+    mu_json_string(json, "profile", key->profile);
+    mu_json_open(json, "names", '[');
+    for (size_t i = 0; i < key->name_count; i++) {
+        mu_json_string(json, NULL, key->names[i]);
+    }
+    mu_json_close(json, ']');
+    mu_json_string(json, "until", mu_time_format(key->ends_s, text));
+    mu_json_string(json, "state", state_of(key, listing->now_s));
+    if (key->account_id != 0) {
+        mu_json_int(json, "account", key->account_id);
+    }
+    mu_json_close(json, '}');
+}
+
+static void list_key(void *context, const struct acme_key *key)
+{
+    struct listing *listing = context;
+    char text[MU_TIME_TEXT];
+    MU_AUTO(buf) struct mu_buf names;
+    mu_buf_init(&names, 64u << 10);
+    listing->count++;
+    if (listing->table == NULL) {
+        json_key(listing, key);
+        return;
+    }
+    for (size_t i = 0; i < key->name_count; i++) {
+        mu_buf_printf(&names, "%s%s", i == 0 ? "" : " ", key->names[i]);
+    }
+    cli_table_cell(listing->table, CLI_BOLD, "%s", key->kid);
+    cli_table_cell(listing->table, CLI_PLAIN, "%s", key->name);
+    cli_table_cell(listing->table, CLI_PLAIN, "%s", key->profile);
+    cli_table_cell(listing->table, CLI_PLAIN, "%s", state_of(key, listing->now_s));
+    cli_table_cell(listing->table, CLI_PLAIN, "%s", mu_time_format(key->ends_s, text));
+    cli_table_cell(listing->table, CLI_PLAIN, "%s", mu_buf_str(&names));
+}
+
+static bool list_keys(const struct cli *cli, struct ca *ca, struct mutual_error *err)
+{
+    const char *const heads[] = {"KEY ID", "NAME", "PROFILE", "STATE", "UNTIL", "NAMES", NULL};
+    MU_AUTO(cli_table) struct cli_table *table = cli->json ? NULL : cli_table_new(heads);
+    MU_AUTO(buf) struct mu_buf out;
+    struct listing listing = {.table = table, .now_s = mu_clock_wall_s()};
+    mu_buf_init(&out, 64u << 20);
+    if (table == NULL && !cli->json) {
+        return mu_fail_memory(err);
+    }
+    mu_json_init(&listing.json, &out);
+    mu_json_open(&listing.json, NULL, '{');
+    mu_json_open(&listing.json, "keys", '[');
+    if (!acme_keys_each(ca, list_key, &listing, err)) {
+        return false;
+    }
+    mu_json_close(&listing.json, ']');
+    mu_json_close(&listing.json, '}');
+    mu_buf_byte(&out, '\n');
+    if (cli->json) {
+        return cli_write(cli, &out, err);
+    }
+    cli_table_print(table, cli);
+    if (listing.count == 0) {
+        cli_say(cli, "no key was given out\n");
+    }
+    return true;
+}
+
+static bool take_back(const struct cli *cli, struct ca *ca, struct mutual_error *err)
+{
+    int64_t account = 0;
+    if (!acme_key_withdraw(ca, cli->args[0], authority_who(), mu_clock_wall_s(), &account, err)) {
+        return false;
+    }
+    if (!cli->json) {
+        cli_print(cli, "withdrawn  %s\n", cli->args[0]);
+        if (account != 0) {
+            cli_print(cli, "account    %lld is deactivated; its certificates hold until revoked\n",
+                      (long long)account);
+        }
+        return true;
+    }
+    MU_AUTO(buf) struct mu_buf out;
+    struct mu_json json;
+    mu_buf_init(&out, 1024);
+    mu_json_init(&json, &out);
+    mu_json_open(&json, NULL, '{');
+    mu_json_string(&json, "withdrawn", cli->args[0]);
+    if (account != 0) {
+        mu_json_int(&json, "account", account);
+    }
+    mu_json_close(&json, '}');
+    mu_buf_byte(&out, '\n');
+    return cli_write(cli, &out, err);
+}
+
+/* ---- giving out ---------------------------------------------------------------------------------
+ */
 
 static void tell(const struct cli *cli, const struct acme_key_request *request, const char *kid,
                  const char *secret, struct mu_buf *out)
@@ -99,10 +227,9 @@ static bool check_name(const char *name, struct mutual_error *err)
                            "the name of a key has 1 to 64 bytes without control characters");
 }
 
-static bool run_bind_with(const struct cli *cli, const struct bind_options *options,
-                          struct mutual_error *err)
+static bool give_out(const struct cli *cli, const struct bind_options *options, struct ca *ca,
+                     struct mutual_error *err)
 {
-    MU_AUTO(ca) struct ca *ca = NULL;
     MU_AUTO(buf) struct mu_buf out;
     char kid[ACME_KID_TEXT];
     char secret[ACME_SECRET_TEXT];
@@ -118,7 +245,6 @@ static bool run_bind_with(const struct cli *cli, const struct bind_options *opti
     };
     mu_buf_init(&out, 64u << 10);
     if (!check_name(request.name, err) || !check_name(request.owner, err) ||
-        !authority_open(cli, options->dir, CA_CHANGE, &ca, err) ||
         !acme_key_new(ca, &request, kid, secret, err)) {
         return false;
     }
@@ -127,6 +253,24 @@ static bool run_bind_with(const struct cli *cli, const struct bind_options *opti
     mu_wipe(secret, sizeof secret);
     mu_wipe(out.data, out.len);
     return done;
+}
+
+static bool run_bind_with(const struct cli *cli, const struct bind_options *options,
+                          struct mutual_error *err)
+{
+    MU_AUTO(ca) struct ca *ca = NULL;
+    size_t wanted = options->list ? 0 : 1;
+    if (cli->arg_count != wanted || (options->list && options->withdraw)) {
+        return mu_fail(err, MUTUAL_E_USAGE,
+                       options->list ? "--list stands alone"
+                                     : "whom the key is for, or which is taken back, is missing") ||
+               mu_error_hint(err, "Write: mutual bind NAME --names NAME; mutual bind --list; "
+                                  "mutual bind KEYID --withdraw.");
+    }
+    return authority_open(cli, options->dir, options->list ? CA_LOOK : CA_CHANGE, &ca, err) &&
+           (options->list       ? list_keys(cli, ca, err)
+            : options->withdraw ? take_back(cli, ca, err)
+                                : give_out(cli, options, ca, err));
 }
 
 static int run_bind(struct cli *cli, const void *options)
@@ -138,16 +282,19 @@ static int run_bind(struct cli *cli, const void *options)
 const struct cli_verb cli_verb_bind = {
     .name = "bind",
     .group = CLI_GROUP_CERT,
-    .arguments = "NAME",
+    .arguments = "[NAME]",
     .help = "give out a key that binds an ACME account to names",
     .details =
         "What is printed goes to whoever runs an ACME client (RFC 8555): its key identifier\n"
         "and HMAC key for external account binding. The account that is registered with it\n"
         "may have certificates of that profile for these names and for no others, each once\n"
-        "it has proved to control them. Needs authority: {acme: {accounts: bound}}.",
+        "it has proved to control them. Needs authority: {acme: {accounts: bound}}.\n"
+        "A key that was given out is taken back with --withdraw and its identifier: before it has\n"
+        "bound an account, nobody registers with it any more; afterwards its account is\n"
+        "deactivated. Certificates that the account has are revoked by mutual revoke.",
     .options = bind_table,
     .options_size = sizeof(struct bind_options),
-    .min_args = 1,
+    .min_args = 0,
     .max_args = 1,
     .run = run_bind,
 };

@@ -28,6 +28,7 @@ static int run_serve(struct cli *cli, const void *options)
         .load = load_file,
         .owner = cli,
         .authority = &authority_role,
+        .publisher = &authority_publisher_role,
         .config_name = cli->config_path,
         .control_path = serve->control,
         .state_path = serve->state,

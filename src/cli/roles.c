@@ -11,5 +11,5 @@
 #include "process/process.h"
 
 const struct role *const cli_roles[] = {
-    &keys_role, &gateway_worker_role, &fetch_role, &authority_role, NULL,
+    &keys_role, &gateway_worker_role, &fetch_role, &authority_role, &authority_publisher_role, NULL,
 };

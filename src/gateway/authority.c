@@ -63,22 +63,44 @@ bool authority_become(const struct parent *parent, struct process_user *ret_user
     return ca_owner(config_of(parent->current)->directory, &ret_user->uid, &ret_user->gid);
 }
 
-/* Another one each time: the old one may still be on its way out. */
-static void begin(struct parent *parent)
+/* Other ones each time: the old ones may still be on their way out. The two share their numbers,
+ * for they are of one party. */
+static bool add(struct parent *parent, const struct role *role, uint32_t *ret_index)
 {
     struct mutual_error err = {0};
-    parent->authority.runs = supervisor_add(parent->supervisor, parent->options->authority,
-                                            ++parent->authority.index, &err);
-    if (!parent->authority.runs) {
+    *ret_index = ++parent->authority.last;
+    if (!supervisor_add(parent->supervisor, role, *ret_index, &err)) {
         parent_log(parent, CONFIG_LOG_ERROR, "authority_failed", NULL, &err);
+        return false;
     }
+    return true;
+}
+
+static void begin(struct parent *parent)
+{
+    struct authority_process *authority = &parent->authority;
+    authority->runs = add(parent, parent->options->authority, &authority->index);
+    authority->publishes =
+        authority->runs && add(parent, parent->options->publisher, &authority->publisher);
 }
 
 static void end(struct parent *parent)
 {
-    if (parent->authority.runs) {
-        supervisor_remove(parent->supervisor, IPC_AUTHORITY, parent->authority.index, 0);
-        parent->authority.runs = false;
+    struct authority_process *authority = &parent->authority;
+    if (authority->runs) {
+        supervisor_remove(parent->supervisor, IPC_AUTHORITY, authority->index, 0);
+        authority->runs = false;
+    }
+    if (authority->publishes) {
+        supervisor_remove(parent->supervisor, IPC_AUTHORITY, authority->publisher, 0);
+        authority->publishes = false;
+    }
+}
+
+void authority_ready(struct parent *parent, const struct supervised *child)
+{
+    if (child->index == parent->authority.index) {
+        parent_log(parent, CONFIG_LOG_INFO, "authority_ready", "the authority serves", NULL);
     }
 }
 

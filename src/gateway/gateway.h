@@ -19,6 +19,7 @@ struct gateway_options {
                  struct config_snapshot **ret_snapshot);
     void *owner;
     const struct role *authority; /* the role that serves an authority; NULL: none is served here */
+    const struct role *publisher; /* the one that keeps its lists; where there is the first */
     const char *config_name;  /* for messages: the path of the main file, or what stands for it  */
     const char *control_path; /* UNIX socket for `mutual status`; NULL: the usual place          */
     const char *state_path;   /* directory for what outlives a restart; NULL: $STATE_DIRECTORY    */

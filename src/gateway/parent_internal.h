@@ -112,8 +112,10 @@ struct authority_given {
     uint32_t count;
 };
 struct authority_process {
-    bool runs;
+    bool runs, publishes;
     uint32_t index;      /* of its latest process */
+    uint32_t publisher;  /* and of the one beside it */
+    uint32_t last;       /* that was given to either */
     struct mu_buf setup; /* what it was begun with */
     struct authority_given given[LISTEN_WORKERS_MAX];
 };
@@ -283,6 +285,8 @@ void authority_init(struct parent *parent);
 void authority_done(struct parent *parent);
 /* A setup is in use: begins, ends or renews the process as it says. */
 void authority_follow(struct parent *parent);
+/* One of its processes is locked down. */
+void authority_ready(struct parent *parent, const struct supervised *child);
 /* What a process of it is begun with, and as whom it runs: the owner of the authority's files. */
 bool authority_start(const struct parent *parent, struct mu_buf *setup) MUTUAL_MUST_CHECK;
 bool authority_become(const struct parent *parent, struct process_user *ret_user);

@@ -132,7 +132,7 @@ static void on_ready(void *owner, const struct supervised *child)
         return;
     }
     if (child->role->party == IPC_AUTHORITY) {
-        parent_log(parent, CONFIG_LOG_INFO, "authority_ready", "the authority serves", NULL);
+        authority_ready(parent, child);
         return;
     }
     if (!keys_loader_send(parent->loader, parent->supervisor, &err)) {
@@ -192,6 +192,10 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     }
     if (child->role->party == IPC_AUTHORITY && message->type == IPC_MSG_PROBE) {
         return validating_ask(parent->validating, message, err);
+    }
+    if (child->role->party == IPC_AUTHORITY && message->type == IPC_MSG_KEYS_MADE) {
+        reload_begin(parent); /* which looks for the authority's keys */
+        return true;
     }
     if (worker && message->type == IPC_MSG_STREAMS_WANTED) {
         return authority_streams(parent, child, message, err);

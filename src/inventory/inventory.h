@@ -288,6 +288,20 @@ struct inventory_list {
 bool inventory_list_begin(struct inventory *inventory, const struct inventory_scope *scope,
                           int64_t now_s, struct inventory_list *ret_list,
                           struct inventory_revoked *ret_revoked, struct mutual_error *err);
+/* The same for a complete list, as what is other than in the list before it, which is kept: who is
+ * on it now and was not, who was and is not any more (and others who were not), and by list.entries
+ * how many that must leave. Not possible (and nothing is taken): there is none before, or one of
+ * the future; the sum may fail to come out too, and then the list is to be made whole. */
+struct inventory_following {
+    bool possible;
+    struct inventory_list list; /* number and entries */
+    struct inventory_list before;
+    struct inventory_revoked added, gone;
+};
+bool inventory_list_follow(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
+                           struct inventory_following *ret_following, struct mutual_error *err);
+void inventory_following_done(struct inventory_following *following);
+void mu_inventory_following_auto(struct inventory_following *following);
 /* Keeps the list in place of the one before, and says that it is no longer due; one that was
  * overtaken changes nothing. */
 bool inventory_list_put(struct inventory *inventory, const struct inventory_scope *scope,

@@ -41,15 +41,31 @@ static bool next_of(struct inventory *inventory, const struct inventory_scope *s
 /* An entry leaves only after it was on a list of this scope that was made after its certificate's
  * end (section 3.3), so the list before decides; what a delta told of stays until a complete list
  * does, so there the complete one decides (section 5.2.4). */
+/* "+ 0" keeps a planner from the index of ends, which nearly all are behind. */
 static const char complete_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
-    " AND revoked_s IS NOT NULL AND (not_after_s >= $2 OR not_after_s >= $3)";
+    " AND revoked_s IS NOT NULL AND not_after_s >= $2";
 static const char delta_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
     " AND revoked_s IS NOT NULL AND revoked_list > $2";
 static const char shard_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
-    " AND revoked_s IS NOT NULL AND (not_after_s >= $2 OR not_after_s >= $3) AND shard = $4";
+    " AND revoked_s IS NOT NULL AND not_after_s + 0 >= $2 AND shard = $3";
+/* What is other than in the list before. */
+static const char added_sql[] =
+    "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
+    " AND revoked_s IS NOT NULL AND not_after_s + 0 >= $2 AND revoked_list > $3";
+static const char gone_sql[] =
+    "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
+    " AND revoked_s IS NOT NULL AND not_after_s < $2 AND not_after_s >= $3";
+static const char count_sql[] = "SELECT count(*) FROM certificate WHERE issuer_id = $1"
+                                " AND revoked_s IS NOT NULL AND not_after_s >= $2";
+
+/* Whose certificate ended before this is on no complete list, and on no part, any more. */
+static int64_t bound_of(const struct inventory_list *before, int64_t now_s)
+{
+    return before->this_update_s < now_s ? before->this_update_s : now_s;
+}
 
 static bool add_row(struct store_statement *row, struct inventory_revoked *revoked,
                     struct mutual_error *err)
@@ -103,14 +119,9 @@ static bool read_revoked(struct inventory *inventory, const struct inventory_sco
         return false;
     }
     store_bind_int(read, 1, scope->issuer_id);
-    if (scope->delta) {
-        store_bind_int(read, 2, (int64_t)before->number);
-    } else {
-        store_bind_int(read, 2, before->this_update_s);
-        store_bind_int(read, 3, now_s);
-    }
+    store_bind_int(read, 2, scope->delta ? (int64_t)before->number : bound_of(before, now_s));
     if (!scope->delta && scope->shard != 0) {
-        store_bind_int(read, 4, scope->shard);
+        store_bind_int(read, 3, scope->shard);
     }
     return read_rows(read, revoked, err);
 }
@@ -180,6 +191,92 @@ bool inventory_list_begin(struct inventory *inventory, const struct inventory_sc
     *ret_revoked = revoked;
     revoked = (struct inventory_revoked){0};
     return true;
+}
+
+/* ---- made of the list before ----------------------------------------------------------------- */
+
+/* Who left longer ago than this before the last list is missed in the sum, and the list made whole:
+ * a list is made more often than that while it changes. */
+#define GONE_S (INT64_C(24) * 3600)
+
+static bool read_some(struct inventory *inventory, const char *sql, const int64_t numbers[3],
+                      struct inventory_revoked *revoked, struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    if (!store_scan(inventory->store, sql, &read, err)) {
+        return false;
+    }
+    for (int i = 0; i < 3; i++) {
+        store_bind_int(read, i + 1, numbers[i]);
+    }
+    return read_rows(read, revoked, err);
+}
+
+static bool count_all(struct inventory *inventory, int64_t issuer_id, int64_t bound_s,
+                      size_t *ret_count, struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    bool row = false;
+    if (!store_prepare(inventory->store, count_sql, &read, err)) {
+        return false;
+    }
+    store_bind_int(read, 1, issuer_id);
+    store_bind_int(read, 2, bound_s);
+    if (!store_step(read, &row, err)) {
+        return false;
+    }
+    *ret_count = row ? (size_t)store_int(read, 0) : 0;
+    return true;
+}
+
+static bool follow(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
+                   struct inventory_following *found, struct mutual_error *err)
+{
+    const struct inventory_scope scope = {.issuer_id = issuer_id};
+    if (!inventory_list_get(inventory, &scope, &found->before, NULL, &found->possible, err)) {
+        return false;
+    }
+    /* Of a list of the future it is not known whom it left out. */
+    found->possible = found->possible && found->before.this_update_s <= now_s;
+    if (!found->possible) {
+        return true;
+    }
+    int64_t bound_s = bound_of(&found->before, now_s);
+    return next_of(inventory, &scope, &found->list.number, err) &&
+           read_some(inventory, added_sql,
+                     (int64_t[]){issuer_id, bound_s, (int64_t)found->before.number}, &found->added,
+                     err) &&
+           read_some(inventory, gone_sql, (int64_t[]){issuer_id, bound_s, bound_s - GONE_S},
+                     &found->gone, err) &&
+           count_all(inventory, issuer_id, bound_s, &found->list.entries, err);
+}
+
+bool inventory_list_follow(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
+                           struct inventory_following *ret_following, struct mutual_error *err)
+{
+    struct inventory_following found = {.possible = false};
+    bool own = false;
+    if (!inventory_begin(inventory, &own, err)) {
+        return false;
+    }
+    bool good = follow(inventory, issuer_id, now_s, &found, err);
+    if (!inventory_end(inventory, own, good, err)) {
+        inventory_following_done(&found);
+        return false;
+    }
+    *ret_following = found;
+    return true;
+}
+
+void inventory_following_done(struct inventory_following *following)
+{
+    inventory_revoked_done(&following->added);
+    inventory_revoked_done(&following->gone);
+}
+
+void mu_inventory_following_auto(struct inventory_following *following)
+{
+    inventory_following_done(following);
 }
 
 /* ---- kept ------------------------------------------------------------------------------------ */

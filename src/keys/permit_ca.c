@@ -161,11 +161,11 @@ enum keys_judgement keys_judge_crl(const struct keys_ca_rules *rules, enum mu_sc
 {
     MU_AUTO(buf) struct mu_buf der;
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
-    MU_AUTO(crl) struct mu_crl *crl = NULL;
-    if (!complete(tbs, scheme, &der) || !mu_crl_from_der(mu_buf_slice(&der), &crl, NULL)) {
+    MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
+    if (!complete(tbs, scheme, &der) || !mu_crl_outline_of(mu_buf_slice(&der), &outline, NULL)) {
         return KEYS_NOT_THIS;
     }
-    const struct mu_crl_facts *facts = mu_crl_facts(crl);
+    const struct mu_crl_facts *facts = &outline.facts;
     if (!mu_slice_equal(facts->tbs, tbs)) {
         return KEYS_NOT_THIS;
     }

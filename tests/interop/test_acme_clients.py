@@ -242,7 +242,7 @@ def test_the_page_holds(place, tmp_path):
     """docs/acme.md, command by command, with this machine's addresses and directories."""
     need("certbot", "openssl")
     here = place()
-    bind, register, certonly = commands_of_the_page()
+    bind, register, certonly, withdraw = commands_of_the_page()
     assert bind[:2] == ["mutual", "bind"]
     printed = here.served.run(*bind[1:]).stdout
     words = dict(line.split(None, 1) for line in printed.replace("key id", "kid").replace("hmac key", "key")
@@ -253,3 +253,7 @@ def test_the_page_holds(place, tmp_path):
     for command in (register, certonly):
         run(here, tmp_path, *[own.get(word, word) for word in command], *places)
     verified(here, tmp_path / "c" / "live" / "web.example.org" / "fullchain.pem", "web.example.org")
+    here.served.run(*[own.get(word, word) for word in withdraw[1:]])
+    done = run(here, tmp_path, *[own.get(word, word) for word in certonly], "--force-renewal", *places, status=None)
+    listed = [one["name"] for one in here.served.json("list")["certificates"]]
+    assert done.returncode != 0 and listed.count("web.example.org") == 1

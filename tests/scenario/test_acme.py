@@ -192,6 +192,24 @@ def test_an_account_has_the_names_of_its_key(place):
     assert stranger.register(None, status=403)["type"].endswith("externalAccountRequired")
 
 
+def test_a_key_is_taken_back_before_and_after_it_has_bound(place):
+    """By a command beside the process that serves, which asks the store each time."""
+    here = place()
+    client = here.client("web.example.org")
+    order = client.order("web.example.org")
+    used = here.served.json("bind", "--list")["keys"][0]
+    assert used["state"] == "bound" and used["names"] == ["web.example.org"]
+    unused = here.key("db.example.org")
+    assert "account" not in here.served.json("bind", unused[0], "--withdraw")
+    late = Client(here.directory, here.served.root)
+    assert late.register(unused, status=403)["type"].endswith("unauthorized")
+    assert here.served.json("bind", used["kid"], "--withdraw")["account"] == used["account"]
+    assert client.order("web.example.org", status=401)["type"].endswith("unauthorized")
+    assert client.post(order["authorizations"][0], "").status == 401
+    assert [one["state"] for one in here.served.json("bind", "--list")["keys"]] == ["deactivated"]
+    here.served.run("audit", "verify")
+
+
 def test_open_accounts_have_what_the_issuer_may_certify(place):
     here = place(accounts="open")
     client = here.client()

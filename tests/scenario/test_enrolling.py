@@ -122,7 +122,7 @@ def test_what_it_signs_is_signed_in_the_key_process(served):
     os.kill(pid_of(served, "keys"), signal.SIGKILL)
     until(lambda: served.crl.read_bytes() != before, 20)
     used = served.gateway.event("key_used")
-    assert used["msg"].startswith("authority 1: revocation list")
+    assert used["msg"].startswith("authority 2: revocation list")
     served.run("audit", "verify")
 
 

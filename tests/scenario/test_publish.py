@@ -2,7 +2,10 @@
 """What an authority tells everybody over plain HTTP: issuers' certificates, revocation lists whole,
 in parts and as deltas, and OCSP; asked by OpenSSL, GnuTLS and curl, and by our own gateway."""
 import base64
+import os
+import pathlib
 import shutil
+import signal
 import sqlite3
 import subprocess
 import urllib.parse
@@ -104,14 +107,21 @@ def test_openssl_asks_and_is_answered(served):
     assert "tls.crt: good" in served.ocsp(bob)
 
 
-def test_the_responder_is_delegated_once_its_key_is_loaded(served):
-    """Until then the issuer answers itself, which is as good."""
-    alice = served.issue("alice", "--profile", "client")
-    served.gateway.stop()
-    served.serve(name="second")
-    told = served.ocsp(alice, "-resp_text")
+def is_delegated(served, cert, issuer=None):
+    """Another nonce each time, so that each answer is a new one."""
+    told = run("openssl", "ocsp", "-url", served.at + "/ocsp", "-issuer", issuer or served.issuer, "-cert",
+               cert / "tls.crt", "-CAfile", served.root, "-verify_other", issuer or served.issuer, "-resp_text",
+               status=None)
+    if "unauthorized" in told:  # the issuer is not known yet to whom answers
+        return False
     assert "Response verify OK" in told and "tls.crt: good" in told
-    assert "OCSP Signing" in told and "OCSP No Check" in told
+    return "OCSP Signing" in told and "OCSP No Check" in told
+
+
+def test_the_responder_is_delegated_once_its_key_is_loaded(served):
+    """Until then the issuer answers itself, which is as good; nobody has to begin anything anew."""
+    alice = served.issue("alice", "--profile", "client")
+    until(lambda: is_delegated(served, alice))
     served.gateway.stop()
     (served.dir / "authority" / "issuer" / "ocsp.crt").rename(served.dir / "away")
     served.serve(name="third")
@@ -120,9 +130,8 @@ def test_the_responder_is_delegated_once_its_key_is_loaded(served):
 
 def test_gnutls_asks_and_is_answered(served):
     need("ocsptool")
-    served.gateway.stop()
-    served.serve(name="second")  # with the responder's key: GnuTLS wants the signer's certificate
     alice = served.issue("alice", "--profile", "client")
+    until(lambda: is_delegated(served, alice))  # GnuTLS wants the signer's certificate
     command = ["ocsptool", "--ask=" + served.at + "/ocsp", "--load-cert", alice / "tls.crt",
                "--load-issuer", served.issuer, "--load-trust", served.issuer]
     assert "Certificate Status: good" in run(*command)
@@ -199,6 +208,66 @@ def test_others_take_the_lists(served, tmp_path):
         told = run("certtool", "--verify-crl", "--load-ca-certificate", served.issuer, "--infile",
                    one)
         assert "Verified" in told and "Not verified" not in told
+
+
+# -- two processes: one answers, one keeps the lists ---------------------------------------------------
+
+
+def children(served):
+    """Their pids by role."""
+    pid = served.gateway.process.pid
+    found = {}
+    for one in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        line = pathlib.Path(f"/proc/{one}/cmdline").read_bytes().decode(errors="replace")
+        for role in ("authority", "publisher", "keys"):
+            if role in line.split("\0")[0]:
+                found[role] = int(one)
+    return found
+
+
+def test_nobody_waits_for_lists_that_are_in_the_making(served):
+    """As if they took for ever: the process that makes them stands still. Answers come, certificates are
+    made and revoked, and the delta of the one who revokes tells of it."""
+    alice = served.issue("alice", "--profile", "client")
+    until(lambda: is_delegated(served, alice))
+    pids = children(served)
+    os.kill(pids["publisher"], signal.SIGSTOP)
+    try:
+        assert "tls.crt: good" in served.ocsp(alice)
+        served.issue("bob", "--profile", "client")
+        token = served.json("token", "carol", "--profile", "client", "--url", served.url())["token"]
+        key, request = served.dir / "carol.key", served.dir / "carol.csr"
+        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+            key, "-subj", "/CN=carol", "-outform", "DER", "-out", request)
+        reply = served.call("POST", "/.well-known/est/simpleenroll", base64.b64encode(request.read_bytes()),
+                            token=token, fields={"Content-Type": "application/pkcs10"})
+        assert reply.status == 200, reply.body
+        served.run("revoke", "alice")
+        assert "tls.crt: revoked" in served.ocsp(alice)
+    finally:
+        os.kill(pids["publisher"], signal.SIGCONT)
+
+
+def test_a_publisher_that_ends_is_begun_again(served):
+    before = children(served)
+    os.kill(before["publisher"], signal.SIGKILL)
+    until(lambda: children(served).get("publisher", before["publisher"]) != before["publisher"])
+    assert children(served)["authority"] == before["authority"]
+
+
+def test_a_new_issuers_responder_answers_without_a_new_beginning(mutual, gateway, tmp_path):
+    """Its key is loaded when the process that keeps the lists has seen it."""
+    need("curl")
+    pass_file = tmp_path / "pass"
+    pass_file.write_text("a passphrase of the root\n")
+    pass_file.chmod(0o600)
+    served = Publishing(mutual, gateway, tmp_path, "--passphrase-file", pass_file)
+    served.serve()
+    until(lambda: (served.dir / "authority" / "issuer" / "ocsp.crt").exists())
+    served.run("issuer", "add", "iot", "--permit", "dns:iot.example.org", "--passphrase-file", pass_file)
+    lamp = served.issue("lamp", "--profile", "server", "--issuer", "iot", "--dns", "lamp.iot.example.org")
+    issuer = served.dir / "authority" / "issuers" / "iot" / "issuer.crt"
+    until(lambda: is_delegated(served, lamp, issuer), 120, 0.5)
 
 
 # -- a list that is large: the delta comes first ------------------------------------------------------

@@ -145,7 +145,203 @@ static void lists_are_renewed_at_half_their_life(void **state)
     assert_true(mu_crl_facts(complete)->this_update_s == NOW + 20 * DAY);
 }
 
+/* ---- the next list, made of the one before -----------------------------------------------------
+ */
+
+static void run_sql(struct ca *ca, const char *format, ...) MUTUAL_PRINTF(2, 3);
+static void run_sql(struct ca *ca, const char *format, ...)
+{
+    struct mutual_error err = {0};
+    char sql[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(sql, sizeof sql, format, args);
+    va_end(args);
+    assert_ok(store_exec(inventory_store(ca->inventory), sql, &err), &err);
+}
+
+static uint32_t dice(void)
+{
+    static uint32_t state = 11;
+    state = state * 1664525u + 1013904223u;
+    return state >> 8;
+}
+
+/* Rows as issuing leaves them, with ends over the weeks to come. */
+static void add_rows(struct ca *ca, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        run_sql(ca,
+                "INSERT INTO certificate (issuer_id, serial, state, form, profile, name, owner,"
+                " place, purpose, path, aside, key_text, key_hash, requested_s, not_before_s,"
+                " not_after_s, der, fingerprint) VALUES (%lld, x'%02x%06x%02x', 'delivered',"
+                " 'directory', 'client', 'row %d', 'o', 'p', 'x', '/p', '', 'EC P-256', x'00', 0,"
+                " 0, %lld, x'00', x'%06x')",
+                (long long)ca->at->id, 1 + dice() % 127, i, dice() % 256, i,
+                (long long)(NOW + (int64_t)(dice() % 3000) * 900), i);
+    }
+}
+
+static void revoke_some(struct ca *ca, int64_t now_s)
+{
+    struct mutual_error err = {0};
+    for (uint32_t i = dice() % 12; i > 0; i--) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "row %u", dice() % 400);
+        MU_AUTO(inventory_records) struct inventory_records records = {0};
+        const struct inventory_filter filter = {.who = name};
+        assert_ok(inventory_records_get(ca->inventory, &filter, 2, &records, &err), &err);
+        if (records.count == 1 && !records.items[0].revoked) {
+            assert_ok(inventory_revoke(ca->inventory, records.items[0].id,
+                                       (enum mu_reason)(dice() % 6), now_s, &err),
+                      &err);
+        }
+    }
+}
+
+static struct inventory_list force(struct ca *ca, int64_t now_s, struct mu_buf *der)
+{
+    struct mutual_error err = {0};
+    struct ca_signer signer = local_signer();
+    struct inventory_list found_list = {0};
+    bool found = false;
+    mu_buf_init(der, MU_LIMIT_CRL_BYTES);
+    assert_ok(ca_crl_publish(ca, &signer, CA_CRL_LIFE_S, now_s, &err), &err);
+    assert_ok(ca_list_get(ca, 0, false, &found_list, der, &found, &err), &err);
+    assert_true(found);
+    return found_list;
+}
+
+/* What the store says the list must be: written whole, here. */
+static void from_store(struct ca *ca, const struct inventory_list *list, int64_t bound_s,
+                       struct mu_buf *tbs)
+{
+    struct mutual_error err = {0};
+    static uint8_t serials[1000][20];
+    static struct mu_revoked rows[1000];
+    size_t count = 0;
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    assert_ok(store_prepare(inventory_store(ca->inventory),
+                            "SELECT serial, revoked_s, reason FROM certificate"
+                            " WHERE revoked_s IS NOT NULL AND not_after_s >= $1 AND issuer_id = $2",
+                            &read, &err),
+              &err);
+    store_bind_int(read, 1, bound_s);
+    store_bind_int(read, 2, ca->at->id);
+    for (bool row = true;; count++) {
+        assert_ok(store_step(read, &row, &err), &err);
+        if (!row) {
+            break;
+        }
+        struct mu_slice serial = store_bytes(read, 0);
+        memcpy(serials[count], serial.data, serial.len);
+        rows[count] = (struct mu_revoked){.serial = mu_slice_of(serials[count], serial.len),
+                                          .time_s = store_int(read, 1),
+                                          .reason = (enum mu_reason)store_int(read, 2)};
+    }
+    MU_AUTO(free) char *fresh = ca_list_url(ca, ca->at->word, 0, true);
+    const char *const places[] = {fresh, NULL};
+    const struct mu_crl_template t = {.issuer = ca->at->cert,
+                                      .this_update_s = list->this_update_s,
+                                      .next_update_s = list->next_update_s,
+                                      .number = list->number,
+                                      .entries = rows,
+                                      .count = count,
+                                      .freshest_uris = fresh != NULL ? places : NULL};
+    mu_buf_init(tbs, MU_LIMIT_CRL_BYTES);
+    assert_ok(mu_crl_build_tbs(&t, MU_SCHEME_ECDSA_P256_SHA256, tbs, &err), &err);
+}
+
+static void assert_as_store_says(struct ca *ca, const struct inventory_list *list,
+                                 const struct mu_buf *der, int64_t bound_s)
+{
+    struct mutual_error err = {0};
+    MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
+    MU_AUTO(buf) struct mu_buf tbs;
+    assert_ok(mu_crl_outline_of(mu_buf_slice(der), &outline, &err), &err);
+    assert_ok(mu_crl_outline_signed_by(&outline, ca->at->cert, &err), &err);
+    from_store(ca, list, bound_s, &tbs);
+    assert_true(mu_slice_equal(outline.facts.tbs, mu_buf_slice(&tbs)));
+}
+
+/* Revoking, ending, deltas in between, a clock that goes back, a list that is lost. */
+static void lists_over_a_life_are_as_if_each_was_made_of_the_store(void **state)
+{
+    (void)state;
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    int64_t now_s = NOW + 40 * DAY;
+    add_rows(ca, 0, 400);
+    run_sql(ca, "UPDATE certificate SET not_after_s = not_after_s + %lld WHERE name LIKE 'row %%'",
+            (long long)(40 * DAY));
+    MU_AUTO(buf) struct mu_buf first;
+    struct inventory_list before = force(ca, now_s, &first);
+    for (int round = 0; round < 60; round++) {
+        MU_AUTO(buf) struct mu_buf der;
+        revoke_some(ca, now_s);
+        if (dice() % 8 == 0) {
+            refresh(ca, now_s + 4 * DAY); /* a delta: numbers have gaps then */
+        }
+        now_s += round == 30 ? -2 * 3600 : (int64_t)(dice() % 20) * 3600;
+        if (dice() % 16 == 0) {
+            run_sql(ca, "DELETE FROM list WHERE shard = 0 AND delta = 0");
+            before.this_update_s = 0;
+            (void)force(ca, now_s, &der);
+            mu_buf_done(&der);
+            before.this_update_s = now_s;
+        }
+        struct inventory_list list = force(ca, now_s, &der);
+        int64_t bound_s = before.this_update_s < now_s ? before.this_update_s : now_s;
+        assert_as_store_says(ca, &list, &der, bound_s);
+        before = list;
+    }
+}
+
+/* The kept list is copied as long as it is ours, and made of the store when a bit is another: seen
+ * by a reason that was changed behind its back. */
+static void an_altered_list_is_not_made_use_of(void **state)
+{
+    (void)state;
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(buf) struct mu_buf first;
+    MU_AUTO(buf) struct mu_buf second;
+    int64_t now_s = NOW + 60 * DAY;
+    run_sql(ca,
+            "UPDATE certificate SET not_after_s = %lld, revoked_s = %lld, reason = 1"
+            " WHERE name LIKE 'row %%'",
+            (long long)(NOW + 400 * DAY), (long long)NOW);
+    run_sql(ca, "DELETE FROM list WHERE shard = 0 AND delta = 0");
+    struct inventory_list list = force(ca, now_s, &first);
+    assert_as_store_says(ca, &list, &first, now_s);
+    run_sql(ca, "UPDATE certificate SET reason = 5 WHERE name = 'row 7'");
+    list = force(ca, now_s + 1, &second);
+    MU_AUTO(buf) struct mu_buf whole;
+    from_store(ca, &list, now_s, &whole);
+    MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
+    assert_true(mu_crl_outline_of(mu_buf_slice(&second), &outline, NULL));
+    assert_false(mu_slice_equal(outline.facts.tbs, mu_buf_slice(&whole))); /* it was copied */
+    static const char *const harms[] = {
+        /* another time in one entry, the list before last, a number that is not its own */
+        ("UPDATE list SET der ="
+         " CAST(substr(der, 1, 400) || x'fefdfcfb' || substr(der, 405) AS BLOB)"),
+        "UPDATE list SET number = number - 1 WHERE shard = 0 AND delta = 0",
+        "UPDATE list SET entries = entries - 1 WHERE shard = 0 AND delta = 0",
+        "UPDATE list SET der = x'' WHERE shard = 0 AND delta = 0",
+    };
+    for (size_t i = 0; i < MU_COUNT(harms); i++) {
+        MU_AUTO(buf) struct mu_buf copied;
+        MU_AUTO(buf) struct mu_buf made;
+        now_s += 10;
+        (void)force(ca, now_s, &copied);
+        run_sql(ca, "UPDATE certificate SET reason = %d WHERE name = 'row 9'", i % 2 == 0 ? 3 : 4);
+        run_sql(ca, "%s", harms[i]);
+        list = force(ca, now_s + 1, &made);
+        assert_as_store_says(ca, &list, &made, now_s);
+    }
+}
+
 CA_UNIT_MAIN(home_init, cmocka_unit_test(without_an_address_there_is_only_the_complete_list),
              cmocka_unit_test(a_part_holds_its_own_and_names_its_place),
              cmocka_unit_test(a_large_list_is_not_made_for_one_revocation),
-             cmocka_unit_test(lists_are_renewed_at_half_their_life))
+             cmocka_unit_test(lists_are_renewed_at_half_their_life),
+             cmocka_unit_test(lists_over_a_life_are_as_if_each_was_made_of_the_store),
+             cmocka_unit_test(an_altered_list_is_not_made_use_of))

@@ -175,6 +175,32 @@ static void garbage_is_refused(void **state)
     }
 }
 
+/* The same list, looked through without being kept. */
+static void an_outline_says_what_the_list_says(void **state)
+{
+    (void)state;
+    struct mutual_error err;
+    struct pki *root = pki_root("Outlined");
+    struct mu_slice der = pki_crl(root, root, NULL);
+    MU_AUTO(crl) struct mu_crl *crl = NULL;
+    MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
+    assert_ok(mu_crl_from_der(der, &crl, &err), &err);
+    assert_ok(mu_crl_outline_of(der, &outline, &err), &err);
+    const struct mu_crl_facts *f = mu_crl_facts(crl);
+    assert_true(outline.ordered && outline.facts.count == 1 && outline.entries.len > 0);
+    assert_true(mu_slice_equal(outline.facts.number, f->number));
+    assert_true(mu_slice_equal(outline.facts.issuer, f->issuer));
+    assert_int_equal(outline.facts.next_update_s, f->next_update_s);
+    assert_ok(mu_crl_outline_signed_by(&outline, root->cert, &err), &err);
+    assert_fails(mu_crl_outline_signed_by(&outline, pki_root("Outlined")->cert, &err), &err,
+                 MUTUAL_E_CRL_SIGNATURE);
+    struct mu_crl_outline none = {.arena = NULL};
+    for (size_t i = 0; i < der.len; i++) {
+        assert_false(mu_crl_outline_of(mu_slice_of(der.data, i), &none, NULL));
+    }
+    assert_null(none.arena);
+}
+
 static void reasons_have_words(void **state)
 {
     (void)state;
@@ -188,4 +214,4 @@ static void reasons_have_words(void **state)
 
 UNIT_MAIN(UNIT_CASE(facts_and_lookups), UNIT_CASE(many_entries_are_found),
           UNIT_CASE(odd_lists_are_read), UNIT_CASE(garbage_is_refused),
-          UNIT_CASE(reasons_have_words))
+          UNIT_CASE(an_outline_says_what_the_list_says), UNIT_CASE(reasons_have_words))
