@@ -26,4 +26,11 @@ extern const char inventory_tally_step[];
 /* Adds up what is there. */
 bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err);
 
+/* ---- lists (list.c) ---------------------------------------------------------------------------
+ */
+
+/* What asks for the entries of that list: an index alone answers it, for the rows of the revoked
+ * lie scattered over the disk. */
+const char *inventory_list_sql(const struct inventory_scope *scope);
+
 #endif

@@ -51,6 +51,11 @@ static const char shard_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
     " AND revoked_s IS NOT NULL AND (not_after_s >= $2 OR not_after_s >= $3) AND shard = $4";
 
+const char *inventory_list_sql(const struct inventory_scope *scope)
+{
+    return scope->delta ? delta_sql : scope->shard == 0 ? complete_sql : shard_sql;
+}
+
 static bool add_row(struct store_statement *row, struct inventory_revoked *revoked,
                     struct mutual_error *err)
 {
@@ -98,8 +103,7 @@ static bool read_revoked(struct inventory *inventory, const struct inventory_sco
                          struct inventory_revoked *revoked, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
-    const char *sql = scope->delta ? delta_sql : scope->shard == 0 ? complete_sql : shard_sql;
-    if (!store_scan(inventory->store, sql, &read, err)) {
+    if (!store_scan(inventory->store, inventory_list_sql(scope), &read, err)) {
         return false;
     }
     store_bind_int(read, 1, scope->issuer_id);

@@ -28,7 +28,13 @@ const char inventory_tally_step[] =
     /* All that a revocation list says of them: no row need be looked for on the disk. */
     "DROP INDEX certificate_revoked;"
     "CREATE INDEX certificate_revoked ON certificate"
-    " (issuer_id, not_after_s, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL";
+    " (issuer_id, not_after_s, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL;"
+    "DROP INDEX certificate_shard;"
+    "CREATE INDEX certificate_shard ON certificate"
+    " (issuer_id, shard, not_after_s, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL;"
+    "DROP INDEX certificate_revoked_list;"
+    "CREATE INDEX certificate_revoked_list ON certificate"
+    " (issuer_id, revoked_list, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL";
 
 static bool change(struct inventory *inventory, const char *sql, int64_t id,
                    struct mutual_error *err)
