@@ -21,6 +21,9 @@ bool inventory_end(struct inventory *inventory, bool own, bool good, struct mutu
 
 bool inventory_tally_signed(struct inventory *inventory, int64_t id, struct mutual_error *err);
 bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mutual_error *err);
+/* A token was used for that certificate, or was not after all. */
+bool inventory_tally_token(struct inventory *inventory, int64_t certificate_id, bool used,
+                           struct mutual_error *err);
 /* The schema's step that it came with. */
 extern const char inventory_tally_step[];
 /* Adds up what is there. */
