@@ -16,7 +16,7 @@ from postgres import Postgres
 from publishing import Publishing, pem, point_of, run, verify
 
 TABLES = ["issuer", "certificate", "certified_name", "event", "shard", "list", "acme_binding", "acme_binding_name",
-          "acme_account", "acme_order", "acme_authz", "acme_challenge", "enrolment_token", "ending"]
+          "acme_account", "acme_order", "acme_authz", "acme_challenge", "enrolment_token", "ending", "tally"]
 
 
 @pytest.fixture(scope="module")

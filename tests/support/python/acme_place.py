@@ -18,7 +18,7 @@ class Place:
     """A served authority with ACME, and whatever answers challenges."""
 
     def __init__(self, mutual, gateway, tmp_path, accounts="bound", private=True, init=(), kind=Served,
-                 mode="none", **acme):
+                 mode="none", authority=None, more=None, **acme):
         self.web_directory = tmp_path / "web"
         self.dns, self.web = Dns(), Web(self.web_directory)
         self.alpn = Alpn()
@@ -27,9 +27,9 @@ class Place:
             mutual, gateway, tmp_path, *init,
             authority={"url": f"https://localhost:{self.port}",
                        "acme": {"accounts": accounts, "resolver": self.dns.address, "http-port": self.web.port,
-                                "tls-port": self.alpn.port, **acme}},
+                                "tls-port": self.alpn.port, **acme}, **(authority or {})},
             inbound={"listen": f"127.0.0.1:{self.port}"}, mode=mode,
-            more={"fetch": {"private": ["127.0.0.0/8"]}} if private else {})
+            more={**({"fetch": {"private": ["127.0.0.0/8"]}} if private else {}), **(more or {})})
         self.served.serve()
         self.directory = f"https://localhost:{self.port}/acme/directory"
 
