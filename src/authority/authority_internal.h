@@ -49,6 +49,14 @@ void book_count(void *context, enum api_event event, const char *const *words);
 void book_list_made(void *context, const char *issuer, const char *kind, int64_t took_ns);
 void book_request(struct book *book, const char *listener, struct mu_slice method, unsigned status,
                   int64_t took_ns);
+/* Which issuers are told of: nobody need be woken for one that is over while another goes on, nor
+ * for a root that none of these is below; neither can be taken out of the store. */
+struct book_issuer {
+    const struct inventory_issuer *row;
+    int64_t begin_s, end_s; /* of its certificate */
+    bool told;
+};
+void book_choose(struct book_issuer *issuers, size_t count, int64_t now_s);
 /* A signature could not even be asked for. */
 void book_no_keys(struct book *book);
 /* STATUS, in as many messages as it takes: the number, whether it is the last of them, whether it

@@ -127,45 +127,69 @@ static bool put_counts(struct ledger *ledger, struct inventory *inventory, int64
     return true;
 }
 
-/* Roots that no issuer is below any more are on their way out, and nobody need be woken for them.
- */
-static bool is_used(const struct inventory_issuers *issuers, const struct inventory_issuer *one)
+static void read_end(struct book_issuer *issuer)
 {
-    bool used = !one->root;
-    for (size_t i = 0; i < issuers->count; i++) {
-        used = used || (!issuers->items[i].root && issuers->items[i].parent_id == one->id);
-    }
-    return used;
-}
-
-static void put_issuer(struct ledger *ledger, const struct inventory_issuer *issuer)
-{
-    const char *const *labels = LEDGER_LABELLED(issuer->word);
     MU_AUTO(cert) struct mu_cert *cert = NULL;
-    if (mu_cert_from_der(issuer->certificate, &cert, NULL)) {
-        ledger_put(ledger, LEDGER_ISSUER_BEGIN, labels, mu_cert_facts(cert)->not_before_s);
-        ledger_put(ledger, LEDGER_ISSUER_END, labels, mu_cert_facts(cert)->not_after_s);
-    }
-    if (issuer->crl_next_update_s != 0) {
-        ledger_put(ledger, LEDGER_CRL_NUMBER, labels, (int64_t)issuer->crl_number);
-        ledger_put(ledger, LEDGER_CRL_THIS_UPDATE, labels, issuer->crl_this_update_s);
-        ledger_put(ledger, LEDGER_CRL_NEXT_UPDATE, labels, issuer->crl_next_update_s);
-        ledger_put(ledger, LEDGER_CRL_DUE, labels, issuer->crl_due ? 1 : 0);
+    if (mu_cert_from_der(issuer->row->certificate, &cert, NULL)) {
+        issuer->begin_s = mu_cert_facts(cert)->not_before_s;
+        issuer->end_s = mu_cert_facts(cert)->not_after_s;
     }
 }
 
-static bool put_issuers(struct ledger *ledger, struct inventory *inventory,
-                        struct mutual_error *err)
+void book_choose(struct book_issuer *issuers, size_t count, int64_t now_s)
 {
-    MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
-    if (!inventory_issuers_get(inventory, &issuers, err)) {
-        return false;
+    bool goes_on = false;
+    for (size_t i = 0; i < count; i++) {
+        goes_on = goes_on || (!issuers[i].row->root && now_s <= issuers[i].end_s);
     }
-    for (size_t i = 0; i < issuers.count; i++) {
-        if (is_used(&issuers, &issuers.items[i])) {
-            put_issuer(ledger, &issuers.items[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct book_issuer *one = &issuers[i];
+        one->told = !one->row->root && (!goes_on || now_s <= one->end_s);
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; issuers[i].row->root && k < count; k++) {
+            issuers[i].told = issuers[i].told || (!issuers[k].row->root && issuers[k].told &&
+                                                  issuers[k].row->parent_id == issuers[i].row->id);
         }
     }
+}
+
+static void put_issuer(struct ledger *ledger, const struct book_issuer *issuer)
+{
+    const struct inventory_issuer *row = issuer->row;
+    const char *const *labels = LEDGER_LABELLED(row->word);
+    ledger_put(ledger, LEDGER_ISSUER_BEGIN, labels, issuer->begin_s);
+    ledger_put(ledger, LEDGER_ISSUER_END, labels, issuer->end_s);
+    if (row->crl_next_update_s != 0) {
+        ledger_put(ledger, LEDGER_CRL_NUMBER, labels, (int64_t)row->crl_number);
+        ledger_put(ledger, LEDGER_CRL_THIS_UPDATE, labels, row->crl_this_update_s);
+        ledger_put(ledger, LEDGER_CRL_NEXT_UPDATE, labels, row->crl_next_update_s);
+        ledger_put(ledger, LEDGER_CRL_DUE, labels, row->crl_due ? 1 : 0);
+    }
+}
+
+static bool put_issuers(struct ledger *ledger, struct inventory *inventory, int64_t now_s,
+                        struct mutual_error *err)
+{
+    MU_AUTO(inventory_issuers) struct inventory_issuers rows = {0};
+    if (!inventory_issuers_get(inventory, &rows, err)) {
+        return false;
+    }
+    struct book_issuer *issuers = mu_alloc(rows.count + 1, sizeof *issuers);
+    if (issuers == NULL) {
+        return mu_fail_memory(err);
+    }
+    for (size_t i = 0; i < rows.count; i++) {
+        issuers[i].row = &rows.items[i];
+        read_end(&issuers[i]);
+    }
+    book_choose(issuers, rows.count, now_s);
+    for (size_t i = 0; i < rows.count; i++) {
+        if (issuers[i].told) {
+            put_issuer(ledger, &issuers[i]);
+        }
+    }
+    mu_free(issuers);
     return true;
 }
 
@@ -178,7 +202,7 @@ static void read_store(struct book *book, int64_t now_s)
     int64_t now_ns = mu_clock_mono_ns();
     bool fresh = book->read_ns != 0 && now_ns - book->read_ns < MU_NS_PER_S;
     if (!fresh && put_counts(&said, inventory, now_s, &lost) &&
-        put_issuers(&said, inventory, &lost) &&
+        put_issuers(&said, inventory, now_s, &lost) &&
         inventory_tallies(inventory, put_tally, &said, &lost)) {
         ledger_done(&book->stored);
         book->stored = said;

@@ -17,7 +17,7 @@ enum ledger_kind {
     LEDGER_STATE,   /* goes up and down: what was said last holds                                 */
 };
 /* X(name, kind, how many labels) */
-#define LEDGER_FIGURES(X)                                                                   \
+#define LEDGER_FIGURES(X)                                                                    \
     X(REQUEST, COUNTED, 3)       /* listener, method, status; with how long they took     */ \
     X(ENROLMENT, COUNTED, 3)     /* protocol, by what the caller was known, result        */ \
     X(VALIDATION, COUNTED, 2)    /* method, result                                        */ \

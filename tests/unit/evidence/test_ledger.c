@@ -135,5 +135,4 @@ static void what_is_no_figure_is_refused(void **state)
 
 UNIT_MAIN(UNIT_CASE(rows_are_told_apart_by_their_labels),
           UNIT_CASE(counters_add_up_over_processes_and_the_store_s_do_not),
-          UNIT_CASE(too_many_labels_are_counted_as_others),
-          UNIT_CASE(what_is_no_figure_is_refused))
+          UNIT_CASE(too_many_labels_are_counted_as_others), UNIT_CASE(what_is_no_figure_is_refused))
