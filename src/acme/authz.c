@@ -6,6 +6,7 @@
  */
 #include "acme/acme_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { AGAIN_AT_ONCE = 16 };
@@ -95,14 +96,17 @@ static bool settle_order(struct store *store, int64_t order_id, bool good, const
     return store_run(set, err);
 }
 
+enum { METHOD_TEXT = 16 };
+
 static bool settle_challenge(struct store *store, int64_t id, bool good, const char *problem,
-                             int64_t now_s, int64_t *ret_authz_id, struct mutual_error *err)
+                             int64_t now_s, int64_t *ret_authz_id, char ret_method[METHOD_TEXT],
+                             struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *set = NULL;
     bool row = false;
     if (!store_prepare(store,
                        "UPDATE acme_challenge SET status = $2, validated_s = $3, problem = $4"
-                       " WHERE id = $1 AND status = 'processing' RETURNING authz_id",
+                       " WHERE id = $1 AND status = 'processing' RETURNING authz_id, type",
                        &set, err)) {
         return false;
     }
@@ -114,6 +118,7 @@ static bool settle_challenge(struct store *store, int64_t id, bool good, const c
         return false;
     }
     *ret_authz_id = row ? store_int(set, 0) : 0;
+    (void)snprintf(ret_method, METHOD_TEXT, "%s", row ? store_text(set, 1) : "");
     return !row || store_step(set, &row, err);
 }
 
@@ -140,17 +145,25 @@ static bool settle_authz(struct store *store, int64_t id, bool good, int64_t *re
     return true;
 }
 
-static bool settle(struct store *store, int64_t challenge_id, bool good, const char *problem,
-                   int64_t now_s, struct mutual_error *err)
+static bool settle(const struct api_world *world, int64_t challenge_id, bool good,
+                   const char *problem, int64_t now_s, struct mutual_error *err)
 {
+    struct store *store = inventory_store(ca_inventory(world->ca));
     int64_t authz_id = 0;
     int64_t order_id = 0;
+    char method[METHOD_TEXT];
     *err = (struct mutual_error){0};
-    return store_begin(store, err) &&
-           settle_challenge(store, challenge_id, good, problem, now_s, &authz_id, err) &&
-           (authz_id == 0 || settle_authz(store, authz_id, good, &order_id, err)) &&
-           (order_id == 0 || settle_order(store, order_id, good, problem, err)) &&
-           store_commit(store, err);
+    if (!store_begin(store, err) ||
+        !settle_challenge(store, challenge_id, good, problem, now_s, &authz_id, method, err) ||
+        (authz_id != 0 && !settle_authz(store, authz_id, good, &order_id, err)) ||
+        (order_id != 0 && !settle_order(store, order_id, good, problem, err)) ||
+        !store_commit(store, err)) {
+        return false;
+    }
+    if (authz_id != 0) { /* else somebody else settled it */
+        api_count(world, API_VALIDATED, method, good ? "valid" : "invalid", "");
+    }
+    return true;
 }
 
 /* Nothing was learnt of the other side: asked again soon. */
@@ -193,7 +206,7 @@ bool acme_probed(struct api_world *world, int64_t challenge_id, const struct mut
             good ? "" : mutual_code_name(outcome->code));
     bool done = is_our_fault(outcome->code)
                     ? put_back(store, challenge_id, err)
-                    : settle(store, challenge_id, good, mu_buf_str(&text), now_s, err);
+                    : settle(world, challenge_id, good, mu_buf_str(&text), now_s, err);
     if (!done) {
         store_rollback(store);
     }

@@ -441,7 +441,7 @@ static bool issue_replacing(struct acme_call *call, const struct acme_order *ord
            issue(call, order, csr, old.count == 1 ? &old.items[0] : NULL, err);
 }
 
-bool acme_finalize(struct acme_call *call, struct mutual_error *err)
+static bool finalize(struct acme_call *call, struct mutual_error *err)
 {
     MU_AUTO(csr) struct mu_csr *csr = NULL;
     struct acme_order order;
@@ -467,6 +467,14 @@ bool acme_finalize(struct acme_call *call, struct mutual_error *err)
     }
     acme_log(call, "order=%lld issued", (long long)id);
     return answer_order(call, 200, &order, err);
+}
+
+bool acme_finalize(struct acme_call *call, struct mutual_error *err)
+{
+    bool good = finalize(call, err);
+    unsigned status = good ? 200 : call->status != 0 ? call->status : api_status_of(err);
+    api_count(call->world, API_ENROLLED, "acme", "account", api_result_of(status));
+    return good;
 }
 
 /* ---- the certificate --------------------------------------------------------------------------

@@ -96,6 +96,17 @@ struct api_settings {
     int64_t grace_s;    /* a certificate may be renewed for so long after its end; 0: not   */
     const struct acme_settings *acme; /* of acme/acme.h; NULL: ACME is not served                */
 };
+/* What protocols tell of themselves besides how they answered. Words are ours, never a caller's. */
+enum api_event {
+    API_ENROLLED,  /* protocol; "token", "certificate", "account" or "nobody"; API_RESULT_… */
+    API_VALIDATED, /* a method of ACME; "valid" or "invalid"                                */
+    API_TOLD,      /* by OCSP: "good", "revoked", "unknown", or why nothing was told        */
+    API_EVENT_COUNT_
+};
+#define API_RESULT_ISSUED  "issued"
+#define API_RESULT_WAITS   "waits" /* for a person */
+#define API_RESULT_REFUSED "refused"
+#define API_RESULT_FAILED  "failed" /* by a fault of ours */
 struct api_world {
     struct ca *ca; /* opened to be changed; every changing call takes the store's lock itself */
     struct ca_signer *signer;
@@ -104,12 +115,20 @@ struct api_world {
     /* A line for the log; NULL: none is kept. No newline, nothing unescaped. */
     void (*log)(void *context, const char *line);
     void *log_context;
+    /* Something happened that is counted; NULL: nobody counts. */
+    void (*count)(void *context, enum api_event event, const char *const *words);
+    void *count_context;
 };
 /* Appends the absolute URL of a path ("/acme/new-order"): below settings->url, else below the Host
  * that this very request names, which tells a caller nothing but what he said himself. */
 void api_url(const struct api_world *world, const struct api_request *request, const char *path,
              struct mu_buf *out);
 void api_log(const struct api_world *world, const char *format, ...) MUTUAL_PRINTF(2, 3);
+/* Has it counted; as many words as the event has, "" where there are fewer. */
+void api_count(const struct api_world *world, enum api_event event, const char *first,
+               const char *second, const char *third);
+/* What became of an enrolment that was answered so. Constant. */
+const char *api_result_of(unsigned status);
 
 /* ---- routes ---------------------------------------------------------------------------------- */
 
@@ -139,9 +158,10 @@ struct api_table {
 void api_serve(const struct api_table *const *tables, size_t table_count, struct api_world *world,
                const struct http_head *head, struct mu_slice body, const struct api_caller *caller,
                int64_t now_s, struct api_response *response);
-/* The same for a request of an HTTP connection, and answers it. */
-void api_answer(const struct api_table *const *tables, size_t table_count, struct api_world *world,
-                const struct http_request *request, const struct api_caller *caller, int64_t now_s);
+/* The same for a request of an HTTP connection, and answers it; yields with which status. */
+unsigned api_answer(const struct api_table *const *tables, size_t table_count,
+                    struct api_world *world, const struct http_request *request,
+                    const struct api_caller *caller, int64_t now_s);
 
 /* ---- helpers for handlers -------------------------------------------------------------------- */
 

@@ -34,6 +34,22 @@ void api_field(struct api_response *response, const char *name, const char *valu
     http_put_text(&response->fields, name, value);
 }
 
+void api_count(const struct api_world *world, enum api_event event, const char *first,
+               const char *second, const char *third)
+{
+    if (world->count != NULL) {
+        world->count(world->count_context, event, (const char *const[]){first, second, third});
+    }
+}
+
+const char *api_result_of(unsigned status)
+{
+    return status >= 500   ? API_RESULT_FAILED
+           : status == 202 ? API_RESULT_WAITS
+           : status >= 300 ? API_RESULT_REFUSED
+                           : API_RESULT_ISSUED;
+}
+
 void api_log(const struct api_world *world, const char *format, ...)
 {
     char line[LOG_LINE];

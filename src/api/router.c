@@ -184,8 +184,9 @@ static void put_fields(void *context, struct mu_buf *out)
     (void)mu_buf_append(out, response->fields.data, response->fields.len);
 }
 
-void api_answer(const struct api_table *const *tables, size_t table_count, struct api_world *world,
-                const struct http_request *request, const struct api_caller *caller, int64_t now_s)
+unsigned api_answer(const struct api_table *const *tables, size_t table_count,
+                    struct api_world *world, const struct http_request *request,
+                    const struct api_caller *caller, int64_t now_s)
 {
     MU_AUTO(api_response) struct api_response response;
     api_response_init(&response);
@@ -199,4 +200,5 @@ void api_answer(const struct api_table *const *tables, size_t table_count, struc
         .context = &response,
     };
     http_answer(request->exchange, &answer);
+    return answer.status;
 }

@@ -21,13 +21,48 @@
 extern const struct api_table *const authority_tables[];
 extern const size_t authority_table_count;
 
+struct book;
+
 /* ---- signer.c: signatures over the channel to the key process ----------------------------------
  */
 
 /* A signature waits for its answer, at most KEYS_BLOCK_MS. Without a key process it fails at once
  * (KEY_UNAVAILABLE). */
-void authority_signer_init(struct ca_signer *signer, struct keys_client *keys);
+void authority_signer_init(struct ca_signer *signer, struct keys_client *keys, struct book *book);
 void authority_signer_done(struct ca_signer *signer);
+
+/* ---- figures.c: what this process counts, and what its store says -------------------------------
+ */
+
+struct book {
+    struct ledger counted; /* here                            */
+    struct ledger stored;  /* what the store says, as a whole */
+    struct ca *ca;
+    const struct keys_client *keys;
+    int64_t read_ns; /* when the store was asked last */
+};
+void book_init(struct book *book, struct ca *ca, const struct keys_client *keys);
+void book_done(struct book *book);
+/* For api_world.count. */
+void book_count(void *context, enum api_event event, const char *const *words);
+/* For ca_watch_lists. */
+void book_list_made(void *context, const char *issuer, const char *kind, int64_t took_ns);
+void book_request(struct book *book, const char *listener, struct mu_slice method, unsigned status,
+                  int64_t took_ns);
+/* Which issuers are told of: nobody need be woken for one that is over while another goes on, nor
+ * for a root that none of these is below; neither can be taken out of the store. */
+struct book_issuer {
+    const struct inventory_issuer *row;
+    int64_t begin_s, end_s; /* of its certificate */
+    bool told;
+};
+void book_choose(struct book_issuer *issuers, size_t count, int64_t now_s);
+/* A signature could not even be asked for. */
+void book_no_keys(struct book *book);
+/* STATUS, in as many messages as it takes: the number, whether it is the last of them, whether it
+ * is the first, rows. The store is asked once a second at the most. */
+bool book_tell(struct book *book, struct ipc_channel *parent, uint32_t number, int64_t now_s,
+               struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 /* ---- prober.c: challenges, looked at by the parent's means -------------------------------------
  */
@@ -51,6 +86,7 @@ struct streams {
     size_t table_count;
     struct stream_list list;
     size_t count;
+    struct book *book; /* NULL: nobody counts */
     /* After every answer; NULL: nobody is told. */
     void (*answered)(void *owner);
     void *owner;

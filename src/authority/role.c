@@ -25,6 +25,7 @@ struct authority {
     struct api_settings settings;
     struct api_world world;
     struct streams streams;
+    struct book book;
     struct event_timer tick;
     bool publishes;   /* it keeps the lists, and answers nobody */
     int64_t lists_s;  /* when lists are looked at again */
@@ -47,7 +48,9 @@ static void look_at_store(void *owner)
 {
     struct authority *authority = owner;
     if (store_is_lost(inventory_store(ca_inventory(authority->ca)))) {
+        struct mutual_error lost = {0};
         say(authority, "the connection to the store's server is lost; the process begins anew");
+        (void)!book_tell(&authority->book, authority->child->parent, 0, mu_clock_wall_s(), &lost);
         authority->failed = true;
     }
 }
@@ -160,11 +163,23 @@ static bool on_streams(struct authority *authority, struct ipc_message *message,
     return true;
 }
 
+static bool on_status_wanted(struct authority *authority, struct ipc_message *message,
+                             struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    uint32_t number = ipc_get_u32(&reader);
+    return ipc_reader_end(&reader, "status", err) &&
+           book_tell(&authority->book, authority->child->parent, number, mu_clock_wall_s(), err);
+}
+
 static bool dispatch(void *owner, struct ipc_message *message, struct mutual_error *err)
 {
     struct authority *authority = owner;
     if (message->type == IPC_MSG_STREAMS) {
         return on_streams(authority, message, err);
+    }
+    if (message->type == IPC_MSG_STATUS_WANTED) {
+        return on_status_wanted(authority, message, err);
     }
     if (message->type == IPC_MSG_PROBED) {
         return authority_probed(&authority->world, message, err);
@@ -235,7 +250,9 @@ static bool prepare(struct child *child, struct mutual_error *err)
     }
     store_stay(inventory_store(ca_inventory(authority->ca)));
     authority->key_count = ca_keys_count(authority->ca);
-    authority_signer_init(&authority->signer, authority->keys);
+    book_init(&authority->book, authority->ca, authority->keys);
+    ca_watch_lists(authority->ca, book_list_made, &authority->book);
+    authority_signer_init(&authority->signer, authority->keys, &authority->book);
     authority->settings = (struct api_settings){.url = authority->setup.url,
                                                 .publish_url = authority->setup.publish,
                                                 .server_keygen = authority->setup.keygen,
@@ -252,11 +269,14 @@ static bool prepare(struct child *child, struct mutual_error *err)
                            .settings = &authority->settings,
                            .prober = authority->setup.acme ? &authority->prober : NULL,
                            .log = say,
-                           .log_context = authority};
+                           .log_context = authority,
+                           .count = book_count,
+                           .count_context = &authority->book};
     authority->streams = (struct streams){.reactor = authority->reactor,
                                           .world = &authority->world,
                                           .tables = authority_tables,
                                           .table_count = authority_table_count,
+                                          .book = &authority->book,
                                           .answered = look_at_store,
                                           .owner = authority};
     streams_init(&authority->streams);
@@ -271,6 +291,7 @@ static void finish(struct authority *authority)
     ca_close(authority->ca);
     keys_client_free(authority->keys);
     reactor_free(authority->reactor);
+    book_done(&authority->book);
     evidence_setup_done(&authority->setup);
     mu_free(authority);
 }

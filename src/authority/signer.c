@@ -7,6 +7,7 @@
 
 struct link {
     struct keys_client *keys;
+    struct book *book;
     struct mu_key *key; /* of the operation under way */
 };
 
@@ -18,6 +19,7 @@ static bool start(struct ca_signer *signer, const struct ca *ca, const struct mu
         return mu_fail_memory(err);
     }
     if (!keys_client_is_attached(link->keys)) {
+        book_no_keys(link->book);
         return mu_fail(err, MUTUAL_E_KEY_UNAVAILABLE, "the key process is being replaced");
     }
     struct ca_key wanted;
@@ -35,11 +37,12 @@ static void stop(struct ca_signer *signer)
     mu_key_unref(MU_TAKE(link->key));
 }
 
-void authority_signer_init(struct ca_signer *signer, struct keys_client *keys)
+void authority_signer_init(struct ca_signer *signer, struct keys_client *keys, struct book *book)
 {
     struct link *link = mu_alloc(1, sizeof *link);
     if (link != NULL) {
         link->keys = keys;
+        link->book = book;
     }
     *signer = (struct ca_signer){.start = start, .stop = stop, .state = link};
 }

@@ -5,12 +5,15 @@
  * when a client does, a stream costs a descriptor and nothing else.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "authority/authority_internal.h"
 #include "identity/identity.h"
+
+enum { METHOD_TEXT = 16 };
 
 struct stream {
     TAILQ_ENTRY(stream) entry;
@@ -51,8 +54,18 @@ static void on_request(void *owner, const struct http_request *request)
 {
     struct stream *stream = owner;
     struct streams *streams = stream->streams;
-    api_answer(streams->tables, streams->table_count, streams->world, request, &stream->caller,
-               mu_clock_wall_s());
+    struct book *book = streams->book;
+    int64_t start_ns = mu_clock_mono_ns();
+    char method[METHOD_TEXT]; /* the request is gone when it is answered */
+    char listener[EVIDENCE_LISTENER];
+    (void)snprintf(method, sizeof method, "%.*s", (int)request->head->method.len,
+                   (const char *)request->head->method.data);
+    (void)snprintf(listener, sizeof listener, "%s", stream->caller.listener);
+    unsigned status = api_answer(streams->tables, streams->table_count, streams->world, request,
+                                 &stream->caller, mu_clock_wall_s());
+    if (book != NULL) {
+        book_request(book, listener, mu_slice_text(method), status, mu_clock_mono_ns() - start_ns);
+    }
     if (streams->answered != NULL) {
         streams->answered(streams->owner);
     }

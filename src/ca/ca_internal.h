@@ -36,11 +36,13 @@ struct ca {
     size_t issuer_count, issuer_cap;
     struct ca_issuer *at; /* the one that is meant now */
     struct ca_profiles own;
-    char *url;      /* where it publishes, without a slash at the end; NULL: nowhere */
-    bool answering; /* the key that is wanted is the OCSP responder's */
-    bool serving;   /* CA_SERVE                            */
-    unsigned locks; /* how often ca_lock was called        */
-    int64_t noted;  /* the event whose link was noted last */
+    char *url;             /* where it publishes, without a slash at the end; NULL: nowhere */
+    bool answering;        /* the key that is wanted is the OCSP responder's */
+    bool serving;          /* CA_SERVE                            */
+    unsigned locks;        /* how often ca_lock was called        */
+    ca_list_fn *list_made; /* NULL: nobody is told */
+    void *list_made_context;
+    int64_t noted; /* the event whose link was noted last */
 };
 
 /* ---- paths and files (layout.c) -------------------------------------------------------------- */

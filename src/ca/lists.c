@@ -147,11 +147,30 @@ static bool make(struct publishing *p, const struct inventory_scope *scope,
     return good && put(p, scope, list, mu_buf_slice(&der), err);
 }
 
+void ca_watch_lists(struct ca *ca, ca_list_fn *made, void *context)
+{
+    ca->list_made = made;
+    ca->list_made_context = context;
+}
+
+static void tell_made(const struct publishing *p, const struct inventory_scope *scope,
+                      int64_t start_ns)
+{
+    if (p->ca->list_made != NULL) {
+        p->ca->list_made(p->ca->list_made_context, p->issuer->word,
+                         scope->delta        ? "delta"
+                         : scope->shard != 0 ? "part"
+                                             : "complete",
+                         mu_clock_mono_ns() - start_ns);
+    }
+}
+
 static bool publish(struct publishing *p, const struct inventory_scope *scope, int64_t life_s,
                     struct inventory_list *ret_list, struct mutual_error *err)
 {
     MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
     const struct contents contents = {.revoked = &revoked};
+    int64_t start_ns = mu_clock_mono_ns();
     struct inventory_list list;
     if (!inventory_list_begin(p->ca->inventory, scope, p->now_s, &list, &revoked, err)) {
         return false;
@@ -161,6 +180,7 @@ static bool publish(struct publishing *p, const struct inventory_scope *scope, i
     if (!make(p, scope, &list, &contents, err)) {
         return false;
     }
+    tell_made(p, scope, start_ns);
     if (ret_list != NULL) {
         *ret_list = list;
     }

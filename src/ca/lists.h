@@ -10,6 +10,11 @@
 bool ca_list_get(struct ca *ca, unsigned shard, bool delta, struct inventory_list *ret_list,
                  struct mu_buf *der, bool *ret_found, struct mutual_error *err);
 
+/* Is told of every list that this process makes from now on ("complete", "delta", "part"), from
+ * asking who is revoked to its being kept. */
+typedef void ca_list_fn(void *context, const char *issuer, const char *kind, int64_t took_ns);
+void ca_watch_lists(struct ca *ca, ca_list_fn *made, void *context);
+
 /* Where the authority publishes: "http://ca.example.org", or NULL for nowhere. It is noted in the
  * directory, so that every command issues with it: certificates then name their issuer's, their
  * part of the list and the OCSP responder. HTTP_URL_INVALID. */

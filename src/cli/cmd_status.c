@@ -127,6 +127,44 @@ static void show_lists(const struct cli *cli, const json_t *status)
     }
 }
 
+/* Nothing where there is none. */
+static void show_authority(const struct cli *cli, const json_t *authority)
+{
+    static const char *const heads[] = {"ISSUER", "CERT EXPIRES", "REVOCATION LIST", "NEXT UPDATE",
+                                        NULL};
+    MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
+    size_t i;
+    const json_t *issuer;
+    long long waiting = number_at(authority, "requests_waiting");
+    if (!json_is_object(authority)) {
+        return;
+    }
+    cli_print(cli,
+              "\nauthority: %lld certificates issued, %lld valid, %lld revoked; %lld tokens open, "
+              "%s%lld request%s wait%s%s (mutual list --pending)%s\n",
+              number_at(authority, "issued"), number_at(authority, "valid"),
+              number_at(authority, "revoked"), number_at(authority, "tokens_open"),
+              cli_ink(cli, waiting > 0 ? CLI_BAD : CLI_PLAIN), waiting, waiting == 1 ? "" : "s",
+              waiting == 1 ? "s" : "", cli_ink(cli, CLI_PLAIN),
+              json_is_false(json_object_get(authority, "store_connected"))
+                  ? "; its store cannot be reached"
+                  : "");
+    json_array_foreach(json_object_get(authority, "issuers"), i, issuer)
+    {
+        bool due = json_is_true(json_object_get(issuer, "crl_due"));
+        cli_table_cell(table, CLI_BOLD, "%s", text_at(issuer, "name"));
+        cli_table_cell(table, CLI_PLAIN, "%s", text_at(issuer, "not_after"));
+        if (json_is_string(json_object_get(issuer, "crl_next_update"))) {
+            cli_table_cell(table, due ? CLI_BAD : CLI_PLAIN, "%lld%s",
+                           number_at(issuer, "crl_number"), due ? " (another is due)" : "");
+        } else {
+            cli_table_cell(table, CLI_PLAIN, "-"); /* a root of whose issuers none was revoked */
+        }
+        cli_table_cell(table, CLI_PLAIN, "%s", text_at(issuer, "crl_next_update"));
+    }
+    cli_table_print(table, cli);
+}
+
 /* Nothing where there is no list. */
 static void show_deny(const struct cli *cli, const json_t *deny)
 {
@@ -248,6 +286,7 @@ static void show(const struct cli *cli, const json_t *status)
     show_changes(cli, json_object_get(status, "changes"));
     cli_print(cli, "\n");
     show_services(cli, status);
+    show_authority(cli, json_object_get(status, "authority"));
     show_lists(cli, status);
     show_staples(cli, status);
     show_deny(cli, json_object_get(status, "deny"));

@@ -686,8 +686,8 @@ static const struct setting status_settings[] = {
      .words = auto_word, .min = 1, .max = 31536000, .since = "0.1",
      .help =
          "/health/ready is red so long before something ends that is served or believed: a "
-         "certificate, a revocation list, a staple, the last authority of a trust block; auto is a "
-         "tenth of its life, and 30 days at the most"},
+         "certificate, a revocation list, a staple, the last authority of a trust block, an issuer "
+         "of the authority and its list; auto is a tenth of its life, and 30 days at the most"},
     {.name = NULL},
 };
 #undef THIS

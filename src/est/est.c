@@ -19,6 +19,7 @@ struct call {
     struct mu_csr *csr;
     struct ca_issued issued;
     enum ca_enrolled how;
+    const char *by; /* what the caller showed */
 };
 
 /* ---- answers -----------------------------------------------------------------------------------
@@ -103,10 +104,12 @@ static bool enroll(struct call *call)
     bool good;
     call->how = CA_ENROLLED;
     if (api_basic(call->request->head, NULL, &token)) {
+        call->by = "token";
         good = ca_enroll_by_token(call->world->ca, mu_buf_slice(&token), &wish, &call->how,
                                   &call->issued, &err);
         mu_wipe(token.data, token.len);
     } else if (call->request->caller->channel == API_MUTUAL) {
+        call->by = "certificate";
         good = ca_enroll_again(call->world->ca, call->request->caller->leaf, &wish, &call->issued,
                                &err);
     } else {
@@ -147,6 +150,7 @@ static void simple_reenroll(struct call *call)
 {
     struct mutual_error err = {0};
     bool good = read_csr(call, &err);
+    call->by = "certificate"; /* the one of the connection, or of the request */
     if (good) {
         const struct ca_enrolment wish = wish_of(call);
         good = call->request->caller->channel == API_MUTUAL
@@ -293,12 +297,13 @@ static void csr_attrs(struct call *call)
 static const struct {
     const char *name, *method;
     void (*run)(struct call *call);
+    bool enrols;
 } operations[] = {
-    {"cacerts", "GET", ca_certs},
-    {"csrattrs", "GET", csr_attrs},
-    {"simpleenroll", "POST", simple_enroll},
-    {"simplereenroll", "POST", simple_reenroll},
-    {"serverkeygen", "POST", server_keygen},
+    {"cacerts", "GET", ca_certs, false},
+    {"csrattrs", "GET", csr_attrs, false},
+    {"simpleenroll", "POST", simple_enroll, true},
+    {"simplereenroll", "POST", simple_reenroll, true},
+    {"serverkeygen", "POST", server_keygen, true},
 };
 
 static void run(struct call *call, size_t which)
@@ -315,6 +320,10 @@ static void run(struct call *call, size_t which)
         return;
     }
     operations[which].run(call);
+    if (operations[which].enrols) {
+        api_count(call->world, API_ENROLLED, operations[which].name, call->by,
+                  api_result_of(call->response->status));
+    }
 }
 
 static void handle(struct api_world *world, const struct api_request *request,
@@ -323,7 +332,7 @@ static void handle(struct api_world *world, const struct api_request *request,
     struct mutual_error why = {0};
     struct mu_slice label;
     struct mu_slice operation;
-    struct call call = {.world = world, .request = request, .response = response};
+    struct call call = {.world = world, .request = request, .response = response, .by = "nobody"};
     bool read = est_path_read(request->path_rest, &label, &operation);
     for (size_t i = 0; read && i < MU_COUNT(operations); i++) {
         if (mu_slice_equal_text(operation, operations[i].name)) {

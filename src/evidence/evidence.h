@@ -87,4 +87,6 @@ void evidence_probed_write(uint64_t id, const struct mutual_error *outcome, stru
 bool evidence_probed_read(struct mu_slice bytes, uint64_t *ret_id, struct mutual_error *ret_outcome,
                           struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+#include "evidence/ledger.h"
+
 #endif

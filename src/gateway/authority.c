@@ -13,6 +13,7 @@
 
 #include "ca/ca.h"
 #include "evidence/evidence.h"
+#include "gateway/figures_internal.h"
 #include "gateway/parent_internal.h"
 
 enum { SETUP_MAX = 16384 };
@@ -111,6 +112,7 @@ void authority_follow(struct parent *parent)
     mu_buf_init(&setup, SETUP_MAX);
     if (config->directory == NULL || parent->options->authority == NULL) {
         end(parent);
+        figures_authority_none(parent->figures);
         return;
     }
     write_setup(config, &setup);

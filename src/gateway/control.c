@@ -59,6 +59,7 @@ struct round {
     bool running;
     bool from[LISTEN_WORKERS_MAX]; /* whose answer is missing */
     bool from_keys;
+    bool from_authority;
     uint32_t missing;
     struct event_timer timer;
 };
@@ -189,7 +190,7 @@ static const struct route routes[] = {
     {"/_status", false, true, answer_status},
     {"/metrics", false, true, answer_metrics},
     {"/health/live", false, false, answer_live},
-    {"/health/ready", false, false, answer_ready},
+    {"/health/ready", false, true, answer_ready},
     {"/livez", false, false, answer_livez},
     {"/readyz", false, false, answer_readyz},
     {"/startupz", false, false, answer_readyz},
@@ -264,7 +265,8 @@ static void begin_round(struct control *control)
     round->running = true;
     round->number++;
     round->from_keys = ask_process(control, IPC_KEYS, 0);
-    round->missing = round->from_keys ? 1 : 0;
+    round->from_authority = ask_process(control, IPC_AUTHORITY, control->parent->authority.index);
+    round->missing = (round->from_keys ? 1u : 0u) + (round->from_authority ? 1u : 0u);
     for (uint32_t i = 0; i < control->parent->workers; i++) {
         round->from[i] = ask_process(control, IPC_WORKER, i);
         round->missing += round->from[i] ? 1 : 0;
@@ -291,19 +293,29 @@ static void one_less(struct control *control, bool *from)
 /* Those that are asked. */
 static bool is_asked(const struct supervised *process)
 {
-    return process->role->party == IPC_KEYS || process->role->party == IPC_WORKER;
+    return (process->role->party & (IPC_KEYS | IPC_WORKER | IPC_AUTHORITY)) != 0;
 }
 
 static bool *missing_of(struct control *control, const struct supervised *process)
 {
-    return process->role->party == IPC_KEYS ? &control->round.from_keys
-                                            : &control->round.from[process->index];
+    struct round *round = &control->round;
+    return process->role->party == IPC_KEYS        ? &round->from_keys
+           : process->role->party == IPC_AUTHORITY ? &round->from_authority
+                                                   : &round->from[process->index];
+}
+
+static bool read_figures(struct figures *figures, const struct supervised *process,
+                         struct ipc_reader *reader, struct mutual_error *err)
+{
+    return process->role->party == IPC_KEYS ? figures_read_keys(figures, reader, err)
+           : process->role->party == IPC_AUTHORITY
+               ? figures_read_authority(figures, process->index, reader, err)
+               : figures_read_worker(figures, process->index, reader, err);
 }
 
 bool control_status(struct control *control, const struct supervised *process,
                     const struct ipc_message *message, struct mutual_error *err)
 {
-    struct figures *figures = control->parent->figures;
     if (!is_asked(process)) {
         return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "nobody asked %s for figures",
                        process->role->name);
@@ -311,9 +323,7 @@ bool control_status(struct control *control, const struct supervised *process,
     struct ipc_reader reader = ipc_reader_of(message->payload);
     uint32_t number = ipc_get_u32(&reader);
     bool last = ipc_get_u8(&reader) == 1;
-    bool sound = process->role->party == IPC_KEYS
-                     ? figures_read_keys(figures, &reader, err)
-                     : figures_read_worker(figures, process->index, &reader, err);
+    bool sound = read_figures(control->parent->figures, process, &reader, err);
     if (sound && last && number == control->round.number) {
         one_less(control, missing_of(control, process));
     }
@@ -325,12 +335,18 @@ void control_process_gone(struct control *control, const struct supervised *proc
     if (!is_asked(process)) {
         return;
     }
+    bool asked =
+        process->role->party != IPC_AUTHORITY || process->index == control->parent->authority.index;
     if (process->role->party == IPC_KEYS) {
         figures_keys_gone(control->parent->figures);
+    } else if (process->role->party == IPC_AUTHORITY) {
+        figures_authority_gone(control->parent->figures, process->index);
     } else {
         figures_worker_gone(control->parent->figures, process->index);
     }
-    one_less(control, missing_of(control, process));
+    if (asked) {
+        one_less(control, missing_of(control, process));
+    }
 }
 
 /* ---- requests -----------------------------------------------------------------------------------

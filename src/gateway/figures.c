@@ -19,6 +19,8 @@ struct figures {
     uint64_t retired_own[WORKER_COUNT_];
     struct worker_figures workers[LISTEN_WORKERS_MAX];
     struct keys_figures keys, retired_keys;
+    struct ledger authority, retired_authority;
+    uint32_t authority_index; /* whose `authority` is */
 };
 
 struct figures *figures_new(void)
@@ -35,6 +37,7 @@ void figures_free(struct figures *figures)
         meters_done(&figures->workers[i].meters);
     }
     meters_done(&figures->retired);
+    figures_authority_none(figures);
     mu_free(figures);
 }
 
@@ -64,6 +67,22 @@ bool figures_read_worker(struct figures *figures, uint32_t worker, struct ipc_re
 bool figures_read_keys(struct figures *figures, struct ipc_reader *reader, struct mutual_error *err)
 {
     return keys_figures_read(reader, &figures->keys, err);
+}
+
+bool figures_read_authority(struct figures *figures, uint32_t index, struct ipc_reader *reader,
+                            struct mutual_error *err)
+{
+    if (index < figures->authority_index) {
+        return true;
+    }
+    if (index != figures->authority_index) {
+        ledger_retire(&figures->authority, &figures->retired_authority);
+        figures->authority_index = index;
+    }
+    if (ipc_get_u8(reader) == 1) {
+        ledger_forget(&figures->authority);
+    }
+    return ledger_read(&figures->authority, reader, err);
 }
 
 void figures_worker_gone(struct figures *figures, uint32_t worker)
@@ -98,6 +117,25 @@ void figures_keys_gone(struct figures *figures)
 {
     add_keys(&figures->retired_keys, &figures->keys);
     memset(&figures->keys, 0, sizeof figures->keys);
+}
+
+void figures_authority_gone(struct figures *figures, uint32_t index)
+{
+    if (index == figures->authority_index) {
+        ledger_retire(&figures->authority, &figures->retired_authority);
+    }
+}
+
+void figures_authority_none(struct figures *figures)
+{
+    ledger_done(&figures->authority);
+    ledger_done(&figures->retired_authority);
+}
+
+void figures_authority(const struct figures *figures, struct ledger *sum)
+{
+    ledger_add(sum, &figures->retired_authority);
+    ledger_add(sum, &figures->authority);
 }
 
 void figures_sum(const struct figures *figures, const char *service, struct meter *ret_sum)

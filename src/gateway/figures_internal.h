@@ -6,6 +6,7 @@
 #ifndef GATEWAY_FIGURES_INTERNAL_H
 #define GATEWAY_FIGURES_INTERNAL_H
 
+#include "evidence/evidence.h"
 #include "gateway/meter_internal.h"
 #include "keys/keys.h"
 #include "world/world.h"
@@ -24,13 +25,22 @@ bool figures_read_worker(struct figures *figures, uint32_t worker, struct ipc_re
                          struct mutual_error *err) MUTUAL_MUST_CHECK;
 bool figures_read_keys(struct figures *figures, struct ipc_reader *reader,
                        struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The authority's processes have numbers that grow; of one that was replaced nothing is taken any
+ * more. */
+bool figures_read_authority(struct figures *figures, uint32_t index, struct ipc_reader *reader,
+                            struct mutual_error *err) MUTUAL_MUST_CHECK;
 void figures_worker_gone(struct figures *figures, uint32_t worker);
 void figures_keys_gone(struct figures *figures);
+void figures_authority_gone(struct figures *figures, uint32_t index);
+/* There is no authority any more. */
+void figures_authority_none(struct figures *figures);
 
 /* Adds up what all workers, those of before included, counted of a service; without memory for a
  * row that row is missing. meter_clear it. */
 void figures_sum(const struct figures *figures, const char *service, struct meter *ret_sum);
 void figures_workers(const struct figures *figures, uint64_t ret_sums[WORKER_COUNT_]);
+/* Adds them up in an empty ledger; ledger_done it. */
+void figures_authority(const struct figures *figures, struct ledger *sum);
 void figures_keys(const struct figures *figures, struct keys_figures *ret_sum);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "gateway/fetching_internal.h"
+#include "gateway/figures_internal.h"
 #include "gateway/parent_internal.h"
 #include "gateway/source_internal.h"
 #include "trust/trust.h"
@@ -123,6 +124,25 @@ static void look_at_trust(struct look *look, const struct world_trust *trust)
     }
 }
 
+/* Of the authority's issuers: what each signs with, and what it publishes. */
+static void look_at_authority(struct look *look)
+{
+    MU_AUTO(ledger) struct ledger sum = {0};
+    figures_authority(look->parent->figures, &sum);
+    for (const struct ledger_row *row = ledger_next(&sum, LEDGER_ISSUER_END, NULL); row != NULL;
+         row = ledger_next(&sum, LEDGER_ISSUER_END, row)) {
+        const char *const *labels = LEDGER_LABELLED(row->labels[0]);
+        find_end(look, "issuer", ledger_value(&sum, LEDGER_ISSUER_BEGIN, labels), row->value,
+                 "the certificate of the authority's issuer \"%.100s\"", row->labels[0]);
+    }
+    for (const struct ledger_row *row = ledger_next(&sum, LEDGER_CRL_NEXT_UPDATE, NULL);
+         row != NULL; row = ledger_next(&sum, LEDGER_CRL_NEXT_UPDATE, row)) {
+        const char *const *labels = LEDGER_LABELLED(row->labels[0]);
+        find_end(look, "issuer-crl", ledger_value(&sum, LEDGER_CRL_THIS_UPDATE, labels), row->value,
+                 "the revocation list of the authority's issuer \"%.100s\"", row->labels[0]);
+    }
+}
+
 static void look_at_processes(struct look *look)
 {
     const struct supervisor *supervisor = look->parent->supervisor;
@@ -176,6 +196,7 @@ static void look_at_all(struct look *look)
     const struct world *world = parent->current->world;
     look->margin_ns = world->config->status.expiry_margin_ns;
     look_at_processes(look);
+    look_at_authority(look);
     look_at_parent(look);
     for (size_t i = 0; i < world->service_count; i++) {
         for (size_t j = 0; j < world->services[i].chain_count; j++) {

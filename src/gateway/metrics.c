@@ -386,9 +386,10 @@ static void put_keys(struct exposition *expo, const struct parent *parent)
 
 static void put_processes(struct exposition *expo, const struct parent *parent)
 {
-    static const enum ipc_party parties[] = {IPC_KEYS, IPC_WORKER, IPC_FETCH};
+    static const enum ipc_party parties[] = {IPC_KEYS, IPC_WORKER, IPC_FETCH, IPC_AUTHORITY};
+    size_t count = MU_COUNT(parties) - (parent->authority.runs ? 0 : 1);
     expo_family(expo, "mutual_process_ready", EXPO_GAUGE, NULL, "Processes of a role that serve.");
-    for (size_t i = 0; i < MU_COUNT(parties); i++) {
+    for (size_t i = 0; i < count; i++) {
         uint64_t ready = 0;
         for (size_t j = 0; j < supervisor_count(parent->supervisor); j++) {
             const struct supervised *child = supervisor_get(parent->supervisor, j);
@@ -398,7 +399,7 @@ static void put_processes(struct exposition *expo, const struct parent *parent)
     }
     expo_family(expo, "mutual_process_deaths", EXPO_COUNTER, NULL,
                 "Processes that ended without being told to, and were replaced.");
-    for (size_t i = 0; i < MU_COUNT(parties); i++) {
+    for (size_t i = 0; i < count; i++) {
         expo_put(expo, EXPO_LABELS({"role", ipc_party_name(parties[i])}),
                  parent->deaths_of[__builtin_ctz(parties[i])]);
     }
@@ -461,6 +462,7 @@ void metrics_text(const struct parent *parent, bool openmetrics, struct mu_buf *
     put_keys(&expo, parent);
     put_changes(&expo, parent);
     put_fetched(&expo, parent->fetching);
+    metrics_authority(&expo, parent);
     if (parent->current != NULL) {
         put_services(&expo, parent);
         put_certificates(&expo, parent->current->world);

@@ -46,4 +46,10 @@ void expo_end(struct exposition *expo);
 #define EXPO_LABELS(...) ((const struct exposition_label[]){__VA_ARGS__, {NULL, NULL}})
 #define EXPO_NO_LABELS   ((const struct exposition_label[]){{NULL, NULL}})
 
+/* ---- metrics_authority.c -----------------------------------------------------------------------
+ */
+
+/* All families of the authority; without samples where there is none. */
+void metrics_authority(struct exposition *expo, const struct parent *parent);
+
 #endif

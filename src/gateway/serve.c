@@ -220,6 +220,8 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
         trials_keys_died(parent);
     } else if (child->role->party == IPC_FETCH) {
         fetching_died(parent->fetching);
+    } else if (child->role->party == IPC_AUTHORITY) {
+        control_process_gone(parent->control, child);
     } else if (child->role->party == IPC_WORKER) {
         parent->done[child->index] = 0;
         trials_worker_died(parent, child->index);

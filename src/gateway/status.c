@@ -254,6 +254,55 @@ static void put_deny(const struct parent *parent, struct mu_json *json)
     mu_json_close(json, '}');
 }
 
+static void put_issuer(const struct ledger *sum, const char *issuer, struct mu_json *json)
+{
+    const char *const *labels = LEDGER_LABELLED(issuer);
+    mu_json_open(json, NULL, '{');
+    mu_json_string(json, "name", issuer);
+    put_time(json, "not_after", ledger_value(sum, LEDGER_ISSUER_END, labels));
+    mu_json_int(json, "crl_number", ledger_value(sum, LEDGER_CRL_NUMBER, labels));
+    put_time(json, "crl_next_update", ledger_value(sum, LEDGER_CRL_NEXT_UPDATE, labels));
+    mu_json_bool(json, "crl_due", ledger_value(sum, LEDGER_CRL_DUE, labels) != 0);
+    mu_json_close(json, '}');
+}
+
+static int64_t total(const struct ledger *sum, enum ledger_figure figure)
+{
+    int64_t all = 0;
+    for (const struct ledger_row *row = ledger_next(sum, figure, NULL); row != NULL;
+         row = ledger_next(sum, figure, row)) {
+        all += row->value;
+    }
+    return all;
+}
+
+/* What is counted of it, by its process and in its store. */
+static void put_authority(const struct parent *parent, struct mu_json *json)
+{
+    MU_AUTO(ledger) struct ledger sum = {0};
+    if (!parent->authority.runs) {
+        mu_json_null(json, "authority");
+        return;
+    }
+    figures_authority(parent->figures, &sum);
+    mu_json_open(json, "authority", '{');
+    mu_json_bool(json, "store_connected", ledger_value(&sum, LEDGER_STORE_CONNECTED, NULL) != 0);
+    mu_json_int(json, "issued", total(&sum, LEDGER_ISSUED));
+    mu_json_int(json, "revoked", total(&sum, LEDGER_REVOKED));
+    mu_json_int(json, "valid", ledger_value(&sum, LEDGER_CERTIFICATES, LEDGER_LABELLED("valid")));
+    mu_json_int(json, "tokens_open", ledger_value(&sum, LEDGER_TOKENS, LEDGER_LABELLED("open")));
+    mu_json_int(json, "requests_waiting",
+                ledger_value(&sum, LEDGER_TOKENS, LEDGER_LABELLED("waiting")));
+    mu_json_int(json, "requests_answered", total(&sum, LEDGER_REQUEST));
+    mu_json_open(json, "issuers", '[');
+    for (const struct ledger_row *row = ledger_next(&sum, LEDGER_ISSUER_END, NULL); row != NULL;
+         row = ledger_next(&sum, LEDGER_ISSUER_END, row)) {
+        put_issuer(&sum, row->labels[0], json);
+    }
+    mu_json_close(json, ']');
+    mu_json_close(json, '}');
+}
+
 void status_json(const struct parent *parent, struct mu_buf *out)
 {
     struct mu_json json;
@@ -276,6 +325,7 @@ void status_json(const struct parent *parent, struct mu_buf *out)
         put_service(parent, i, &json);
     }
     mu_json_close(&json, ']');
+    put_authority(parent, &json);
     put_trusts(parent, &json);
     put_deny(parent, &json);
     mu_json_close(&json, '}');

@@ -151,6 +151,8 @@ static const char token_step[] =
     ") {strict};"
     "CREATE INDEX enrolment_token_name ON enrolment_token (name);"
     "CREATE INDEX enrolment_token_certificate ON enrolment_token (certificate_id);"
+    "CREATE INDEX enrolment_token_unused ON enrolment_token (expires_s, asked_s, decision, used_s)"
+    " WHERE used_s IS NULL;"
     "CREATE INDEX certificate_key ON certificate (key_hash)";
 
 /* ACME: accounts and the keys that bind them, what they ordered, what was validated. A nonce is

@@ -182,6 +182,18 @@ struct inventory_counts {
 bool inventory_count(struct inventory *inventory, int64_t now_s,
                      struct inventory_counts *ret_counts, struct mutual_error *err);
 
+/* What was ever done, added up as it is done, whatever process does it. */
+enum inventory_tally {
+    INVENTORY_ISSUED,     /* by profile                           */
+    INVENTORY_REVOKED,    /* by reason, as a number: mu_reason    */
+    INVENTORY_TOKEN_USED, /* of its tokens; the word is ""        */
+    INVENTORY_TALLY_COUNT_
+};
+typedef void inventory_tally_fn(void *context, enum inventory_tally tally, const char *issuer,
+                                const char *word, int64_t count);
+bool inventory_tallies(struct inventory *inventory, inventory_tally_fn *each, void *context,
+                       struct mutual_error *err);
+
 /* ---- enrolment by one-time tokens -------------------------------------------------------------
  */
 
@@ -227,6 +239,13 @@ struct inventory_token_filter {
 };
 bool inventory_tokens_get(struct inventory *inventory, const struct inventory_token_filter *filter,
                           struct inventory_tokens *ret_tokens, struct mutual_error *err);
+/* Those that are not used: good for an enrolment, waiting for a person's decision, or past their
+ * time. */
+struct inventory_token_counts {
+    int64_t open, waiting, expired;
+};
+bool inventory_token_count(struct inventory *inventory, int64_t now_s,
+                           struct inventory_token_counts *ret_counts, struct mutual_error *err);
 /* Uses it for a certificate that is being reserved, in the caller's transaction: one statement
  * finds it unused and in time (or approved, for that key) and takes it. *ret_taken: it was. */
 bool inventory_token_take(struct inventory *inventory, int64_t id, int64_t certificate_id,

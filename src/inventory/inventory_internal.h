@@ -21,9 +21,19 @@ bool inventory_end(struct inventory *inventory, bool own, bool good, struct mutu
 
 bool inventory_tally_signed(struct inventory *inventory, int64_t id, struct mutual_error *err);
 bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mutual_error *err);
+/* A token was used for that certificate, or was not after all. */
+bool inventory_tally_token(struct inventory *inventory, int64_t certificate_id, bool used,
+                           struct mutual_error *err);
 /* The schema's step that it came with. */
 extern const char inventory_tally_step[];
 /* Adds up what is there. */
 bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err);
+
+/* ---- lists (list.c) ---------------------------------------------------------------------------
+ */
+
+/* What asks for the entries of that list: an index alone answers it, for the rows of the revoked
+ * lie scattered over the disk. */
+const char *inventory_list_sql(const struct inventory_scope *scope);
 
 #endif

@@ -67,6 +67,11 @@ static int64_t bound_of(const struct inventory_list *before, int64_t now_s)
     return before->this_update_s < now_s ? before->this_update_s : now_s;
 }
 
+const char *inventory_list_sql(const struct inventory_scope *scope)
+{
+    return scope->delta ? delta_sql : scope->shard == 0 ? complete_sql : shard_sql;
+}
+
 static bool add_row(struct store_statement *row, struct inventory_revoked *revoked,
                     struct mutual_error *err)
 {
@@ -114,8 +119,7 @@ static bool read_revoked(struct inventory *inventory, const struct inventory_sco
                          struct inventory_revoked *revoked, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
-    const char *sql = scope->delta ? delta_sql : scope->shard == 0 ? complete_sql : shard_sql;
-    if (!store_scan(inventory->store, sql, &read, err)) {
+    if (!store_scan(inventory->store, inventory_list_sql(scope), &read, err)) {
         return false;
     }
     store_bind_int(read, 1, scope->issuer_id);

@@ -8,20 +8,38 @@
 
 struct inventory_cursor {
     struct store_statement *rows;
-    struct store_statement *names;
     struct inventory_record record;
     struct mutual_name list[MU_LIMIT_CERT_NAMES];
     struct mu_buf texts; /* of the record's names */
 };
 
-#define RECORD_COLUMNS                                                                \
-    "SELECT c.id, c.issuer_id, i.name, c.state, c.form, c.serial, c.profile, c.name," \
-    " c.owner, c.place, c.purpose, c.path, c.aside, c.key_text, c.key_hash,"          \
-    " c.requested_s, c.not_before_s, c.not_after_s, c.der, c.fingerprint,"            \
-    " c.replaces_id, c.revoked_s, c.reason, c.machine,"                               \
-    " (SELECT max(s.id) FROM certificate s WHERE s.replaces_id = c.id"                \
-    "  AND s.state IN ('signed', 'delivered')), c.shard"                              \
+/* A page whole is one answer; longer walks come in pieces. */
+#define PAGE_MAX 1000
+
+/* What is asked of each certificate; `last` is the position of its last name. */
+#define RECORD_COLUMNS                                                                       \
+    "SELECT c.id, c.issuer_id, i.name AS issuer_name, c.state, c.form, c.serial, c.profile," \
+    " c.name, c.owner, c.place, c.purpose, c.path, c.aside, c.key_text, c.key_hash,"         \
+    " c.requested_s, c.not_before_s, c.not_after_s, c.der, c.fingerprint,"                   \
+    " c.replaces_id, c.revoked_s, c.reason, c.machine,"                                      \
+    " (SELECT max(s.id) FROM certificate s WHERE s.replaces_id = c.id"                       \
+    "  AND s.state IN ('signed', 'delivered')) AS replaced_by_id, c.shard,"                  \
+    " (SELECT max(m.position) FROM certified_name m WHERE m.certificate_id = c.id) AS last"  \
     " FROM certificate c JOIN issuer i ON i.id = c.issuer_id WHERE "
+
+/* A certificate is a run of rows, one for each of its names: a question for the names of each would
+ * be another wait for the server. Only the last of them bears the certificate itself. */
+#define NAMED_COLUMNS                                                                        \
+    "SELECT r.id, r.issuer_id, r.issuer_name, r.state, r.form, r.serial, r.profile, r.name," \
+    " r.owner, r.place, r.purpose, r.path, r.aside, r.key_text, r.key_hash, r.requested_s,"  \
+    " r.not_before_s, r.not_after_s,"                                                        \
+    " CASE WHEN n.position IS NULL OR n.position = r.last THEN r.der END,"                   \
+    " r.fingerprint, r.replaces_id, r.revoked_s, r.reason, r.machine, r.replaced_by_id,"     \
+    " r.shard, n.type, n.value, r.last - n.position FROM ("
+#define NAMED_END                                               \
+    ") r LEFT JOIN certified_name n ON n.certificate_id = r.id" \
+    " ORDER BY r.not_after_s, r.id, n.position"
+enum { COLUMN_TYPE = 26, COLUMN_VALUE, COLUMN_LEFT };
 
 void inventory_cursor_free(struct inventory_cursor *cursor)
 {
@@ -29,7 +47,6 @@ void inventory_cursor_free(struct inventory_cursor *cursor)
         return;
     }
     store_finish(cursor->rows);
-    store_finish(cursor->names);
     mu_buf_done(&cursor->texts);
     mu_free(cursor);
 }
@@ -139,7 +156,7 @@ static bool prepare_rows(struct inventory *inventory, const struct inventory_fil
     size_t count = list_conditions(filter, behind(filter->serial_begin, room), conditions);
     MU_AUTO(buf) struct mu_buf sql;
     mu_buf_init(&sql, 8192);
-    mu_buf_text(&sql, RECORD_COLUMNS);
+    mu_buf_text(&sql, NAMED_COLUMNS RECORD_COLUMNS);
     for (size_t i = 0; i < count; i++) {
         add_condition(&sql, conditions[i].sql, (int)i + 1);
     }
@@ -148,16 +165,19 @@ static bool prepare_rows(struct inventory *inventory, const struct inventory_fil
     }
     /* The few that are interrupted have an index of their own, which another order would leave
      * unused: they are looked for whenever the lock is taken. */
-    mu_buf_text(&sql, filter->interrupted
-                          ? "c.state IN ('reserved', 'signed') ORDER BY c.id"
-                          : "c.state IN ('signed', 'delivered') ORDER BY c.not_after_s, c.id");
+    mu_buf_text(&sql, filter->interrupted ? "c.state IN ('reserved', 'signed') ORDER BY c.id"
+                                          : "c.state IN ('signed', 'delivered')");
     if (filter->limit > 0) {
-        mu_buf_printf(&sql, " LIMIT %lld", (long long)filter->limit);
+        mu_buf_printf(&sql, "%s LIMIT %lld",
+                      filter->interrupted ? "" : " ORDER BY c.not_after_s, c.id",
+                      (long long)filter->limit);
     }
+    mu_buf_text(&sql, NAMED_END);
     if (sql.failed) {
         return mu_fail_memory(err);
     }
-    if (!store_scan(inventory->store, mu_buf_str(&sql), ret_rows, err)) {
+    bool page = filter->limit > 0 && filter->limit <= PAGE_MAX;
+    if (!(page ? store_prepare : store_scan)(inventory->store, mu_buf_str(&sql), ret_rows, err)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -174,11 +194,7 @@ bool inventory_select(struct inventory *inventory, const struct inventory_filter
         return mu_fail_memory(err);
     }
     mu_buf_init(&cursor->texts, MU_LIMIT_CERT_NAMES * (MU_LIMIT_NAME_BYTES + 1));
-    if (!prepare_rows(inventory, filter, &cursor->rows, err) ||
-        !store_prepare(inventory->store,
-                       "SELECT type, value FROM certified_name WHERE certificate_id = $1"
-                       " ORDER BY position",
-                       &cursor->names, err)) {
+    if (!prepare_rows(inventory, filter, &cursor->rows, err)) {
         return false;
     }
     *ret_cursor = MU_TAKE(cursor);
@@ -251,32 +267,26 @@ static void read_row(struct store_statement *rows, struct inventory_record *reco
     };
 }
 
-static bool read_names(struct inventory_cursor *cursor, struct mutual_error *err)
+static void read_name(struct inventory_cursor *cursor, size_t *count)
 {
-    size_t count = 0;
-    mu_buf_clear(&cursor->texts);
-    store_reset(cursor->names);
-    store_bind_int(cursor->names, 1, cursor->record.id);
-    for (bool row = true; count < MU_COUNT(cursor->list);) {
-        if (!store_step(cursor->names, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            break;
-        }
-        const char *value = store_text(cursor->names, 1);
-        struct mutual_name *name = &cursor->list[count];
-        if (!type_find(store_text(cursor->names, 0), &name->type)) {
-            continue; /* a type that a newer version knows */
-        }
+    struct mutual_name *name = &cursor->list[*count];
+    bool known = *count < MU_COUNT(cursor->list) && !store_is_null(cursor->rows, COLUMN_VALUE) &&
+                 type_find(store_text(cursor->rows, COLUMN_TYPE), &name->type);
+    if (known) { /* else a type that a newer version knows */
+        const char *value = store_text(cursor->rows, COLUMN_VALUE);
         name->len = strlen(value);
         mu_buf_append(&cursor->texts, value, name->len + 1);
-        count++;
+        ++*count;
     }
-    store_reset(cursor->names);
+}
+
+/* What the rows before kept of it are its names; the rest is read off its last one. */
+static bool read_record(struct inventory_cursor *cursor, size_t count, struct mutual_error *err)
+{
     if (cursor->texts.failed) {
         return mu_fail_memory(err);
     }
+    read_row(cursor->rows, &cursor->record);
     const char *text = (const char *)cursor->texts.data;
     for (size_t i = 0; i < count; i++) {
         cursor->list[i].text = text;
@@ -290,16 +300,22 @@ static bool read_names(struct inventory_cursor *cursor, struct mutual_error *err
 bool inventory_next(struct inventory_cursor *cursor, const struct inventory_record **ret_record,
                     struct mutual_error *err)
 {
-    bool row = false;
-    if (!store_step(cursor->rows, &row, err)) {
-        return false;
+    size_t count = 0;
+    mu_buf_clear(&cursor->texts);
+    for (bool row = true;;) {
+        if (!store_step(cursor->rows, &row, err)) {
+            return false;
+        }
+        if (!row) {
+            *ret_record = NULL;
+            return true;
+        }
+        read_name(cursor, &count);
+        if (store_int(cursor->rows, COLUMN_LEFT) == 0) { /* no name, or its last */
+            break;
+        }
     }
-    if (!row) {
-        *ret_record = NULL;
-        return true;
-    }
-    read_row(cursor->rows, &cursor->record);
-    if (!read_names(cursor, err)) {
+    if (!read_record(cursor, count, err)) {
         return false;
     }
     *ret_record = &cursor->record;

@@ -2,9 +2,12 @@
  *
  * How many certificates there are, without looking at each. What is over and what is valid follows
  * from when certificates end, so they are added up by the hour of their end as they are made and
- * revoked; only the hour that is running now is looked at row by row.
+ * revoked; only the hour that is running now is looked at row by row. What was ever issued and
+ * revoked is added up by issuer and profile, and by issuer and reason.
  */
 #include "inventory/inventory_internal.h"
+
+#include <string.h>
 
 #define HOUR_S 3600
 #define EXISTS " state IN ('signed', 'delivered')"
@@ -12,6 +15,14 @@
     "INSERT INTO ending (hour, total, revoked)"                               \
     " SELECT not_after_s / 3600, count(*), count(revoked_s) FROM certificate" \
     " WHERE" EXISTS " GROUP BY not_after_s / 3600"
+/* The same for what is told of an issuer. */
+#define ADD_UP_MORE                                                                 \
+    "INSERT INTO tally (what, issuer_id, word, count)"                              \
+    " SELECT 'issued', issuer_id, profile, count(*) FROM certificate WHERE" EXISTS  \
+    " GROUP BY issuer_id, profile;"                                                 \
+    "INSERT INTO tally (what, issuer_id, word, count)"                              \
+    " SELECT 'revoked', issuer_id, CAST(reason AS TEXT), count(*) FROM certificate" \
+    " WHERE revoked_s IS NOT NULL GROUP BY issuer_id, reason"
 
 /* Also pages of an issuer's and of the revoked at any size. */
 const char inventory_tally_step[] =
@@ -20,6 +31,13 @@ const char inventory_tally_step[] =
     " total {int} NOT NULL,"
     " revoked {int} NOT NULL"
     ") {strict};" ADD_UP ";"
+    "CREATE TABLE tally ("
+    " what TEXT NOT NULL CHECK (what IN ('issued', 'revoked', 'token')),"
+    " issuer_id {int} NOT NULL REFERENCES issuer(id),"
+    " word TEXT NOT NULL,"
+    " count {int} NOT NULL,"
+    " PRIMARY KEY (what, issuer_id, word)"
+    ") {strict};" ADD_UP_MORE ";"
     "DROP INDEX certificate_count;"
     "CREATE INDEX certificate_begin ON certificate (not_before_s);"
     "CREATE INDEX certificate_issuer ON certificate (issuer_id, not_after_s, id);"
@@ -28,7 +46,13 @@ const char inventory_tally_step[] =
     /* All that a revocation list says of them: no row need be looked for on the disk. */
     "DROP INDEX certificate_revoked;"
     "CREATE INDEX certificate_revoked ON certificate"
-    " (issuer_id, not_after_s, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL";
+    " (issuer_id, not_after_s, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL;"
+    "DROP INDEX certificate_shard;"
+    "CREATE INDEX certificate_shard ON certificate"
+    " (issuer_id, shard, not_after_s, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL;"
+    "DROP INDEX certificate_revoked_list;"
+    "CREATE INDEX certificate_revoked_list ON certificate"
+    " (issuer_id, revoked_list, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL";
 
 static bool change(struct inventory *inventory, const char *sql, int64_t id,
                    struct mutual_error *err)
@@ -47,6 +71,11 @@ bool inventory_tally_signed(struct inventory *inventory, int64_t id, struct mutu
                   "INSERT INTO ending (hour, total, revoked)"
                   " SELECT not_after_s / 3600, 1, 0 FROM certificate WHERE id = $1"
                   " ON CONFLICT (hour) DO UPDATE SET total = ending.total + 1",
+                  id, err) &&
+           change(inventory,
+                  "INSERT INTO tally (what, issuer_id, word, count)"
+                  " SELECT 'issued', issuer_id, profile, 1 FROM certificate WHERE id = $1"
+                  " ON CONFLICT (what, issuer_id, word) DO UPDATE SET count = tally.count + 1",
                   id, err);
 }
 
@@ -55,12 +84,63 @@ bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mut
     return change(inventory,
                   "UPDATE ending SET revoked = revoked + 1"
                   " WHERE hour = (SELECT not_after_s / 3600 FROM certificate WHERE id = $1)",
+                  id, err) &&
+           change(inventory,
+                  "INSERT INTO tally (what, issuer_id, word, count)"
+                  " SELECT 'revoked', issuer_id, CAST(reason AS TEXT), 1 FROM certificate"
+                  " WHERE id = $1"
+                  " ON CONFLICT (what, issuer_id, word) DO UPDATE SET count = tally.count + 1",
                   id, err);
+}
+
+bool inventory_tally_token(struct inventory *inventory, int64_t certificate_id, bool used,
+                           struct mutual_error *err)
+{
+    return change(inventory,
+                  used
+                      ? "INSERT INTO tally (what, issuer_id, word, count)"
+                        " SELECT 'token', issuer_id, '', 1 FROM certificate WHERE id = $1"
+                        " ON CONFLICT (what, issuer_id, word) DO UPDATE SET count = tally.count + 1"
+                      : "UPDATE tally SET count = count - 1 WHERE what = 'token' AND word = ''"
+                        " AND issuer_id = (SELECT issuer_id FROM certificate WHERE id = $1)",
+                  certificate_id, err);
 }
 
 bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err)
 {
-    return store_exec(inventory->store, "DELETE FROM ending; " ADD_UP, err);
+    return store_exec(inventory->store,
+                      "DELETE FROM ending; DELETE FROM tally; " ADD_UP ";" ADD_UP_MORE ";"
+                      "INSERT INTO tally (what, issuer_id, word, count)"
+                      " SELECT 'token', c.issuer_id, '', count(*) FROM enrolment_token t"
+                      " JOIN certificate c ON c.id = t.certificate_id GROUP BY c.issuer_id",
+                      err);
+}
+
+bool inventory_tallies(struct inventory *inventory, inventory_tally_fn *each, void *context,
+                       struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    static const char *const whats[INVENTORY_TALLY_COUNT_] = {"issued", "revoked", "token"};
+    if (!store_prepare(inventory->store,
+                       "SELECT t.what, i.word, t.word, t.count FROM tally t"
+                       " JOIN issuer i ON i.id = t.issuer_id ORDER BY t.what, i.id, t.word",
+                       &read, err)) {
+        return false;
+    }
+    for (bool row = true;;) {
+        if (!store_step(read, &row, err)) {
+            return false;
+        }
+        if (!row) {
+            return true;
+        }
+        for (int i = 0; i < INVENTORY_TALLY_COUNT_; i++) {
+            if (strcmp(store_text(read, 0), whats[i]) == 0) {
+                each(context, (enum inventory_tally)i, store_text(read, 1), store_text(read, 2),
+                     store_int(read, 3));
+            }
+        }
+    }
 }
 
 /* One statement, so that all of it is of one moment. Each WHERE says what one index holds, and the

@@ -169,6 +169,31 @@ bool inventory_tokens_get(struct inventory *inventory, const struct inventory_to
     return true;
 }
 
+/* Whoever was allowed has all the time there is; who was refused will never use it. */
+bool inventory_token_count(struct inventory *inventory, int64_t now_s,
+                           struct inventory_token_counts *ret_counts, struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    bool row = false;
+    if (!store_prepare(inventory->store,
+                       "SELECT count(CASE WHEN decision = 'approved' OR (asked_s IS NULL AND"
+                       " expires_s > $1) THEN 1 END),"
+                       " count(CASE WHEN asked_s IS NOT NULL AND decision = '' THEN 1 END),"
+                       " count(CASE WHEN asked_s IS NULL AND expires_s <= $1 THEN 1 END)"
+                       " FROM enrolment_token WHERE used_s IS NULL",
+                       &read, err)) {
+        return false;
+    }
+    store_bind_int(read, 1, now_s);
+    if (!store_step(read, &row, err)) {
+        return false;
+    }
+    mu_assert(row);
+    *ret_counts =
+        (struct inventory_token_counts){store_int(read, 0), store_int(read, 1), store_int(read, 2)};
+    return true;
+}
+
 /* ---- what becomes of one -----------------------------------------------------------------------
  */
 
@@ -199,7 +224,8 @@ bool inventory_token_take(struct inventory *inventory, int64_t id, int64_t certi
     store_bind_int(set, 2, now_s);
     store_bind_int(set, 3, certificate_id);
     store_bind_bytes(set, 4, key_hash);
-    return touched(inventory, set, ret_taken, err);
+    return touched(inventory, set, ret_taken, err) &&
+           (!*ret_taken || inventory_tally_token(inventory, certificate_id, true, err));
 }
 
 bool inventory_token_return(struct inventory *inventory, int64_t certificate_id,
@@ -212,8 +238,10 @@ bool inventory_token_return(struct inventory *inventory, int64_t certificate_id,
                        &set, err)) {
         return false;
     }
+    bool returned = false;
     store_bind_int(set, 1, certificate_id);
-    return store_run(set, err);
+    return touched(inventory, set, &returned, err) &&
+           (!returned || inventory_tally_token(inventory, certificate_id, false, err));
 }
 
 bool inventory_token_ask(struct inventory *inventory, int64_t id, struct mu_slice csr,

@@ -100,8 +100,17 @@ static bool may_sign(int64_t now_s)
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-static void fail_answer(struct publish_answer *answer, enum mu_ocsp_failure failure)
+static void fail_answer(const struct api_world *world, struct publish_answer *answer,
+                        enum mu_ocsp_failure failure)
 {
+    static const char *const words[] = {
+        [MU_OCSP_MALFORMED_REQUEST] = "malformed_request",
+        [MU_OCSP_INTERNAL_ERROR] = "internal_error",
+        [MU_OCSP_TRY_LATER] = "try_later",
+        [MU_OCSP_SIG_REQUIRED] = "sig_required",
+        [MU_OCSP_UNAUTHORIZED] = "unauthorized",
+    };
+    api_count(world, API_TOLD, words[failure], "", "");
     mu_buf_clear(answer->der);
     answer->age.etag = NULL;
     (void)mu_ocsp_build_failure(failure, answer->der);
@@ -165,19 +174,32 @@ static bool sign(struct api_world *world, const struct mu_ocsp_answer *answers, 
 {
     struct mutual_error err = {0};
     if (!may_sign(now_s)) {
-        fail_answer(answer, MU_OCSP_TRY_LATER);
+        fail_answer(world, answer, MU_OCSP_TRY_LATER);
         return false;
     }
     if (ca_ocsp_sign(world->ca, world->signer, answers, count, nonce, now_s, answer->der, &err)) {
         return true;
     }
     api_log(world, "OCSP: %s", err.reason);
-    fail_answer(answer,
+    fail_answer(world, answer,
                 err.code == MUTUAL_E_KEY_UNAVAILABLE ? MU_OCSP_TRY_LATER : MU_OCSP_INTERNAL_ERROR);
     return false;
 }
 
-static void answer_one(struct api_world *world, const char *issuer,
+/* What an answer that was given says of each certificate. */
+static void count_told(const struct api_world *world, const struct mu_ocsp_answer *answers,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        api_count(world, API_TOLD,
+                  answers[i].status == MU_OCSP_GOOD      ? "good"
+                  : answers[i].status == MU_OCSP_REVOKED ? "revoked"
+                                                         : "unknown",
+                  "", "");
+    }
+}
+
+static bool answer_one(struct api_world *world, const char *issuer,
                        const struct mu_ocsp_answer *one, const struct inventory_status *status,
                        int64_t now_s, struct publish_answer *answer)
 {
@@ -186,15 +208,16 @@ static void answer_one(struct api_world *world, const char *issuer,
     if (slot != NULL && serves(slot, name, status, now_s)) {
         mu_buf_append(answer->der, slot->der.data, slot->der.len);
         set_age(answer, slot->this_s, slot->next_s, now_s);
-        return;
+        return true;
     }
     if (!sign(world, one, 1, mu_slice_of(NULL, 0), now_s, answer)) {
-        return;
+        return false;
     }
     if (slot != NULL) {
         keep(slot, name, status, one, answer->der);
     }
     set_age(answer, one->this_update_s, one->next_update_s, now_s);
+    return true;
 }
 
 static void answer_facts(struct api_world *world, const struct mu_ocsp_request_facts *facts,
@@ -205,21 +228,22 @@ static void answer_facts(struct api_world *world, const struct mu_ocsp_request_f
     struct mutual_error err = {0};
     const char *word = NULL;
     if (!select_for(world->ca, facts, &word)) {
-        fail_answer(answer, MU_OCSP_UNAUTHORIZED); /* RFC 5019 section 2.2.3 */
+        fail_answer(world, answer, MU_OCSP_UNAUTHORIZED); /* RFC 5019 section 2.2.3 */
         return;
     }
     for (size_t i = 0; i < facts->count; i++) {
         if (!ca_status(world->ca, facts->ids[i].serial, &status, &err)) {
             api_log(world, "OCSP: %s", err.reason);
-            fail_answer(answer, MU_OCSP_TRY_LATER);
+            fail_answer(world, answer, MU_OCSP_TRY_LATER);
             return;
         }
         answers[i] = answer_of(&facts->ids[i], &status, now_s);
     }
-    if (facts->count == 1 && facts->nonce.data == NULL) {
-        answer_one(world, word, &answers[0], &status, now_s, answer);
-    } else {
-        (void)sign(world, answers, facts->count, facts->nonce, now_s, answer);
+    bool told = facts->count == 1 && facts->nonce.data == NULL
+                    ? answer_one(world, word, &answers[0], &status, now_s, answer)
+                    : sign(world, answers, facts->count, facts->nonce, now_s, answer);
+    if (told) {
+        count_told(world, answers, facts->count);
     }
 }
 
@@ -228,7 +252,7 @@ void publish_ocsp_answer(struct api_world *world, struct mu_slice request, int64
 {
     MU_AUTO(ocsp_request) struct mu_ocsp_request *parsed = NULL;
     if (!mu_ocsp_request_from_der(request, &parsed, NULL)) {
-        fail_answer(answer, MU_OCSP_MALFORMED_REQUEST);
+        fail_answer(world, answer, MU_OCSP_MALFORMED_REQUEST);
         return;
     }
     answer_facts(world, mu_ocsp_request_facts(parsed), now_s, answer);
@@ -289,7 +313,7 @@ void publish_ocsp_get(struct api_world *world, const struct api_request *request
     struct publish_answer answer = {.der = &response->body};
     mu_buf_init(&der, PATH_MAX_LEN);
     if (request->head->has_query || !publish_ocsp_decode(request->path_rest, &der, NULL)) {
-        fail_answer(&answer, MU_OCSP_MALFORMED_REQUEST);
+        fail_answer(world, &answer, MU_OCSP_MALFORMED_REQUEST);
     } else {
         publish_ocsp_answer(world, mu_buf_slice(&der), request->now_s, &answer);
     }

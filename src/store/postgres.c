@@ -194,6 +194,13 @@ static bool fail_result(const struct postgres *postgres, const PGresult *result,
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* Every one is a wait for the server. */
+static PGresult *ask(const struct postgres *postgres, const char *sql)
+{
+    postgres->store->figures.asked++;
+    return pq.PQexec(postgres->connection, sql);
+}
+
 static bool is_good(const PGresult *result)
 {
     ExecStatusType status = pq.PQresultStatus(result);
@@ -244,7 +251,7 @@ static bool postgres_exec(struct store *store, const char *sql, struct mutual_er
     if (!revive(postgres, err)) {
         return false;
     }
-    PGresult *result = pq.PQexec(postgres->connection, sql);
+    PGresult *result = ask(postgres, sql);
     bool good = is_good(result) || fail_result(postgres, result, "change", err);
     if (good) {
         postgres->changes = count_of(result);
@@ -278,7 +285,7 @@ static bool postgres_ids_follow(struct store *store, const char *table, struct m
 static bool ask_int(struct postgres *postgres, const char *sql, int64_t *ret_value,
                     struct mutual_error *err)
 {
-    PGresult *result = pq.PQexec(postgres->connection, sql);
+    PGresult *result = ask(postgres, sql);
     bool good = pq.PQresultStatus(result) == PGRES_TUPLES_OK && pq.PQntuples(result) == 1;
     uint64_t value = 0;
     if (!good) {
@@ -314,7 +321,7 @@ static bool greet(struct postgres *postgres, struct mutual_error *err)
                    "SELECT set_config('synchronous_commit', 'on', false)"
                    " WHERE current_setting('synchronous_commit') IN ('off', 'local')",
                    postgres->store->wait_ms, postgres->store->access == STORE_READ ? "on" : "off");
-    PGresult *result = pq.PQexec(postgres->connection, sql);
+    PGresult *result = ask(postgres, sql);
     bool good = is_good(result) || fail_result(postgres, result, "open", err);
     pq.PQclear(result);
     return good;
@@ -435,7 +442,7 @@ static void postgres_unlock(struct store *store)
 {
     struct postgres *postgres = store->impl;
     if (postgres->locked) {
-        pq.PQclear(pq.PQexec(postgres->connection, "SELECT pg_advisory_unlock(" LOCK_COMMANDS ")"));
+        pq.PQclear(ask(postgres, "SELECT pg_advisory_unlock(" LOCK_COMMANDS ")"));
         postgres->locked = false;
     }
 }
@@ -500,7 +507,7 @@ static void postgres_reset(void *impl)
     if (statement->cursor != 0) {
         char sql[64];
         (void)snprintf(sql, sizeof sql, "CLOSE scan_%u", statement->cursor);
-        pq.PQclear(pq.PQexec(postgres->connection, statement->own ? "COMMIT" : sql));
+        pq.PQclear(ask(postgres, statement->own ? "COMMIT" : sql));
         postgres->scanning = postgres->scanning && !statement->own;
         statement->cursor = 0;
         statement->own = false;
@@ -566,13 +573,14 @@ static PGresult *run(const struct statement *statement, const char *sql)
         lengths[i] = (int)parameter->bytes.len;
         formats[i] = 1;
     }
+    statement->postgres->store->figures.asked++;
     return pq.PQexecParams(statement->postgres->connection, sql, statement->count, types, values,
                            lengths, formats, 1);
 }
 
 static bool run_simple(struct postgres *postgres, const char *sql, struct mutual_error *err)
 {
-    PGresult *result = pq.PQexec(postgres->connection, sql);
+    PGresult *result = ask(postgres, sql);
     bool good = is_good(result) || fail_result(postgres, result, "read", err);
     pq.PQclear(result);
     return good;
@@ -609,6 +617,7 @@ static bool fetch(struct statement *statement, struct mutual_error *err)
     char sql[64];
     (void)snprintf(sql, sizeof sql, "FETCH %d FROM scan_%u", FETCH_ROWS, statement->cursor);
     drop_result(statement);
+    statement->postgres->store->figures.asked++;
     statement->result =
         pq.PQexecParams(statement->postgres->connection, sql, 0, NULL, NULL, NULL, NULL, 1);
     statement->row = 0;

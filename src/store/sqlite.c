@@ -304,6 +304,7 @@ static bool sqlite_lock(struct store *store, struct mutual_error *err)
 
 static bool sqlite_exec(struct store *store, const char *sql, struct mutual_error *err)
 {
+    store->figures.asked++;
     int rc = sqlite3_exec(impl_of(store)->db, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? true : fail_sqlite(store, rc, "change", err);
 }
@@ -396,6 +397,7 @@ static bool sqlite_bind_null(void *impl, int parameter)
 
 static bool sqlite_step(struct store *store, void *impl, bool *ret_row, struct mutual_error *err)
 {
+    store->figures.asked += sqlite3_stmt_busy(impl) == 0; /* its first row, or its only step */
     int rc = sqlite3_step(impl);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         bool done = fail_sqlite(store, rc, sqlite3_stmt_readonly(impl) ? "read" : "change", err);

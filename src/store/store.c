@@ -68,9 +68,48 @@ const char *store_name(const struct store *store)
     return store->name;
 }
 
+/* ---- figures --------------------------------------------------------------------------------- */
+
+const char *store_failure_word(enum store_failure failure)
+{
+    static const char *const words[STORE_FAILURE_COUNT_] = {"busy", "unreachable", "other"};
+    return words[failure];
+}
+
+const struct store_figures *store_figures(const struct store *store)
+{
+    return &store->figures;
+}
+
+/* The caller may not want to know why; we count by it. */
+static bool note(struct store *store, bool done, const struct mutual_error *why,
+                 struct mutual_error *err)
+{
+    if (!done) {
+        enum store_failure failure = why->code == MUTUAL_E_STORE_BUSY ? STORE_FAILURE_BUSY
+                                     : why->code == MUTUAL_E_STORE_UNREACHABLE
+                                         ? STORE_FAILURE_UNREACHABLE
+                                         : STORE_FAILURE_OTHER;
+        store->figures.failed[failure]++;
+        if (err != NULL) {
+            *err = *why;
+        }
+    }
+    return done;
+}
+
+static bool execute(struct store *store, const char *sql, struct mutual_error *err)
+{
+    struct mutual_error why = {0};
+    return note(store, store->backend->exec(store, sql, &why), &why, err);
+}
+
+/* ---- locks and transactions ------------------------------------------------------------------ */
+
 bool store_lock(struct store *store, struct mutual_error *err)
 {
-    return store->backend->lock(store, err);
+    struct mutual_error why = {0};
+    return note(store, store->backend->lock(store, &why), &why, err);
 }
 
 void store_stay(struct store *store)
@@ -91,7 +130,7 @@ void store_unlock(struct store *store)
 bool store_begin(struct store *store, struct mutual_error *err)
 {
     mu_assert(!store->backend->open_transaction(store));
-    bool begun = store->backend->exec(store, store->backend->begin, err);
+    bool begun = execute(store, store->backend->begin, err);
     if (!begun) {
         store_rollback(store); /* a transaction that opened and may not write */
     }
@@ -100,7 +139,7 @@ bool store_begin(struct store *store, struct mutual_error *err)
 
 bool store_commit(struct store *store, struct mutual_error *err)
 {
-    bool done = store->backend->exec(store, "COMMIT", err);
+    bool done = execute(store, "COMMIT", err);
     store_rollback(store); /* does something only when the commit did not */
     return done;
 }
@@ -108,7 +147,7 @@ bool store_commit(struct store *store, struct mutual_error *err)
 void store_rollback(struct store *store)
 {
     if (store->backend->open_transaction(store)) {
-        (void)store->backend->exec(store, "ROLLBACK", NULL);
+        (void)execute(store, "ROLLBACK", NULL);
     }
 }
 
@@ -119,7 +158,7 @@ bool store_in_transaction(const struct store *store)
 
 bool store_exec(struct store *store, const char *sql, struct mutual_error *err)
 {
-    return store->backend->exec(store, sql, err);
+    return execute(store, sql, err);
 }
 
 int64_t store_changes(const struct store *store)
@@ -142,7 +181,9 @@ static bool prepare(struct store *store, const char *sql, bool scan,
         return mu_fail_memory(err);
     }
     statement->store = store;
-    if (!store->backend->prepare(store, sql, scan, &statement->impl, err)) {
+    struct mutual_error why = {0};
+    if (!note(store, store->backend->prepare(store, sql, scan, &statement->impl, &why), &why,
+              err)) {
         return false;
     }
     *ret_statement = MU_TAKE(statement);
@@ -204,7 +245,9 @@ bool store_step(struct store_statement *statement, bool *ret_row, struct mutual_
     if (statement->failed) {
         return mu_fail_memory(err);
     }
-    return statement->store->backend->step(statement->store, statement->impl, ret_row, err);
+    struct store *store = statement->store;
+    struct mutual_error why = {0};
+    return note(store, store->backend->step(store, statement->impl, ret_row, &why), &why, err);
 }
 
 bool store_run(struct store_statement *statement, struct mutual_error *err)

@@ -54,6 +54,21 @@ const char *store_name(const struct store *store);
 void store_stay(struct store *store);
 bool store_is_lost(const struct store *store);
 
+/* What was asked of the database through this handle, and what of it failed. */
+enum store_failure {
+    STORE_FAILURE_BUSY,        /* STORE_BUSY        */
+    STORE_FAILURE_UNREACHABLE, /* STORE_UNREACHABLE */
+    STORE_FAILURE_OTHER,
+    STORE_FAILURE_COUNT_
+};
+/* "busy", "unreachable", "other". */
+const char *store_failure_word(enum store_failure failure);
+struct store_figures {
+    uint64_t asked; /* questions, each of which waits for the server where there is one */
+    uint64_t failed[STORE_FAILURE_COUNT_];
+};
+const struct store_figures *store_figures(const struct store *store);
+
 /* Brings the schema up to the last of the steps, each in a transaction of its own. Fails with
  * STORE_VERSION when the store is ahead of us (a newer version wrote it), STORE_CORRUPT when a step
  * that was applied is not the one we know. With STORE_READ nothing is applied: a store that is

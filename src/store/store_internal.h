@@ -50,7 +50,8 @@ struct store {
     char *name; /* without the scheme */
     enum store_access access;
     int wait_ms;
-    bool stays; /* a connection that is lost is not made anew */
+    bool stays;                   /* a connection that is lost is not made anew */
+    struct store_figures figures; /* the backend counts what it asks, the door what failed */
     void *impl;
 };
 

@@ -5,6 +5,10 @@
  * or an empty PostgreSQL database).
  *
  *   bench_store ADDRESS [10^N]
+ *
+ * Also how often each asked the database; and, where a PostgreSQL server counts (the extension
+ * pg_stat_statements in a schema "stats"), what it took there to plan and to run, which does not
+ * hang on who else wants the processor in between.
  */
 #include "inventory/inventory.h"
 
@@ -15,6 +19,7 @@
 #define NOW  INT64_C(1800000000)
 #define DAY  INT64_C(86400)
 #define PAGE 50
+enum { ROUNDS = 5 };
 
 static void fail(const struct mutual_error *err)
 {
@@ -75,10 +80,46 @@ static double elapsed_us(int64_t start_ns)
     return (double)(mu_clock_mono_ns() - start_ns) / 1000.0;
 }
 
+/* ---- what the server says -------------------------------------------------------------------- */
+
+static bool server_counts;
+
+static int64_t ask_int(struct inventory *inventory, const char *sql)
+{
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    struct mutual_error err = {0};
+    bool row = false;
+    must(store_prepare(inventory_store(inventory), sql, &read, &err) &&
+             store_step(read, &row, &err),
+         &err);
+    return row ? store_int(read, 0) : 0;
+}
+
+static void server_start(struct inventory *inventory)
+{
+    if (server_counts) {
+        run(inventory, "SELECT stats.pg_stat_statements_reset()");
+    }
+}
+
+/* The best of what was run since, for each kind of statement; every kind is run as often. */
+static void server_print(struct inventory *inventory, const char *what)
+{
+    if (server_counts) {
+        int64_t us =
+            ask_int(inventory, "SELECT CAST(sum(best) * 1000 AS BIGINT) FROM (SELECT"
+                               " min(min_plan_time + min_exec_time) AS best"
+                               " FROM stats.pg_stat_statements WHERE query NOT LIKE '%stats.%'"
+                               " GROUP BY regexp_replace(query, 'scan_[0-9]+', '')) AS kinds");
+        printf(", \"%s_server_us\": %lld", what, (long long)us);
+    }
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
 static double time_select(struct inventory *inventory, const struct inventory_filter *filter,
                           long want)
 {
-    enum { ROUNDS = 5 };
     double best = 1e18;
     for (int i = 0; i < ROUNDS; i++) {
         struct mutual_error err = {0};
@@ -103,7 +144,7 @@ static struct mu_cert *issuer_cert;
 static double time_count(struct inventory *inventory)
 {
     double best = 1e18;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         struct mutual_error err = {0};
         struct inventory_counts counts;
         int64_t start_ns = mu_clock_mono_ns();
@@ -209,12 +250,22 @@ static void measure(struct inventory *inventory, long rows)
         {"name", {.who = dns}, 1},
         {"serial", {.serial_begin = MU_SLICE_LIT("7919-serial-1"), .limit = 1}, 1},
     };
+    const struct store_figures *figures = store_figures(inventory_store(inventory));
     printf("{\"rows\": %ld", rows);
     for (size_t i = 0; i < MU_COUNT(questions); i++) {
+        server_start(inventory);
+        uint64_t start = figures->asked;
         printf(", \"%s_us\": %.0f", questions[i].what,
                time_select(inventory, &questions[i].filter, questions[i].want));
+        printf(", \"%s_trips\": %llu", questions[i].what,
+               (unsigned long long)(figures->asked - start) / ROUNDS);
+        server_print(inventory, questions[i].what);
     }
+    server_start(inventory);
+    uint64_t before = figures->asked;
     printf(", \"count_us\": %.0f", time_count(inventory));
+    printf(", \"count_trips\": %llu", (unsigned long long)(figures->asked - before) / ROUNDS);
+    server_print(inventory, "count");
     measure_list(inventory);
     measure_issue(inventory);
     printf("}\n");
@@ -247,15 +298,21 @@ int main(int argc, char **argv)
     }
     const struct inventory_issuer issuer = {
         .name = "issuer", .certificate = MU_SLICE_LIT("der"), .key_place = "k", .made_s = NOW};
-    const struct inventory_issuer small = {
-        .name = "small", .certificate = MU_SLICE_LIT("der2"), .key_place = "k", .made_s = NOW};
+    const struct inventory_issuer small = {.name = "small",
+                                           .word = "small",
+                                           .certificate = MU_SLICE_LIT("der2"),
+                                           .key_place = "k",
+                                           .made_s = NOW};
     int64_t id = 0;
     make_issuer();
     must(inventory_open(argv[1], STORE_CREATE, 60000, &inventory, &err) &&
              inventory_issuer_add(inventory, &issuer, &id, &err) &&
              inventory_issuer_add(inventory, &small, &id, &err),
          &err);
-    const char *bytes = strncmp(argv[1], "postgres", 8) == 0 ? "BYTEA" : "BLOB";
+    bool postgres = strncmp(argv[1], "postgres", 8) == 0;
+    const char *bytes = postgres ? "BYTEA" : "BLOB";
+    server_counts = postgres && ask_int(inventory, "SELECT count(*) FROM pg_extension WHERE"
+                                                   " extname = 'pg_stat_statements'") == 1;
     for (long rows = 1000, from = 1; rows <= most; from = rows + 1, rows *= 10) {
         fill(inventory, bytes, from, rows);
         must(store_ids_follow(inventory_store(inventory), "certificate", &err), &err);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What the inventory's questions cost while it grows, on SQLite and on PostgreSQL: runs bench_store on both
-and prints the two tables of docs/performance-store.md.
+and prints the tables of docs/performance-store.md. On PostgreSQL also what the server took to plan and to run,
+which waits for nobody, and how many questions were asked one after the other.
 
     tests/bench/store.py [ROWS]"""
 import json
@@ -31,20 +32,30 @@ def measure(address, rows):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def table(name, runs):
-    print(f"\n{name}, milliseconds:\n")
-    print("| certificates | " + " | ".join(f"{run['rows']:,}" for run in runs) + " |")
-    print("|---|" + "---:|" * len(runs))
+def table(name, runs, part="_us", last=None):
+    """`last`: a figure that is told once, of the largest store."""
+    print(f"\n{name}:\n")
+    print("| certificates | " + " | ".join(f"{run['rows']:,}" for run in runs) + (" | asked |" if last else " |"))
+    print("|---|" + "---:|" * (len(runs) + bool(last)))
     for key, words in WHAT:
-        print(f"| {words} | " + " | ".join(f"{run[key + '_us'] / 1000:.2f}" for run in runs) + " |")
+        if key + part in runs[-1]:
+            cells = [f"{run[key + part] / 1000:.2f}" for run in runs]
+            if last:
+                cells.append(str(runs[-1].get(key + last, "")))
+            print(f"| {words} | " + " | ".join(cells) + " |")
 
 
 def main():
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1000000
     with tempfile.TemporaryDirectory(prefix="mutual-bench-") as directory:
-        table("SQLite", measure(f"{directory}/ca.db", rows))
-    with Postgres("-c", "shared_buffers=128MB") as server:
-        table("PostgreSQL", measure(server.create("bench"), rows))
+        table("SQLite, milliseconds", measure(f"{directory}/ca.db", rows))
+    with Postgres("-c", "shared_buffers=128MB", "-c", "shared_preload_libraries=pg_stat_statements",
+                  "-c", "pg_stat_statements.track_planning=on") as server:
+        where = server.create("bench")
+        server.sql("CREATE SCHEMA stats; CREATE EXTENSION pg_stat_statements SCHEMA stats", "bench")
+        runs = measure(where, rows)
+    table("PostgreSQL, milliseconds", runs, last="_trips")
+    table("Of these, in the server", runs, part="_server_us")
 
 
 main()

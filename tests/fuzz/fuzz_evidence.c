@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "evidence/evidence.h"
+#include "ipc/ipc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,6 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         mu_assert(probe.name[0] != '\0' && strpbrk(probe.name, "/@?# ") == NULL);
     }
     (void)!evidence_probed_read(mu_slice_of(data, size), &id, &outcome, &err);
+    MU_AUTO(ledger) struct ledger kept = {0};
+    MU_AUTO(ledger) struct ledger retired = {0};
+    struct ipc_reader reader = ipc_reader_of(mu_slice_of(data, size));
+    if (ledger_read(&kept, &reader, &err)) {
+        ledger_retire(&kept, &retired);
+        ledger_add(&kept, &retired);
+    }
     if (size < EVIDENCE_HEAD || !evidence_head_read(data, &len, &err)) {
         return 0;
     }

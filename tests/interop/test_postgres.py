@@ -15,7 +15,8 @@ from postgres import Postgres
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ["store_store", "store_migrate", "store_postgres", "inventory_copy", "inventory_event", "inventory_inventory",
-         "inventory_issuer", "inventory_record", "inventory_select", "inventory_tally",
+         "inventory_issuer", "inventory_list", "inventory_record", "inventory_select", "inventory_tally",
+         "inventory_token",
          "acme_account", "acme_authz", "acme_binding", "acme_nonce", "acme_order", "acme_revoke", "acme_rows",
          "acme_serve"]
 

@@ -11,49 +11,9 @@ import subprocess
 import urllib.parse
 
 import pytest
-from net import free_port, until
-from served import ENV, Served
-
-
-def run(*command, status=0):
-    done = subprocess.run([str(c) for c in command], capture_output=True, env=ENV, timeout=60,
-                          check=False)
-    if status is not None:
-        assert done.returncode == status, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
-
-
-def need(*programs):
-    missing = [p for p in programs if shutil.which(p) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-
-
-class Publishing(Served):
-    """With a fixed port, which certificates name."""
-
-    def __init__(self, *arguments, **more):
-        self.plain = free_port()
-        self.at = f"http://127.0.0.1:{self.plain}"
-        super().__init__(*arguments, authority={"publish-url": self.at}, **more)
-        self.issuer = self.dir / "authority" / "issuer" / "issuer.crt"
-
-    def config(self):
-        config = super().config()
-        config["inbound"][1]["listen"] = f"127.0.0.1:{self.plain}"
-        return config
-
-    def curl(self, path, *options, status=0):
-        done = subprocess.run(["curl", "-sS", "--fail", "--max-time", "20", *options,
-                               path if "://" in path else self.at + path],
-                              capture_output=True, env=ENV, timeout=60, check=False)
-        assert status is None or done.returncode == status, done.stderr
-        return done.stdout
-
-    def ocsp(self, cert, *options):
-        return run("openssl", "ocsp", "-url", self.at + "/ocsp", "-issuer", self.issuer,
-                   *(["-cert", cert / "tls.crt"] if cert else []), "-CAfile", self.root,
-                   "-verify_other", self.issuer, *options)
+from net import until
+from publishing import Publishing, need, pem, point_of, run, text_of, verify
+from served import ENV
 
 
 @pytest.fixture
@@ -63,15 +23,6 @@ def served(mutual, gateway, tmp_path):
     one.serve()
     until(lambda: (one.dir / "authority" / "issuer" / "ocsp.crt").exists())
     return one
-
-
-def text_of(path):
-    return run("openssl", "x509", "-noout", "-text", "-in", path)
-
-
-def point_of(path):
-    return run("openssl", "x509", "-noout", "-ext", "crlDistributionPoints", "-in",
-               path).split("URI:")[1].split()[0]
 
 
 def test_certificates_name_where_to_ask_and_it_is_there(served, tmp_path):
@@ -174,17 +125,6 @@ def test_bad_requests(served, path, fields, body, status):
     assert reply.status == status
     if status == 200:
         assert reply.body == b"\x30\x03\x0a\x01\x01"  # malformedRequest
-
-
-def pem(served, target, path):
-    path.with_suffix(".der").write_bytes(served.curl(target))
-    run("openssl", "crl", "-inform", "DER", "-in", path.with_suffix(".der"), "-out", path)
-    return path
-
-
-def verify(served, cert, *options, status=0):
-    return run("openssl", "verify", "-x509_strict", "-crl_check", "-CAfile", served.root,
-               "-untrusted", served.issuer, *options, cert / "tls.crt", status=status)
 
 
 def test_others_take_the_lists(served, tmp_path):

@@ -17,18 +17,19 @@ def free_port():
 class Place:
     """A served authority with ACME, and whatever answers challenges."""
 
-    def __init__(self, mutual, gateway, tmp_path, accounts="bound", private=True, init=(), **acme):
+    def __init__(self, mutual, gateway, tmp_path, accounts="bound", private=True, init=(), kind=Served,
+                 mode="none", authority=None, more=None, **acme):
         self.web_directory = tmp_path / "web"
         self.dns, self.web = Dns(), Web(self.web_directory)
         self.alpn = Alpn()
         self.port = free_port()
-        self.served = Served(
+        self.served = kind(
             mutual, gateway, tmp_path, *init,
             authority={"url": f"https://localhost:{self.port}",
                        "acme": {"accounts": accounts, "resolver": self.dns.address, "http-port": self.web.port,
-                                "tls-port": self.alpn.port, **acme}},
-            inbound={"listen": f"127.0.0.1:{self.port}"}, mode="none",
-            more={"fetch": {"private": ["127.0.0.0/8"]}} if private else {})
+                                "tls-port": self.alpn.port, **acme}, **(authority or {})},
+            inbound={"listen": f"127.0.0.1:{self.port}"}, mode=mode,
+            more={**({"fetch": {"private": ["127.0.0.0/8"]}} if private else {}), **(more or {})})
         self.served.serve()
         self.directory = f"https://localhost:{self.port}/acme/directory"
 

@@ -87,4 +87,58 @@ static void signatures_outlive_their_process(void **state)
     figures_free(figures);
 }
 
-UNIT_MAIN(UNIT_CASE(counters_outlive_their_worker), UNIT_CASE(signatures_outlive_their_process))
+/* What the authority's process of that number says: how often it told "good", and how many tokens
+ * are open in its store. */
+static void authority_says(struct figures *figures, uint32_t index, bool first, int64_t good,
+                           int64_t open)
+{
+    MU_AUTO(ledger) struct ledger said = {0};
+    MU_AUTO(buf) struct mu_buf message;
+    size_t next = 0;
+    mu_buf_init(&message, 4096);
+    ledger_count(&said, LEDGER_OCSP, LEDGER_LABELLED("good"), good, 0);
+    if (open >= 0) {
+        ledger_put(&said, LEDGER_TOKENS, LEDGER_LABELLED("open"), open);
+    }
+    ipc_put_u8(&message, first ? 1 : 0);
+    ledger_write(&said, &next, &message);
+    struct ipc_reader reader = ipc_reader_of(mu_buf_slice(&message));
+    assert_ok(figures_read_authority(figures, index, &reader, &err), &err);
+}
+
+static void assert_authority(const struct figures *figures, int64_t good, int64_t open, size_t rows)
+{
+    MU_AUTO(ledger) struct ledger sum = {0};
+    figures_authority(figures, &sum);
+    assert_int_equal(ledger_value(&sum, LEDGER_OCSP, LEDGER_LABELLED("good")), good);
+    assert_int_equal(ledger_value(&sum, LEDGER_TOKENS, LEDGER_LABELLED("open")), open);
+    assert_int_equal(sum.count, rows);
+}
+
+static void the_authority_s_counters_outlive_its_processes(void **state)
+{
+    (void)state;
+    struct figures *figures = figures_new();
+    authority_says(figures, 1, true, 5, 2);
+    assert_authority(figures, 5, 2, 2);
+    figures_authority_gone(figures, 1); /* killed; it is begun again under its number */
+    assert_authority(figures, 5, 2, 2);
+    authority_says(figures, 1, true, 1, 3);
+    authority_says(figures, 1, false, 2, -1); /* a second message of the same report */
+    assert_authority(figures, 7, 3, 2);
+    authority_says(figures, 2, true, 10, 4);  /* the configuration said something else */
+    authority_says(figures, 1, true, 100, 9); /* the one before, on its way out */
+    figures_authority_gone(figures, 1);
+    assert_authority(figures, 17, 4, 2);
+    authority_says(figures, 2, true, 10, -1); /* what it does not say any more is not so */
+    assert_authority(figures, 17, 0, 1);
+    struct ipc_reader nothing = ipc_reader_of(mu_slice_of(NULL, 0));
+    assert_fails(figures_read_authority(figures, 2, &nothing, &err), &err,
+                 MUTUAL_E_MESSAGE_MALFORMED);
+    figures_authority_none(figures);
+    assert_authority(figures, 0, 0, 0);
+    figures_free(figures);
+}
+
+UNIT_MAIN(UNIT_CASE(counters_outlive_their_worker), UNIT_CASE(signatures_outlive_their_process),
+          UNIT_CASE(the_authority_s_counters_outlive_its_processes))

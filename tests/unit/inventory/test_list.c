@@ -158,7 +158,35 @@ static void the_status_of_a_serial(void **state)
     assert_false(status.issued); /* nothing was signed */
 }
 
+/* A plan of SQLite's. */
+static void assert_index_alone(const struct inventory_scope *scope)
+{
+    MU_AUTO(store_statement) struct store_statement *plan = NULL;
+    struct mutual_error err = {0};
+    char sql[512];
+    bool row = false;
+    (void)snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", inventory_list_sql(scope));
+    assert_ok(store_prepare(inventory_store(place.inventory), sql, &plan, &err), &err);
+    assert_ok(store_step(plan, &row, &err), &err);
+    assert_true(row);
+    assert_non_null(strstr(store_text(plan, 3), "USING COVERING INDEX certificate_"));
+    assert_ok(store_step(plan, &row, &err), &err);
+    assert_false(row);
+}
+
+static void every_list_is_read_from_an_index_alone(void **state)
+{
+    (void)state;
+    if (place.where != place.path) {
+        return; /* PostgreSQL decides by what is in the tables */
+    }
+    assert_index_alone(&(struct inventory_scope){.issuer_id = 1});
+    assert_index_alone(&(struct inventory_scope){.issuer_id = 1, .shard = 3});
+    assert_index_alone(&(struct inventory_scope){.issuer_id = 1, .delta = true});
+}
+
 INVENTORY_UNIT_MAIN(UNIT_CASE(a_delta_holds_what_came_after_its_base),
                     UNIT_CASE(an_entry_leaves_after_one_list_past_its_end),
                     UNIT_CASE(parts_have_numbers_and_entries_of_their_own),
-                    UNIT_CASE(what_was_overtaken_is_not_kept), UNIT_CASE(the_status_of_a_serial))
+                    UNIT_CASE(what_was_overtaken_is_not_kept), UNIT_CASE(the_status_of_a_serial),
+                    UNIT_CASE(every_list_is_read_from_an_index_alone))

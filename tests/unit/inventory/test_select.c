@@ -95,6 +95,33 @@ static void serials_and_fingerprints_name_one(void **state)
                  MUTUAL_E_LIMIT);
 }
 
+/* How often the database was asked for all that the filter lets through. */
+static uint64_t asked_for(struct inventory_filter filter)
+{
+    const struct store_figures *figures = store_figures(inventory_store(place.inventory));
+    uint64_t before = figures->asked;
+    MU_AUTO(inventory_records) struct inventory_records records = all_of(&filter);
+    assert_true(records.count > 0);
+    return figures->asked - before;
+}
+
+#define ASKED(...) asked_for((struct inventory_filter){__VA_ARGS__})
+
+/* A wait for the server for each certificate made pages slow that the database answers at once. */
+static void a_page_is_one_question_however_many_are_on_it(void **state)
+{
+    (void)state;
+    assert_int_equal(ASKED(.limit = 1), 1);
+    assert_int_equal(ASKED(.limit = 5), 1);
+    assert_int_equal(ASKED(.limit = 1000), 1);
+    assert_int_equal(ASKED(.owner = "blue", .limit = 50), 1);
+    assert_int_equal(ASKED(.valid_at_s = NOW, .limit = 50), 1);
+    assert_int_equal(ASKED(.revoked = true, .limit = 50), 1);
+    assert_int_equal(ASKED(.expires_before_s = NOW + 14 * DAY, .limit = 50), 1);
+    assert_in_range(ASKED(0), 1, 4); /* a walk in pieces has a beginning and an end on a server */
+    assert_in_range(ASKED(.who = "c"), 1, 4);
+}
+
 static void the_counts_add_up(void **state)
 {
     (void)state;
@@ -109,10 +136,65 @@ static void the_counts_add_up(void **state)
     assert_int_equal(counts.next_expiry_s, NOW + 5 * DAY);
 }
 
+/* Whose names these are, in their order, told apart from the neighbours'. */
+static void assert_names(const struct inventory_record *record, size_t count)
+{
+    assert_int_equal(record->name_count, count);
+    assert_true(record->der.len > 0);
+    for (size_t i = 0; i < count; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "n%zu.%s", i, record->name);
+        assert_int_equal(record->names[i].type, MUTUAL_NAME_DNS);
+        assert_int_equal(record->names[i].len, strlen(text));
+        assert_string_equal(record->names[i].text, text);
+    }
+}
+
+static void add_many_named(const char *of, size_t count)
+{
+    static char texts[MU_LIMIT_CERT_NAMES][64];
+    struct mutual_name names[MU_LIMIT_CERT_NAMES];
+    for (size_t i = 0; i < count; i++) {
+        int len = snprintf(texts[i], sizeof texts[i], "n%zu.%s", i, of);
+        names[i] = (struct mutual_name){MUTUAL_NAME_DNS, texts[i], (size_t)len};
+    }
+    struct inventory_record record = record_named(of);
+    record.owner = "many";
+    record.names = names;
+    record.name_count = count;
+    (void)add(&record);
+}
+
+/* More rows than a server hands over at once, with a piece that ends inside of a certificate. */
+static void every_certificate_has_its_own_names_in_their_order(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {MU_LIMIT_CERT_NAMES, 0, 1, MU_LIMIT_CERT_NAMES - 1, 100};
+    for (size_t i = 0; i < MU_COUNT(counts); i++) {
+        const char name[] = {(char)('p' + i), '\0'};
+        add_many_named(name, counts[i]);
+    }
+    struct mutual_error err = {0};
+    assert_ok(store_exec(inventory_store(place.inventory),
+                         "UPDATE certified_name SET type = 'of the future' WHERE value = 'n99.t'",
+                         &err),
+              &err);
+    for (int64_t limit = 0; limit <= 50; limit += 50) {
+        const struct inventory_filter many = {.owner = "many", .limit = limit};
+        MU_AUTO(inventory_records) struct inventory_records records = all_of(&many);
+        assert_int_equal(records.count, MU_COUNT(counts));
+        for (size_t i = 0; i < records.count; i++) {
+            assert_names(&records.items[i], counts[i] == 100 ? 99 : counts[i]);
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {UNIT_CASE(every_filter_lets_through_what_it_names),
-                                       UNIT_CASE(serials_and_fingerprints_name_one),
-                                       UNIT_CASE(the_counts_add_up)};
+    const struct CMUnitTest tests[] = {
+        UNIT_CASE(every_filter_lets_through_what_it_names),
+        UNIT_CASE(serials_and_fingerprints_name_one), UNIT_CASE(the_counts_add_up),
+        UNIT_CASE(a_page_is_one_question_however_many_are_on_it),
+        UNIT_CASE(every_certificate_has_its_own_names_in_their_order)};
     return cmocka_run_group_tests(tests, fill, place_remove);
 }

@@ -43,6 +43,38 @@ static void compare(int64_t now_s)
     assert_int_equal(counts.next_expiry_s, truth.next_expiry_s);
 }
 
+/* What is told of an issuer, as one number for each kind; and the same row by row. */
+static void add_up(void *context, enum inventory_tally tally, const char *issuer, const char *word,
+                   int64_t count)
+{
+    int64_t *sums = context;
+    assert_string_equal(issuer, "issuer");
+    assert_string_equal(word, tally == INVENTORY_ISSUED    ? "server"
+                              : tally == INVENTORY_REVOKED ? "5" /* cessation */
+                                                           : "");
+    sums[tally] += count;
+}
+
+static void compare_tallies(void)
+{
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    struct mutual_error err = {0};
+    int64_t sums[INVENTORY_TALLY_COUNT_] = {0};
+    bool row = false;
+    assert_ok(inventory_tallies(place.inventory, add_up, sums, &err), &err);
+    assert_ok(store_prepare(inventory_store(place.inventory),
+                            "SELECT count(CASE WHEN state IN ('signed', 'delivered') THEN 1 END),"
+                            " count(revoked_s),"
+                            " (SELECT count(*) FROM enrolment_token WHERE used_s IS NOT NULL)"
+                            " FROM certificate",
+                            &read, &err),
+              &err);
+    assert_ok(store_step(read, &row, &err), &err);
+    for (int i = 0; i < INVENTORY_TALLY_COUNT_; i++) {
+        assert_int_equal(sums[i], store_int(read, i));
+    }
+}
+
 static uint32_t seed = 20261128;
 static uint32_t draw(uint32_t below)
 {
@@ -99,6 +131,7 @@ static void the_tally_is_the_truth(void **state)
     for (int i = 0; i < 200; i++) {
         change_something(ids, &count);
         compare(NOW + at[draw(MU_COUNT(at))] + (int64_t)draw(3) - 1);
+        compare_tallies();
     }
     for (size_t i = 0; i < MU_COUNT(at); i++) {
         compare(NOW + at[i]);
@@ -123,4 +156,69 @@ static void a_rollback_takes_it_back(void **state)
     compare(NOW);
 }
 
-INVENTORY_UNIT_MAIN(UNIT_CASE(the_tally_is_the_truth), UNIT_CASE(a_rollback_takes_it_back))
+static struct inventory_token_counts count_tokens(int64_t now_s)
+{
+    struct mutual_error err = {0};
+    struct inventory_token_counts counts;
+    assert_ok(inventory_token_count(place.inventory, now_s, &counts, &err), &err);
+    return counts;
+}
+
+static int64_t add_token(const char *name, bool approval)
+{
+    struct mutual_error err = {0};
+    int64_t id = 0;
+    const struct inventory_token token = {.hash = mu_slice_text(name),
+                                          .name = name,
+                                          .profile = "server",
+                                          .names = "",
+                                          .owner = "",
+                                          .place = "",
+                                          .purpose = "",
+                                          .approval = approval,
+                                          .made_s = NOW,
+                                          .made_by = "",
+                                          .expires_s = NOW + DAY};
+    assert_ok(inventory_token_add(place.inventory, &token, &id, &err), &err);
+    return id;
+}
+
+static void tokens_are_open_then_used_or_over(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct inventory_record record = record_named("by token");
+    uint8_t serial[20];
+    bool done = false;
+    int64_t token = add_token("one", false);
+    int64_t asking = add_token("two", true);
+    assert_int_equal(count_tokens(NOW).open, 2);
+    assert_int_equal(count_tokens(NOW + DAY).open, 0);
+    assert_int_equal(count_tokens(NOW + DAY).expired, 2);
+    assert_ok(inventory_token_ask(place.inventory, asking, MU_SLICE_LIT("csr"), MU_SLICE_LIT("key"),
+                                  "who", NOW, &done, &err),
+              &err);
+    assert_int_equal(count_tokens(NOW).waiting, 1);
+    assert_int_equal(count_tokens(NOW + 2 * DAY).waiting, 1);
+    int64_t id = reserve(&record, serial);
+    assert_ok(
+        inventory_token_take(place.inventory, token, id, MU_SLICE_LIT("key"), NOW, &done, &err),
+        &err);
+    assert_true(done);
+    compare_tallies();
+    assert_int_equal(count_tokens(NOW).open, 0);
+    assert_ok(inventory_abandoned(place.inventory, id, &err), &err); /* it may be used again */
+    compare_tallies();
+    assert_int_equal(count_tokens(NOW).open, 1);
+    id = reserve(&record, serial);
+    assert_ok(
+        inventory_token_take(place.inventory, token, id, MU_SLICE_LIT("key"), NOW, &done, &err),
+        &err);
+    assert_ok(inventory_token_decide(place.inventory, asking, true, NOW, &done, &err), &err);
+    assert_int_equal(count_tokens(NOW).open, 1); /* allowed, whenever it comes */
+    assert_ok(inventory_tally_anew(place.inventory, &err), &err);
+    compare_tallies();
+}
+
+INVENTORY_UNIT_MAIN(UNIT_CASE(the_tally_is_the_truth), UNIT_CASE(a_rollback_takes_it_back),
+                    UNIT_CASE(tokens_are_open_then_used_or_over))

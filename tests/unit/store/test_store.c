@@ -260,6 +260,44 @@ static void a_failed_transaction_is_never_taken_for_a_committed_one(void **state
     place_remove(&place);
 }
 
+static void questions_and_failures_are_counted(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct place place;
+    place_make(&place);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
+    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    const struct store_figures *figures = store_figures(store);
+    struct store_figures before = *figures;
+    assert_int_equal(count_things(store), 0);
+    assert_int_equal(figures->asked, before.asked + 1);
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    bool row = false;
+    assert_ok(store_prepare(store, "SELECT 1 UNION SELECT 2 ORDER BY 1", &read, &err), &err);
+    for (int i = 1; i <= 2; i++) { /* the second row, and a second run */
+        assert_ok(store_step(read, &row, &err), &err);
+        assert_ok(store_step(read, &row, &err), &err);
+        assert_true(row);
+        assert_int_equal(figures->asked, before.asked + 1 + (uint64_t)i);
+        store_reset(read);
+    }
+    assert_false(store_exec(store, "INSERT INTO thing (name) VALUES (NULL)", NULL));
+    assert_int_equal(figures->failed[STORE_FAILURE_OTHER], 1);
+    assert_int_equal(figures->failed[STORE_FAILURE_BUSY], 0);
+    MU_AUTO(store) struct store *other = place_open(&place, STORE_WRITE);
+    assert_ok(store_begin(store, &err), &err);
+    assert_fails(store_begin(other, &err), &err, MUTUAL_E_STORE_BUSY);
+    assert_int_equal(store_figures(other)->failed[STORE_FAILURE_BUSY], 1);
+    assert_string_equal(store_failure_word(STORE_FAILURE_BUSY), "busy");
+    assert_string_equal(store_failure_word(STORE_FAILURE_UNREACHABLE), "unreachable");
+    store_rollback(store);
+    store_finish(MU_TAKE(read));
+    store_close(MU_TAKE(other));
+    store_close(MU_TAKE(store));
+    place_remove(&place);
+}
+
 UNIT_MAIN(UNIT_CASE(numbered_parameters_bind_in_any_order),
           UNIT_CASE(a_rolled_back_transaction_leaves_nothing),
           UNIT_CASE(a_uniqueness_rule_answers_by_the_count_of_changes),
@@ -268,4 +306,5 @@ UNIT_MAIN(UNIT_CASE(numbered_parameters_bind_in_any_order),
           UNIT_CASE(a_writer_waits_and_a_reader_does_not),
           UNIT_CASE(a_killed_writer_leaves_what_was_committed),
           UNIT_CASE(a_scan_yields_every_row_while_others_are_asked),
-          UNIT_CASE(a_failed_transaction_is_never_taken_for_a_committed_one))
+          UNIT_CASE(a_failed_transaction_is_never_taken_for_a_committed_one),
+          UNIT_CASE(questions_and_failures_are_counted))
