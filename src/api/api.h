@@ -78,8 +78,11 @@ void api_problem(struct api_response *response, unsigned status, const char *typ
 /* The HTTP status that fits an error: 400, 403, 404, 409, 413, 503 or 500. */
 unsigned api_status_of(const struct mutual_error *why);
 struct api_world;
-/* The two together, with Retry-After where trying again helps. What is not told to the caller is
- * told to the log. */
+/* What went wrong on our side, for the log: what was asked for, by whom, why not, what to do. */
+void api_tell(const struct api_world *world, const struct api_request *request,
+              const struct mutual_error *why);
+/* Problem and status together, with Retry-After where trying again helps. What is not told to the
+ * caller is told to the log. */
 void api_fail(struct api_world *world, const struct api_request *request,
               struct api_response *response, const struct mutual_error *why);
 
