@@ -19,6 +19,7 @@ struct call {
     struct mu_csr *csr;
     struct ca_issued issued;
     enum ca_enrolled how;
+    bool key_lent; /* made here, for this answer */
 };
 
 /* ---- answers -----------------------------------------------------------------------------------
@@ -85,6 +86,7 @@ static struct ca_enrolment wish_of(const struct call *call)
         .signer = call->world->signer,
         .profile = call->label[0] != '\0' ? call->label : NULL,
         .grace_s = call->world->settings != NULL ? call->world->settings->grace_s : 0,
+        .key_lent = call->key_lent,
         .now_s = call->request->now_s,
     };
 }
@@ -184,6 +186,7 @@ static bool replace_key(struct call *call, struct mu_key *key, struct mutual_err
     }
     mu_csr_free(call->csr);
     call->csr = ours;
+    call->key_lent = true;
     return true;
 }
 

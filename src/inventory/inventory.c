@@ -235,6 +235,10 @@ static const char acme_step[] =
     "CREATE INDEX acme_challenge_authz ON acme_challenge (authz_id, id);"
     "CREATE INDEX acme_challenge_open ON acme_challenge (asked_s, id) WHERE status = 'processing'";
 
+/* What was asked for over the network, by whoever has the key. */
+static const char asked_again_step[] =
+    "ALTER TABLE certificate ADD COLUMN asked_again {int} NOT NULL DEFAULT 0";
+
 static const struct store_migration steps[] = {
     {1, "issuers, certificates, names, events", first_step},
     {2, "which machine delivers", machine_step},
@@ -244,6 +248,7 @@ static const struct store_migration steps[] = {
     {6, "ACME", acme_step},
     {7, "counts by the hour of the end", inventory_tally_step},
     {8, "tokens for enrolment", token_step},
+    {9, "who asks again for a lost answer", asked_again_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

@@ -20,7 +20,7 @@ struct inventory_cursor {
     " c.requested_s, c.not_before_s, c.not_after_s, c.der, c.fingerprint,"            \
     " c.replaces_id, c.revoked_s, c.reason, c.machine,"                               \
     " (SELECT max(s.id) FROM certificate s WHERE s.replaces_id = c.id"                \
-    "  AND s.state IN ('signed', 'delivered')), c.shard"                              \
+    "  AND s.state IN ('signed', 'delivered')), c.shard, c.asked_again"               \
     " FROM certificate c JOIN issuer i ON i.id = c.issuer_id WHERE "
 
 void inventory_cursor_free(struct inventory_cursor *cursor)
@@ -246,6 +246,7 @@ static void read_row(struct store_statement *rows, struct inventory_record *reco
         .machine = store_text(rows, 23),
         .replaced_by_id = store_int(rows, 24),
         .shard = (unsigned)store_int(rows, 25),
+        .asked_again = store_int(rows, 26) != 0,
     };
 }
 
