@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sqlite3
+import ssl
 import subprocess
 
 import crash
@@ -24,7 +25,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.ocsp import OCSPCertStatus
 from ledger import PATIENCE, Est, Ledger, Said
-from net import until
+from net import TlsClient, until
+from served import Served
 
 FAILURES = ("error=ENOSPC", "error=EIO", "error=EROFS")
 FILES = ("pwrite64", "write", "fsync", "fdatasync", "rename", "ftruncate")
@@ -258,7 +260,7 @@ def check_problem(ledger, said, where):
     else:
         assert problem["code"] in HOUSE, problem
     assert str(ledger.served.dir) not in json.dumps(problem), "a stranger is told where things are"
-    assert any(f"error[{code}]" in ledger.served.gateway.text() for code in HOUSE)
+    until(lambda: any(f"error[{code}]" in ledger.served.gateway.text() for code in HOUSE))
 
 
 # -- what the process does by itself ---------------------------------------------------------------
@@ -376,3 +378,132 @@ def check_pair(directory):
     public = Est.openssl("pkey", "-in", directory / "tls.key", "-pubout", "-outform", "DER")
     assert cert.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public
     return cert
+
+
+# -- real disks -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def space():
+    one = crash.Namespace()
+    yield one
+    one.close()
+
+
+class Disk:
+    """A small disk with the authority's directory on it, in a mount namespace of its own; the gateway
+    and every command run in there. Its other service forwards, and has nothing to do with the disk."""
+
+    def __init__(self, mutual, start, space, tmp_path, backend):
+        self.space, self.disk = space, tmp_path / "disk"
+        self.disk.mkdir()
+        space("mount", "-t", "tmpfs", "-o", "size=3m,mode=0755", "none", self.disk)
+        inside = tmp_path / "inside"
+        inside.write_text(f'#!/bin/sh\nexec {" ".join(space.words())} {mutual} "$@"\n')
+        inside.chmod(0o755)
+        self.served = Served(str(inside), start, self.disk)
+        self.served.root, root = tmp_path / "root.crt", self.served.root
+        self.served.root.write_text(self.read(root))
+        self.issuer = self.read(self.served.dir / "authority" / "issuer" / "issuer.crt").encode()
+        self.served.issue("joe", "--profile", "client")
+        self.pair = tmp_path / "joe"
+        self.pair.mkdir()
+        for name in ("tls.crt", "tls.key"):
+            (self.pair / name).write_text(self.read(self.served.dir / "tls" / "joe" / name))
+        self.config(root, backend)
+        self.served.serve(prefix=space.words())
+
+    def config(self, root, backend):
+        made = self.served.config()
+        made["trust"][0]["bundle"] = str(root)
+        made["inbound"].append({**made["inbound"][0], "name": "data", "forward": backend.address,
+                                "clients": {"mode": "require", "trust": "own"}})
+        del made["inbound"][-1]["application"]
+        made["policy"].append({"grant": "joe", "to": "data", "from": [{"spiffe": "spiffe://example.org/joe"}],
+                               "owner": "tests", "why": "testing"})
+        made["status"] = {"listen": "127.0.0.1:0"}
+        self.served.config = lambda: made
+
+    def read(self, path):
+        return self.space("cat", path).stdout
+
+    def data_flows(self):
+        context = ssl.create_default_context(cafile=str(self.served.root))
+        context.load_cert_chain(self.pair / "tls.crt", self.pair / "tls.key")
+        with TlsClient(self.served.gateway.address("data"), context) as one:
+            one.ask()
+
+    def fill(self):
+        self.space("sh", "-c", f"cat /dev/zero > {self.disk}/filler", status=1)
+
+    def free(self):
+        self.space("rm", self.disk / "filler")
+
+    def read_only(self):
+        """A second, read-only view over it: what is opened from now on is refused by the kernel."""
+        self.space("mount", "--bind", self.disk, self.disk)
+        self.space("mount", "-o", "remount,bind,ro", self.disk)
+
+    def writable(self):
+        self.space("umount", "-l", self.disk)
+
+
+class DiskLedger(Ledger):
+    """Its files are in the other namespace."""
+
+    def __init__(self, disk, est):
+        self.disk = disk
+        super().__init__(disk.served, est)
+
+    def issuer_pem(self):
+        return self.disk.issuer
+
+
+@pytest.fixture
+def disk(mutual, gateway, space, tmp_path, backend):
+    return Disk(mutual, gateway, space, tmp_path, backend)
+
+
+@pytest.mark.parametrize("kind", ["full", "read-only"])
+def test_a_disk_that_is_full_or_read_only(disk, tmp_path, kind):
+    """As it is, no call is made up: clients are told when to come again, the log says what to do, what is
+    only read is answered and data flows; and with the disk back all of it works, without a restart."""
+    ledger = DiskLedger(disk, Est(tmp_path / "est"))
+    spoil, mend = (disk.fill, disk.free) if kind == "full" else (disk.read_only, disk.writable)
+    before, pid = ledger.enrol("before"), ledger.wait()
+    tokens = [ledger.token(f"t{i}") for i in range(6)]
+    spoil()
+    for token in tokens[:4]:
+        said = ledger.est.ask(ledger.served, "simpleenroll", ledger.spare, token=token)
+        check_problem(ledger, said, kind)
+    word, remedy = {"full": ("error[DISK_FULL]", "Free some space"),
+                    "read-only": ("error[STORE_FAILED]", "Read-only file system")}[kind]
+    line = next(one["msg"] for one in ledger.served.gateway.lines() if word in one.get("msg", ""))
+    assert remedy in line and "ca.db" in line, line
+    assert ledger.status(before) == OCSPCertStatus.GOOD
+    ledger.check_list()
+    disk.data_flows()
+    assert ledger.pid() == pid
+    mend()
+    for i, token in enumerate(tokens):
+        said = ledger.est.ask(ledger.served, "simpleenroll", ledger.spare, token=token)
+        assert said.status == 200, said.body
+        ledger.acknowledge(said.cert(), f"t{i}")
+        ledger.only(f"t{i}", said.cert())
+    assert ledger.pid() == pid
+    disk.data_flows()
+    ledger.check()
+
+
+def test_a_process_that_dies_on_a_full_disk_comes_back_when_there_is_space(disk, tmp_path):
+    """Nobody has to start anything."""
+    ledger = DiskLedger(disk, Est(tmp_path / "est"))
+    token, pid = ledger.token("web"), ledger.wait()
+    disk.fill()
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not crash.alive(pid))
+    disk.data_flows()
+    disk.free()
+    said = ledger.est.persist(ledger.served, "simpleenroll", ledger.spare, token=token)
+    assert said.status == 200, said.body
+    ledger.check()

@@ -128,9 +128,12 @@ class Namespace:
                                        stdout=subprocess.PIPE, text=True)
         assert self.holder.stdout.readline() == "up\n"
 
+    def words(self):
+        """By which a command runs in there."""
+        return ["nsenter", "-t", str(self.holder.pid), *self.enter, "--"]
+
     def __call__(self, *command, status=0):
-        done = subprocess.run(["nsenter", "-t", str(self.holder.pid), *self.enter, "--", *map(str, command)],
-                              capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*self.words(), *map(str, command)], capture_output=True, text=True, timeout=60)
         if status is not None:
             assert done.returncode == status, (command, done.returncode, done.stdout, done.stderr)
         return done
