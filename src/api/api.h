@@ -78,7 +78,8 @@ void api_problem(struct api_response *response, unsigned status, const char *typ
 /* The HTTP status that fits an error: 400, 403, 404, 409, 413, 503 or 500. */
 unsigned api_status_of(const struct mutual_error *why);
 struct api_world;
-/* What went wrong on our side, for the log: what was asked for, by whom, why not, what to do. */
+/* What went wrong on our side, for the log: what was asked for, by whom, why not, what to do; and
+ * for whoever looks after that. */
 void api_tell(const struct api_world *world, const struct api_request *request,
               const struct mutual_error *why);
 /* Problem and status together, with Retry-After where trying again helps. What is not told to the
@@ -106,7 +107,9 @@ struct api_world {
     struct acme_prober *prober; /* of acme/acme.h: looks for the answers to challenges; or NULL */
     /* A line for the log; NULL: none is kept. No newline, nothing unescaped. */
     void (*log)(void *context, const char *line);
-    void *log_context;
+    /* Whatever went wrong on our side; NULL: nobody is told. */
+    void (*failed)(void *context, const struct mutual_error *why);
+    void *context; /* of both */
 };
 /* Appends the absolute URL of a path ("/acme/new-order"): below settings->url, else below the Host
  * that this very request names, which tells a caller nothing but what he said himself. */

@@ -44,21 +44,21 @@ void api_log(const struct api_world *world, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    world->log(world->log_context, line);
+    world->log(world->context, line);
 }
 
 void api_tell(const struct api_world *world, const struct api_request *request,
               const struct mutual_error *why)
 {
     MU_AUTO(buf) struct mu_buf path;
-    MU_AUTO(buf) struct mu_buf reason;
     mu_buf_init(&path, LOG_LINE);
-    mu_buf_init(&reason, LOG_LINE);
     mu_escape(&path, request->head->path);
-    mu_escape(&reason, mu_slice_text(why->reason));
     api_log(world, "%s for %s: error[%s]: %s%s%s%s%s", mu_buf_str(&path), request->who,
-            mutual_code_name(why->code), mu_buf_str(&reason), why->context[0] != '\0' ? "; " : "",
+            mutual_code_name(why->code), why->reason, why->context[0] != '\0' ? "; " : "",
             why->context, why->hint[0] != '\0' ? ". " : "", why->hint);
+    if (world->failed != NULL) {
+        world->failed(world->context, why);
+    }
 }
 
 unsigned api_status_of(const struct mutual_error *why)

@@ -9,7 +9,8 @@
 #include "authority/authority_internal.h"
 #include "store/store.h"
 
-enum { TICK_S = 1, LISTS_S = 60 };
+/* Revocation lists are looked at every minute; sooner while nothing can be written. */
+enum { TICK_S = 1, LISTS_S = 60, AGAIN_S = 5 };
 
 struct authority {
     struct child *child;
@@ -23,6 +24,7 @@ struct authority {
     struct api_settings settings;
     struct api_world world;
     struct streams streams;
+    struct writes writes;
     struct event_timer tick;
     int64_t lists_s; /* when revocation lists are looked at again */
     event_watch watch;
@@ -34,6 +36,15 @@ static void say(void *context, const char *line)
 {
     struct authority *authority = context;
     process_log(authority->child, line);
+}
+
+static void on_failure(void *context, const struct mutual_error *why)
+{
+    struct authority *authority = context;
+    if (writes_failed(&authority->writes, why)) {
+        int64_t again_s = mu_clock_wall_s() + AGAIN_S;
+        authority->lists_s = authority->lists_s < again_s ? authority->lists_s : again_s;
+    }
 }
 
 /* A database server that went away is found again by our replacement, which may connect before it
@@ -57,10 +68,17 @@ static void keep_lists(struct authority *authority, int64_t now_s)
         return;
     }
     authority->lists_s = now_s + LISTS_S;
-    if (!ca_speak_for(authority->ca, "authority", &err) ||
-        !ca_crl_refresh(authority->ca, &authority->signer, now_s, &err)) {
-        api_log(&authority->world, "revocation list: error[%s]: %s", mutual_code_name(err.code),
-                err.reason);
+    if (ca_speak_for(authority->ca, "authority", &err) &&
+        ca_crl_refresh(authority->ca, &authority->signer, now_s, &err)) {
+        writes_look(&authority->writes, authority->ca, now_s);
+    } else if (authority->writes.told != err.code) { /* else the log has it */
+        api_log(&authority->world, "revocation list: error[%s]: %s. %s", mutual_code_name(err.code),
+                err.reason, err.hint);
+    }
+    if (err.code != MUTUAL_OK) {
+        on_failure(authority, &err);
+    } else if (authority->writes.told != MUTUAL_OK) {
+        authority->lists_s = now_s + AGAIN_S;
     }
 }
 
@@ -197,7 +215,9 @@ static bool prepare(struct child *child, struct mutual_error *err)
                            .settings = &authority->settings,
                            .prober = authority->setup.acme ? &authority->prober : NULL,
                            .log = say,
-                           .log_context = authority};
+                           .failed = on_failure,
+                           .context = authority};
+    authority->writes = (struct writes){.parent = child->parent};
     authority->streams = (struct streams){.reactor = authority->reactor,
                                           .world = &authority->world,
                                           .tables = authority_tables,

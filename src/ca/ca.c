@@ -330,6 +330,16 @@ void ca_unlock(struct ca *ca)
     ca->locks--;
 }
 
+bool ca_try_write(struct ca *ca, int64_t now_s, struct mutual_error *err)
+{
+    if (!ca_lock(ca, now_s, NULL, err)) {
+        return false;
+    }
+    bool good = inventory_try_write(ca->inventory, err);
+    ca_unlock(ca);
+    return good;
+}
+
 bool ca_speak_for(struct ca *ca, const char *who, struct mutual_error *err)
 {
     char *copy = mu_strdup(who);

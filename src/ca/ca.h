@@ -324,6 +324,9 @@ bool ca_describe_record(const struct inventory_record *record, int64_t now_s, bo
 #include "ca/issuers.h"
 #include "ca/lists.h"
 
+/* Writes something into the store that changes nothing: whether it can be written. */
+bool ca_try_write(struct ca *ca, int64_t now_s, struct mutual_error *err);
+
 /* ---- directories of certificates, built aside and put in place at once -------------------------
  */
 

@@ -187,3 +187,31 @@ bool authority_streams(struct parent *parent, const struct supervised *worker,
     close_all(theirs, count);
     return sent;
 }
+
+/* ---- what it says ------------------------------------------------------------------------------
+ */
+
+bool authority_writes(struct parent *parent, const struct ipc_message *message,
+                      struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    struct mutual_error trouble = {0};
+    ipc_get_error(&reader, &trouble);
+    if (!ipc_reader_end(&reader, "whether the authority can write", err)) {
+        return false;
+    }
+    parent->authority.trouble = trouble;
+    if (trouble.code != MUTUAL_OK) {
+        parent_log(parent, CONFIG_LOG_ERROR, "authority_cannot_write", NULL, &trouble);
+    } else {
+        parent_log(parent, CONFIG_LOG_INFO, "authority_writes", "the authority can write again",
+                   NULL);
+    }
+    return true;
+}
+
+/* Its replacement tells us anew. */
+void authority_died(struct parent *parent)
+{
+    parent->authority.trouble = (struct mutual_error){0};
+}

@@ -113,8 +113,9 @@ struct authority_given {
 };
 struct authority_process {
     bool runs;
-    uint32_t index;      /* of its latest process */
-    struct mu_buf setup; /* what it was begun with */
+    uint32_t index;              /* of its latest process */
+    struct mu_buf setup;         /* what it was begun with */
+    struct mutual_error trouble; /* why it cannot write; else code MUTUAL_OK */
     struct authority_given given[LISTEN_WORKERS_MAX];
 };
 
@@ -293,6 +294,10 @@ bool authority_put_keys(struct parent *parent, const struct setup *setup,
 bool authority_streams(struct parent *parent, const struct supervised *worker,
                        const struct ipc_message *message,
                        struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* WRITES: health says so from now on. */
+bool authority_writes(struct parent *parent, const struct ipc_message *message,
+                      struct mutual_error *err) MUTUAL_MUST_CHECK;
+void authority_died(struct parent *parent);
 
 /* ---- changes.c: what a reload did to open connections -------------------------------------------
  */

@@ -193,6 +193,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
     if (child->role->party == IPC_AUTHORITY && message->type == IPC_MSG_PROBE) {
         return validating_ask(parent->validating, message, err);
     }
+    if (child->role->party == IPC_AUTHORITY && message->type == IPC_MSG_WRITES) {
+        return authority_writes(parent, message, err);
+    }
     if (worker && message->type == IPC_MSG_STREAMS_WANTED) {
         return authority_streams(parent, child, message, err);
     }
@@ -216,6 +219,8 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
         trials_keys_died(parent);
     } else if (child->role->party == IPC_FETCH) {
         fetching_died(parent->fetching);
+    } else if (child->role->party == IPC_AUTHORITY) {
+        authority_died(parent);
     } else if (child->role->party == IPC_WORKER) {
         parent->done[child->index] = 0;
         trials_worker_died(parent, child->index);

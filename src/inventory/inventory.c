@@ -284,6 +284,16 @@ struct store *inventory_store(struct inventory *inventory)
     return inventory->store;
 }
 
+bool inventory_try_write(struct inventory *inventory, struct mutual_error *err)
+{
+    bool own = false;
+    if (!inventory_begin(inventory, &own, err)) {
+        return false;
+    }
+    bool good = store_exec(inventory->store, "UPDATE issuer SET crl_due = crl_due", err);
+    return inventory_end(inventory, own, good, err);
+}
+
 bool inventory_begin(struct inventory *inventory, bool *ret_own, struct mutual_error *err)
 {
     if (store_in_transaction(inventory->store)) {

@@ -59,6 +59,8 @@ bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers
 bool inventory_issuer_add(struct inventory *inventory, const struct inventory_issuer *issuer,
                           int64_t *ret_id, struct mutual_error *err);
 
+/* Writes what is there already: whether the store can be written. */
+bool inventory_try_write(struct inventory *inventory, struct mutual_error *err);
 /* The issuer goes on with another certificate for its key. */
 bool inventory_issuer_recertify(struct inventory *inventory, int64_t id, struct mu_slice der,
                                 struct mutual_error *err);

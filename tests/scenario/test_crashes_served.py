@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.ocsp import OCSPCertStatus
 from ledger import PATIENCE, Est, Ledger, Said
-from net import TlsClient, until
+from net import TlsClient, free_port, until
 from served import Served
 
 FAILURES = ("error=ENOSPC", "error=EIO", "error=EROFS")
@@ -422,7 +422,8 @@ class Disk:
         del made["inbound"][-1]["application"]
         made["policy"].append({"grant": "joe", "to": "data", "from": [{"spiffe": "spiffe://example.org/joe"}],
                                "owner": "tests", "why": "testing"})
-        made["status"] = {"listen": "127.0.0.1:0"}
+        self.status = f"127.0.0.1:{free_port()}"
+        made["status"] = {"listen": self.status}
         self.served.config = lambda: made
 
     def read(self, path):
@@ -433,6 +434,14 @@ class Disk:
         context.load_cert_chain(self.pair / "tls.crt", self.pair / "tls.key")
         with TlsClient(self.served.gateway.address("data"), context) as one:
             one.ask()
+
+    def health(self):
+        """What monitoring is told."""
+        done = subprocess.run(["curl", "-s", "-H", "Accept: text/plain", "-w", "\n%{http_code}",
+                               f"http://{self.status}/health/ready"],
+                              capture_output=True, text=True, timeout=30, check=True)
+        text, _, code = done.stdout.rpartition("\n")
+        return int(code), text.strip()
 
     def fill(self):
         self.space("sh", "-c", f"cat /dev/zero > {self.disk}/filler", status=1)
@@ -465,27 +474,47 @@ def disk(mutual, gateway, space, tmp_path, backend):
     return Disk(mutual, gateway, space, tmp_path, backend)
 
 
-@pytest.mark.parametrize("kind", ["full", "read-only"])
-def test_a_disk_that_is_full_or_read_only(disk, tmp_path, kind):
-    """As it is, no call is made up: clients are told when to come again, the log says what to do, what is
-    only read is answered and data flows; and with the disk back all of it works, without a restart."""
+@contextlib.contextmanager
+def full(disk, pid):
+    disk.fill()
+    yield "error[DISK_FULL]", "Free some space"
+    disk.free()
+
+
+@contextlib.contextmanager
+def read_only(disk, pid):
+    disk.read_only()
+    yield "error[STORE_FAILED]", "Read-only file system"
+    disk.writable()
+
+
+@contextlib.contextmanager
+def broken(disk, pid):
+    """No real one can be had: each of its writes is made to fail."""
+    with Attached(pid, FILES, "1+", "error=EIO"):
+        yield "error[STORE_FAILED]", "disk I/O error"
+
+
+@pytest.mark.parametrize("state", [full, read_only, broken])
+def test_a_disk_that_cannot_be_written(disk, tmp_path, state):
+    """Clients are told when to come again, the log says what to do and health is red; what is only read
+    is answered and data flows; and with the disk back all of it works, without a restart."""
     ledger = DiskLedger(disk, Est(tmp_path / "est"))
-    spoil, mend = (disk.fill, disk.free) if kind == "full" else (disk.read_only, disk.writable)
     before, pid = ledger.enrol("before"), ledger.wait()
     tokens = [ledger.token(f"t{i}") for i in range(6)]
-    spoil()
-    for token in tokens[:4]:
-        said = ledger.est.ask(ledger.served, "simpleenroll", ledger.spare, token=token)
-        check_problem(ledger, said, kind)
-    word, remedy = {"full": ("error[DISK_FULL]", "Free some space"),
-                    "read-only": ("error[STORE_FAILED]", "Read-only file system")}[kind]
-    line = next(one["msg"] for one in ledger.served.gateway.lines() if word in one.get("msg", ""))
-    assert remedy in line and "ca.db" in line, line
-    assert ledger.status(before) == OCSPCertStatus.GOOD
-    ledger.check_list()
-    disk.data_flows()
-    assert ledger.pid() == pid
-    mend()
+    with state(disk, pid) as (word, remedy):
+        for token in tokens[:4]:
+            said = ledger.est.ask(ledger.served, "simpleenroll", ledger.spare, token=token)
+            check_problem(ledger, said, state)
+        line = next(one["msg"] for one in ledger.served.gateway.lines() if word in one.get("msg", ""))
+        assert remedy in line and "ca.db" in line, line
+        assert ledger.status(before) == OCSPCertStatus.GOOD
+        ledger.check_list()
+        disk.data_flows()
+        status, why = disk.health()
+        assert (status, why.splitlines()[-1]) == (503, "fail") and "the authority cannot write" in why, why
+        assert ledger.pid() == pid
+    until(lambda: disk.health()[0] == 200, 20)  # it tries by itself
     for i, token in enumerate(tokens):
         said = ledger.est.ask(ledger.served, "simpleenroll", ledger.spare, token=token)
         assert said.status == 200, said.body
