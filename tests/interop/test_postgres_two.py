@@ -25,7 +25,7 @@ from postgres import Postgres
 from served import Served
 
 CALLS = ("sendto", "recvfrom")
-SECONDS = 60 if ALL else 10
+SECONDS = 60 if ALL else 5
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_either_is_killed_at_random(two):
 
 def test_the_server_is_restarted_in_the_middle(two):
     def restart():
-        for _ in range(6 if ALL else 2):
+        for _ in range(6 if ALL else 1):
             time.sleep(1)
             two.postgres.stop(signal.SIGQUIT)  # as pg_ctl restart -m immediate
             two.postgres.start()
@@ -230,7 +230,7 @@ def test_killed_at_every_word_with_the_server(two):
         return token, said, hit
     token, said, seen = ask("counted")
     assert said.status == 200, said.body
-    points = crash.points(seen.counts(), 8, CALLS)
+    points = crash.points(seen.counts(), 5, CALLS)
     for call, when in points:
         name = f"{call}-{when}"
         token, said, hit = ask(name, when, call)

@@ -52,7 +52,7 @@ class Est:
         return subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=30).stdout
 
     def ask(self, served, operation, request, token=None, pair=None):
-        shown = ["-u", f"token:{token}"] if token else ["--cert", pair[0], "--key", pair[1]]
+        shown = ["-u", f"token:{token}"] if token else ["--cert", pair[0], "--key", pair[1]] if pair else []
         done = subprocess.run(
             ["curl", "-sS", "--max-time", "30", "--cacert", served.root, "-H", "Content-Type: application/pkcs10",
              "--data-binary", f"@{request}", *map(str, shown), "-w", "\n%{http_code} %header{retry-after}",
@@ -145,7 +145,7 @@ class Ledger:
         self.kills += 1
         if self.kills % 3 == 0:
             config = self.served.config()
-            config["authority"]["grace-after-expiry"] = f"{self.kills}s"
+            config["authority"]["grace-after-expiry"] = f"{3600 + self.kills}s"
             self.served.gateway.write(config)
             assert self.served.gateway.reload()
         return self.wait()
