@@ -11,6 +11,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -20,7 +21,7 @@ from crash import ALL, Attached
 from cryptography.hazmat.primitives import hashes
 from ledger import Est, Ledger, number_of
 from net import until
-from peers import need
+from peers import need, run
 from postgres import Postgres
 from served import Served
 
@@ -244,3 +245,35 @@ def test_killed_at_every_word_with_the_server(two):
         two.check()
     print(f"{len(points)} points, {first.kills} hit")
     assert first.kills >= len(points) // 2
+
+
+def test_a_machine_that_is_gone_without_a_word_is_given_up(mutual, tmp_path):
+    """It lost its power while it held the store's lock: no word of it reaches the server. In a network of
+    the test's own, which is taken down for longer than the server waits."""
+    if not ALL:
+        pytest.skip("takes a minute: MUTUAL_CRASH=all")
+    crash.need_strace()
+    if "MUTUAL_OWN_NETWORK" not in os.environ:
+        again = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-m", "pytest",
+                 "-q", "-p", "no:cacheprovider", f"{__file__}::test_a_machine_that_is_gone_without_a_word_is_given_up"]
+        if subprocess.run(["unshare", "--net", "ip", "link", "set", "lo", "up"], check=False).returncode != 0:
+            pytest.skip("no network of one's own is permitted here")
+        done = subprocess.run(again, env={**os.environ, "MUTUAL_OWN_NETWORK": "1"}, capture_output=True, text=True,
+                              timeout=200, check=False)
+        assert done.returncode == 0, done.stdout
+        return
+    with Postgres() as server:
+        command = lambda *words: [mutual, *words, "--dir", str(tmp_path / "a")]
+        run(*command("init", "example.org", "--store", server.create("ca")))
+        gone = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e",
+                                 "inject=sendto:signal=STOP:when=20", *command("issue", "gone")])
+        try:
+            until(lambda: "STORE_BUSY" in run(*command("issue", "waits"), status=None).stderr, 30)
+            run("ip", "link", "set", "lo", "down")
+            time.sleep(40)
+            run("ip", "link", "set", "lo", "up")
+            run(*command("issue", "goes-on"))
+            assert '"interrupted":0' in run(*command("list", "--json")).stdout
+        finally:
+            gone.kill()
+            gone.wait()
