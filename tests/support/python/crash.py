@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -112,6 +113,21 @@ def alive(pid):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def inside(request, kind, prepare):
+    """Whether this test runs in a namespace of its own (`kind`: "--net"), which `prepare` makes ready; if
+    not, it is run there by this, and is over."""
+    if os.environ.get("MUTUAL_INSIDE") == kind:
+        return True
+    words = ["unshare", kind, "sh", "-c", f'{prepare} && exec "$@"', "sh"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"unshare {kind} is not permitted here")
+    done = subprocess.run([*words, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                           f"{request.path}::{request.node.name}"], env={**os.environ, "MUTUAL_INSIDE": kind},
+                          capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return False
 
 
 class Namespace:

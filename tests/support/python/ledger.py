@@ -124,9 +124,9 @@ class Ledger:
 
     # -- the process
 
-    def pid(self):
+    def pid(self, role="authority"):
         """None while there is none; never a number that kill would take for a group."""
-        return next((pid for pid in self.served.gateway.pids("authority") if pid > 1), None)
+        return next((pid for pid in self.served.gateway.pids(role) if pid > 1), None)
 
     def answers(self):
         with contextlib.suppress(OSError, AttributeError):
