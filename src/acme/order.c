@@ -412,6 +412,7 @@ static bool issue(struct acme_call *call, const struct acme_order *order, const 
         .csr = csr,
         .place = "acme",
         .print_only = true,
+        .asked_again = true,
         .replaces = replaces,
         .also = claim,
         .also_context = call,

@@ -52,9 +52,6 @@ static const struct {
     {MUTUAL_E_ENCODING_MALFORMED, 400, "malformed"},
     {MUTUAL_E_ALREADY_REVOKED, 400, "alreadyRevoked"},
     {MUTUAL_E_NOT_FOUND, 404, "malformed"},
-    {MUTUAL_E_KEY_UNAVAILABLE, 503, "serverInternal"},
-    {MUTUAL_E_STORE_BUSY, 503, "serverInternal"},
-    {MUTUAL_E_STORE_UNREACHABLE, 503, "serverInternal"},
 };
 
 const char *acme_problem_type(enum mutual_code code, unsigned *ret_status)
@@ -65,7 +62,9 @@ const char *acme_problem_type(enum mutual_code code, unsigned *ret_status)
             return problems[i].type;
         }
     }
-    *ret_status = 500;
+    /* A matter of this house: 503 where coming again may help, as for everybody else. */
+    const struct mutual_error why = {.code = code};
+    *ret_status = api_status_of(&why) == 503 ? 503 : 500;
     return "serverInternal";
 }
 
@@ -176,6 +175,10 @@ static void put_problem(struct acme_call *call, const struct mutual_error *why)
     }
     if (response->status == 503 || response->status == 429) {
         api_field(response, "Retry-After", response->status == 503 ? "2" : "60");
+    }
+    if (response->status >= 500) {
+        api_tell(call->world, call->request, why);
+        return;
     }
     MU_AUTO(buf) struct mu_buf safe;
     mu_buf_init(&safe, 1024);

@@ -78,8 +78,12 @@ void api_problem(struct api_response *response, unsigned status, const char *typ
 /* The HTTP status that fits an error: 400, 403, 404, 409, 413, 503 or 500. */
 unsigned api_status_of(const struct mutual_error *why);
 struct api_world;
-/* The two together, with Retry-After where trying again helps. What is not told to the caller is
- * told to the log. */
+/* What went wrong on our side, for the log: what was asked for, by whom, why not, what to do; and
+ * for whoever looks after that. */
+void api_tell(const struct api_world *world, const struct api_request *request,
+              const struct mutual_error *why);
+/* Problem and status together, with Retry-After where trying again helps. What is not told to the
+ * caller is told to the log. */
 void api_fail(struct api_world *world, const struct api_request *request,
               struct api_response *response, const struct mutual_error *why);
 
@@ -118,6 +122,9 @@ struct api_world {
     /* Something happened that is counted; NULL: nobody counts. */
     void (*count)(void *context, enum api_event event, const char *const *words);
     void *count_context;
+    /* Whatever went wrong on our side; NULL: nobody is told. */
+    void (*failed)(void *context, const struct mutual_error *why);
+    void *failed_context;
 };
 /* Appends the absolute URL of a path ("/acme/new-order"): below settings->url, else below the Host
  * that this very request names, which tells a caller nothing but what he said himself. */

@@ -63,6 +63,20 @@ void api_log(const struct api_world *world, const char *format, ...)
     world->log(world->log_context, line);
 }
 
+void api_tell(const struct api_world *world, const struct api_request *request,
+              const struct mutual_error *why)
+{
+    MU_AUTO(buf) struct mu_buf path;
+    mu_buf_init(&path, LOG_LINE);
+    mu_escape(&path, request->head->path);
+    api_log(world, "%s for %s: error[%s]: %s%s%s%s%s", mu_buf_str(&path), request->who,
+            mutual_code_name(why->code), why->reason, why->context[0] != '\0' ? "; " : "",
+            why->context, why->hint[0] != '\0' ? ". " : "", why->hint);
+    if (world->failed != NULL) {
+        world->failed(world->failed_context, why);
+    }
+}
+
 unsigned api_status_of(const struct mutual_error *why)
 {
     static const struct {
@@ -79,7 +93,8 @@ unsigned api_status_of(const struct mutual_error *why)
         {MUTUAL_E_LIMIT, 413},           {MUTUAL_E_FILE_TOO_LARGE, 413},
         {MUTUAL_E_PEM_MALFORMED, 400},   {MUTUAL_E_KEY_UNAVAILABLE, 503},
         {MUTUAL_E_STORE_BUSY, 503},      {MUTUAL_E_STORE_UNREACHABLE, 503},
-        {MUTUAL_E_DISK_FULL, 503},       {MUTUAL_E_CERT_EXPIRED, 403},
+        {MUTUAL_E_DISK_FULL, 503},       {MUTUAL_E_STORE_FAILED, 503},
+        {MUTUAL_E_FILE_UNWRITABLE, 503}, {MUTUAL_E_CERT_EXPIRED, 403},
         {MUTUAL_E_CERT_REVOKED, 403},    {MUTUAL_E_CERT_NOT_YET_VALID, 403},
         {MUTUAL_E_UNKNOWN_ISSUER, 403},  {MUTUAL_E_POLICY_DENIED, 403},
         {MUTUAL_E_NO_CLIENT_CERT, 403},
@@ -148,11 +163,6 @@ void api_fail(struct api_world *world, const struct api_request *request,
     }
     api_problem(response, status, NULL, why);
     if (!is_his(why)) {
-        MU_AUTO(buf) struct mu_buf path;
-        mu_buf_init(&path, LOG_LINE);
-        mu_escape(&path, request->head->path);
-        api_log(world, "%s for %s: error[%s]: %s%s%s", mu_buf_str(&path), request->who,
-                mutual_code_name(why->code), why->reason, why->context[0] != '\0' ? "; " : "",
-                why->context);
+        api_tell(world, request, why);
     }
 }

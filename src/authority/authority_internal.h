@@ -39,9 +39,11 @@ struct book {
     struct ledger stored;  /* what the store says, as a whole */
     struct ca *ca;
     const struct keys_client *keys;
+    bool tells_store;
     int64_t read_ns; /* when the store was asked last */
 };
-void book_init(struct book *book, struct ca *ca, const struct keys_client *keys);
+/* `tells_store`: it tells what the store says too; one process of each authority does. */
+void book_init(struct book *book, struct ca *ca, const struct keys_client *keys, bool tells_store);
 void book_done(struct book *book);
 /* For api_world.count. */
 void book_count(void *context, enum api_event event, const char *const *words);
@@ -71,6 +73,18 @@ void authority_prober_init(struct acme_prober *prober, struct ipc_channel *paren
 /* PROBED. */
 bool authority_probed(struct api_world *world, const struct ipc_message *message,
                       struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* ---- writes.c: whether the store and the files can be written ----------------------------------
+ */
+
+struct writes {
+    struct ipc_channel *parent;
+    enum mutual_code told; /* what the parent believes; MUTUAL_OK: they can */
+};
+/* Something went wrong on our side. True: it is a matter of writing, and the parent knows. */
+bool writes_failed(struct writes *writes, const struct mutual_error *why);
+/* When the parent believes that they cannot: whether they can now. */
+void writes_look(struct writes *writes, struct ca *ca, int64_t now_s);
 
 /* ---- stream.c: one connection ------------------------------------------------------------------
  */

@@ -7,9 +7,9 @@
 
 #include "authority/authority_internal.h"
 
-void book_init(struct book *book, struct ca *ca, const struct keys_client *keys)
+void book_init(struct book *book, struct ca *ca, const struct keys_client *keys, bool tells_store)
 {
-    *book = (struct book){.ca = ca, .keys = keys};
+    *book = (struct book){.ca = ca, .keys = keys, .tells_store = tells_store};
 }
 
 void book_done(struct book *book)
@@ -221,7 +221,9 @@ bool book_tell(struct book *book, struct ipc_channel *parent, uint32_t number, i
 {
     MU_AUTO(ledger) struct ledger all = {0};
     size_t next = 0;
-    read_store(book, now_s);
+    if (book->tells_store) {
+        read_store(book, now_s);
+    }
     put_store(book);
     put_keys(book);
     ledger_add(&all, &book->counted);

@@ -11,7 +11,8 @@
 #include "authority/authority_internal.h"
 #include "store/store.h"
 
-enum { TICK_S = 1, LISTS_S = 60, LOOK_S = 3, LOADING_S = 5 };
+/* Lists are looked at every minute; sooner while nothing can be written. */
+enum { TICK_S = 1, LISTS_S = 60, LOOK_S = 3, LOADING_S = 5, AGAIN_S = 5 };
 
 struct authority {
     struct child *child;
@@ -26,10 +27,12 @@ struct authority {
     struct api_world world;
     struct streams streams;
     struct book book;
+    struct writes writes;
     struct event_timer tick;
     bool publishes;   /* it keeps the lists, and answers nobody */
     int64_t lists_s;  /* when lists are looked at again */
     int64_t look_s;   /* and what others made */
+    int64_t write_s;  /* and whether writing goes again */
     size_t key_count; /* of issuers and responders, as it was last */
     event_watch watch;
     bool over;
@@ -40,6 +43,15 @@ static void say(void *context, const char *line)
 {
     struct authority *authority = context;
     process_log(authority->child, line);
+}
+
+static void on_failure(void *context, const struct mutual_error *why)
+{
+    struct authority *authority = context;
+    if (writes_failed(&authority->writes, why)) {
+        int64_t again_s = mu_clock_wall_s() + AGAIN_S;
+        authority->lists_s = authority->lists_s < again_s ? authority->lists_s : again_s;
+    }
 }
 
 /* A database server that went away is found again by our replacement, which may connect before it
@@ -61,11 +73,15 @@ static void look_at_store(void *owner)
 static void keep_lists(struct authority *authority, int64_t now_s)
 {
     struct mutual_error err = {0};
-    if (!ca_speak_for(authority->ca, "authority", &err) ||
-        !ca_crl_refresh(authority->ca, &authority->signer, now_s, &err)) {
-        api_log(&authority->world, "revocation list: error[%s]: %s", mutual_code_name(err.code),
-                err.reason);
+    if (ca_speak_for(authority->ca, "authority", &err) &&
+        ca_crl_refresh(authority->ca, &authority->signer, now_s, &err)) {
+        return;
     }
+    if (authority->writes.told != err.code) { /* else the log has it */
+        api_log(&authority->world, "revocation list: error[%s]: %s. %s", mutual_code_name(err.code),
+                err.reason, err.hint);
+    }
+    on_failure(authority, &err);
 }
 
 /* A responder was made, or an issuer: the key process is to have its key. When it has, there is
@@ -103,10 +119,20 @@ static void look_again(struct authority *authority, int64_t now_s)
     }
 }
 
+static void look_at_writes(struct authority *authority, int64_t now_s)
+{
+    if (authority->writes.told != MUTUAL_OK && is_time(&authority->write_s, now_s, AGAIN_S)) {
+        writes_look(&authority->writes, authority->ca, now_s);
+    }
+}
+
+/* What it counted is told unasked: while it makes a list it answers nobody. */
 static void publish(struct authority *authority, int64_t now_s)
 {
+    struct mutual_error lost = {0};
     if (is_time(&authority->lists_s, now_s, LISTS_S)) {
         keep_lists(authority, now_s);
+        (void)!book_tell(&authority->book, authority->child->parent, 0, now_s, &lost);
     }
     tell_of_keys(authority, now_s);
 }
@@ -125,6 +151,7 @@ static void on_tick(void *owner)
     struct authority *authority = owner;
     int64_t now_s = mu_clock_wall_s();
     look_again(authority, now_s);
+    look_at_writes(authority, now_s);
     if (authority->publishes) {
         publish(authority, now_s);
     } else {
@@ -250,7 +277,7 @@ static bool prepare(struct child *child, struct mutual_error *err)
     }
     store_stay(inventory_store(ca_inventory(authority->ca)));
     authority->key_count = ca_keys_count(authority->ca);
-    book_init(&authority->book, authority->ca, authority->keys);
+    book_init(&authority->book, authority->ca, authority->keys, !authority->publishes);
     ca_watch_lists(authority->ca, book_list_made, &authority->book);
     authority_signer_init(&authority->signer, authority->keys, &authority->book);
     authority->settings = (struct api_settings){.url = authority->setup.url,
@@ -271,7 +298,10 @@ static bool prepare(struct child *child, struct mutual_error *err)
                            .log = say,
                            .log_context = authority,
                            .count = book_count,
-                           .count_context = &authority->book};
+                           .count_context = &authority->book,
+                           .failed = on_failure,
+                           .failed_context = authority};
+    authority->writes = (struct writes){.parent = child->parent};
     authority->streams = (struct streams){.reactor = authority->reactor,
                                           .world = &authority->world,
                                           .tables = authority_tables,

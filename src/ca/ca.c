@@ -361,6 +361,16 @@ bool ca_go_on(struct ca *ca, struct mutual_error *err)
     return lock_store(ca, err) && (ca->root == NULL || ca_issuers_load(ca, err));
 }
 
+bool ca_try_write(struct ca *ca, int64_t now_s, struct mutual_error *err)
+{
+    if (!ca_lock(ca, now_s, NULL, err)) {
+        return false;
+    }
+    bool good = inventory_try_write(ca->inventory, err);
+    ca_unlock(ca);
+    return good;
+}
+
 bool ca_speak_for(struct ca *ca, const char *who, struct mutual_error *err)
 {
     char *copy = mu_strdup(who);

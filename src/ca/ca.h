@@ -216,7 +216,8 @@ struct ca_request {
     const char *owner, *place, *purpose; /* purpose NULL: the profile's text */
     const char *out;                     /* the directory gets out/NAME; NULL: DIR/tls */
     bool print_only;                     /* with csr: nothing is written, the caller prints */
-    bool p12;                            /* instead of tls.key: NAME.p12 */
+    bool asked_again; /* with print_only: who has the key asks again when the answer was lost */
+    bool p12;         /* instead of tls.key: NAME.p12 */
     enum mu_p12_preset preset;
     const char *password;                    /* of the p12; NULL: one is generated */
     const struct inventory_record *replaces; /* or NULL */
@@ -327,6 +328,9 @@ bool ca_describe_record(const struct inventory_record *record, int64_t now_s, bo
 #include "ca/enrolment.h"
 #include "ca/issuers.h"
 #include "ca/lists.h"
+
+/* Writes something into the store that changes nothing: whether it can be written. */
+bool ca_try_write(struct ca *ca, int64_t now_s, struct mutual_error *err);
 
 /* ---- directories of certificates, built aside and put in place at once -------------------------
  */

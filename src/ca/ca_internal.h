@@ -19,6 +19,8 @@ struct ca_issuer {
     unsigned shards;
     bool crl_due;                                 /* kept up to date while it is open */
     int64_t crl_this_update_s, crl_next_update_s; /* likewise */
+    uint64_t
+        on_disk[2]; /* the number of the complete list and of the delta in our files; 0: unknown */
 };
 /* The authority's own profiles. */
 struct ca_profiles {

@@ -76,7 +76,7 @@ static bool give_up(struct ca *ca, const struct inventory_record *record, int64_
         return false;
     }
     bool good = settle(ca, record, "give_up", now_s, err) &&
-                inventory_token_return(ca->inventory, record->id, err) &&
+                inventory_given_up(ca->inventory, record->id, err) &&
                 inventory_revoke(ca->inventory, record->id, MU_REASON_CESSATION, now_s, err);
     if (!good) {
         store_rollback(store);
@@ -145,7 +145,7 @@ static bool take_back_p12(const struct inventory_record *record, struct mutual_e
 static bool recover_signed(struct ca *ca, const struct inventory_record *record, int64_t now_s,
                            struct mu_buf *notes, struct mutual_error *err)
 {
-    bool done = is_in_place(record);
+    bool done = record->asked_again || is_in_place(record);
     if (done && record->form == INVENTORY_FORM_P12) {
         done = false;
         if (!take_back_p12(record, err)) {
@@ -159,8 +159,9 @@ static bool recover_signed(struct ca *ca, const struct inventory_record *record,
         return false;
     }
     note(notes, record,
-         done ? "was interrupted after signing; its files are complete now"
-              : "was interrupted after signing; nobody can use it, so it is revoked");
+         record->asked_again ? "was interrupted after signing; who asked gets it by asking again"
+         : done              ? "was interrupted after signing; its files are complete now"
+                : "was interrupted after signing; nobody can use it, so it is revoked");
     return true;
 }
 
@@ -203,13 +204,17 @@ static void clear_asides(const char *path)
 /* Half-written files of the authority itself; only one process at a time writes them. */
 static void clear_own_strays(const struct ca *ca)
 {
-    static const char *const files[] = {CA_PART_CRL, CA_PART_HEAD, CA_PART_ROOT_CERT};
+    static const char *const files[] = {CA_PART_HEAD, CA_PART_ROOT_CERT};
     MU_AUTO(free) char *part = ca_text("%s/" CA_PART, ca->dir);
     for (size_t i = 0; part != NULL && i < MU_COUNT(files); i++) {
         MU_AUTO(free) char *path = ca_text("%s/%s", part, files[i]);
         if (path != NULL) {
             mu_file_clear_strays(path);
         }
+    }
+    for (size_t i = 0; i < ca->issuer_count; i++) {
+        mu_file_clear_strays(ca->issuers[i].crl_path);
+        mu_file_clear_strays(ca->issuers[i].delta_path);
     }
     if (part != NULL) {
         clear_asides(part);

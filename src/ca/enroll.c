@@ -161,28 +161,41 @@ static bool find_token(struct ca *ca, struct mu_slice text, struct inventory_tok
 }
 
 /* The answer may have been lost on its way: who asks again with the same key gets the same
- * certificate. With another key he is somebody else. */
-static bool same_again(struct ca *ca, const struct inventory_token *token,
-                       const struct ca_enrolment *wish, struct ca_issued *ret_issued,
-                       struct mutual_error *err)
+ * certificate, number `id` (0: there is none). With another key he is somebody else. */
+static bool same_again(struct ca *ca, int64_t id, const struct ca_enrolment *wish, bool *ret_same,
+                       struct ca_issued *ret_issued, struct mutual_error *err)
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
-    const struct inventory_filter filter = {.id = token->certificate_id};
-    char used[MU_TIME_TEXT];
+    const struct inventory_filter filter = {.id = id};
     uint8_t key_hash[32];
+    *ret_same = false;
+    if (id == 0) {
+        return true;
+    }
     if (!mu_sha256(mu_csr_facts(wish->csr)->spki, key_hash, err) ||
         !inventory_records_get(ca->inventory, &filter, 1, &records, err)) {
         return false;
     }
     const struct inventory_record *record = records.count == 1 ? &records.items[0] : NULL;
-    if (record != NULL && record->state == INVENTORY_DELIVERED && !record->revoked &&
-        record->not_after_s > wish->now_s &&
-        mu_slice_equal(record->key_hash, mu_slice_of(key_hash, sizeof key_hash))) {
-        ret_issued->id = record->id;
-        return mu_cert_from_der(record->der, &ret_issued->cert, err);
+    if (record == NULL || record->state != INVENTORY_DELIVERED || record->revoked ||
+        record->not_after_s <= wish->now_s ||
+        !mu_slice_equal(record->key_hash, mu_slice_of(key_hash, sizeof key_hash))) {
+        return true;
     }
-    return mu_fail(err, MUTUAL_E_TOKEN_USED, "the token for \"%s\" was used on %s", token->name,
-                   mu_time_format(token->used_s, used));
+    *ret_same = true;
+    ret_issued->id = record->id;
+    return mu_cert_from_der(record->der, &ret_issued->cert, err);
+}
+
+static bool by_used_token(struct ca *ca, const struct inventory_token *token,
+                          const struct ca_enrolment *wish, struct ca_issued *ret_issued,
+                          struct mutual_error *err)
+{
+    char used[MU_TIME_TEXT];
+    bool same = false;
+    return same_again(ca, token->certificate_id, wish, &same, ret_issued, err) &&
+           (same || mu_fail(err, MUTUAL_E_TOKEN_USED, "the token for \"%s\" was used on %s",
+                            token->name, mu_time_format(token->used_s, used)));
 }
 
 static bool check_time(const struct inventory_token *token, int64_t now_s, struct mutual_error *err)
@@ -276,7 +289,7 @@ static bool by_token(struct ca *ca, struct mu_slice text, const struct ca_enrolm
     const struct inventory_token *token = &tokens.items[0];
     if (token->used_s != 0) {
         *ret_how = CA_ENROLLED;
-        return same_again(ca, token, wish, ret_issued, err);
+        return by_used_token(ca, token, wish, ret_issued, err);
     }
     struct ca_request request = {.name = token->name,
                                  .life_s = token->life_s,
@@ -284,6 +297,7 @@ static bool by_token(struct ca *ca, struct mu_slice text, const struct ca_enrolm
                                  .place = token->place,
                                  .purpose = token->purpose,
                                  .print_only = true,
+                                 .asked_again = !wish->key_lent,
                                  .now_s = wish->now_s};
     if (!check_profile(token->profile, wish, err) ||
         !ca_profile_of(ca, token->profile, &request.profile, err) ||
@@ -366,13 +380,16 @@ static bool issue_again(struct ca *ca, const struct inventory_record *record,
                                  .purpose = record->purpose,
                                  .csr = wish->csr,
                                  .print_only = true,
+                                 .asked_again = !wish->key_lent,
                                  .replaces = record,
                                  .now_s = wish->now_s};
+    bool same = false;
     return check_old(record, wish, err) && check_profile(record->profile, wish, err) &&
            mu_cert_from_der(record->der, &old, err) &&
            ca_profile_of(ca, record->profile, &request.profile, err) &&
            check_same(ca, old, &request, wish->csr, err) &&
-           ca_issue(ca, &request, wish->signer, ret_issued, err);
+           same_again(ca, record->replaced_by_id, wish, &same, ret_issued, err) &&
+           (same || ca_issue(ca, &request, wish->signer, ret_issued, err));
 }
 
 static bool again(struct ca *ca, const struct mu_cert *old, const struct ca_enrolment *wish,

@@ -53,6 +53,7 @@ struct ca_enrolment {
     struct ca_signer *signer;
     const char *profile; /* that the token or certificate must be of; NULL: any */
     int64_t grace_s;     /* how long after its end a certificate is renewed */
+    bool key_lent;       /* the key was made for this one answer: nobody can ask again */
     int64_t now_s;
 };
 enum ca_enrolled {
@@ -66,8 +67,9 @@ enum ca_enrolled {
 bool ca_enroll_by_token(struct ca *ca, struct mu_slice text, const struct ca_enrolment *wish,
                         enum ca_enrolled *ret_how, struct ca_issued *ret_issued,
                         struct mutual_error *err);
-/* The next one for who has proved `old`: same subject, no other names, for the key of the request.
- * UNKNOWN_ISSUER, CERT_REVOKED, CERT_EXPIRED, REQUEST_NAMES, and as ca_issue. */
+/* The next one for who has proved `old`: same subject, no other names, for the key of the request;
+ * asking again with the same key gives the same one. UNKNOWN_ISSUER, CERT_REVOKED, CERT_EXPIRED,
+ * REQUEST_NAMES, and as ca_issue. */
 bool ca_enroll_again(struct ca *ca, const struct mu_cert *old, const struct ca_enrolment *wish,
                      struct ca_issued *ret_issued, struct mutual_error *err);
 /* The next one for the key of the request, whose certificate ended no longer than grace_s ago.

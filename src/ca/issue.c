@@ -319,7 +319,8 @@ static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mu
         .purpose = request->purpose != NULL ? request->purpose : plan->profile->text,
         .path = plan->path,
         .aside = plan->aside,
-        .machine = ca_machine(),
+        /* Without files it is settled by whoever is next, should this machine not come back. */
+        .machine = plan->form == INVENTORY_FORM_NONE ? NULL : ca_machine(),
         .names = plan->names.items,
         .name_count = plan->names.count,
         .key_text = mu_key_info(plan->key)->text,
@@ -328,6 +329,7 @@ static bool reserve(struct ca *ca, struct plan *plan, int64_t *ret_id, struct mu
         .not_before_s = plan->decision.not_before_s,
         .not_after_s = plan->decision.not_after_s,
         .replaces_id = request->replaces != NULL ? request->replaces->id : 0,
+        .asked_again = request->asked_again,
     };
     bool parted = ca->url != NULL && ca->at->shards > 0;
     for (int i = 0; i < SERIAL_TRIES; i++) {

@@ -84,17 +84,23 @@ static bool build(const struct publishing *p, const struct inventory_scope *scop
 /* The complete list and its delta are files too, for the gateways of this machine. The file comes
  * before the store says that the list is published: a kill between them publishes again. */
 static bool write_file(const struct publishing *p, const struct inventory_scope *scope,
-                       struct mu_slice der, struct mutual_error *err)
+                       uint64_t number, struct mu_slice der, struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf pem = {0};
+    const char *path = scope->delta ? p->issuer->delta_path : p->issuer->crl_path;
     if (scope->shard != 0) {
         return true;
     }
     mu_buf_init(&pem, 2 * (size_t)MU_LIMIT_CRL_BYTES);
     mu_crl_to_pem(der, &pem);
-    return pem.failed ? mu_fail_memory(err)
-                      : mu_file_write(scope->delta ? p->issuer->delta_path : p->issuer->crl_path,
-                                      mu_buf_slice(&pem), 0644, err);
+    if (pem.failed) {
+        return mu_fail_memory(err);
+    }
+    if (!mu_file_write(path, mu_buf_slice(&pem), 0644, err)) {
+        return false;
+    }
+    p->issuer->on_disk[scope->delta] = number;
+    return true;
 }
 
 /* Somebody else was faster with a later list, who waited for nothing that we did. */
@@ -118,7 +124,7 @@ static bool put(const struct publishing *p, const struct inventory_scope *scope,
     if (!is_overtaken(p, scope, list, &overtaken, err)) {
         return false;
     }
-    return overtaken || (write_file(p, scope, der, err) &&
+    return overtaken || (write_file(p, scope, list->number, der, err) &&
                          inventory_list_put(p->ca->inventory, scope, list, der, err));
 }
 
@@ -382,13 +388,33 @@ static bool refresh_shards(struct publishing *p, struct mutual_error *err)
     return true;
 }
 
+/* What another authority on the same store published is this machine's file too: else its gateways
+ * would let in whom the other one revoked, until this list is half its age. */
+static bool follow(struct publishing *p, bool delta, struct mutual_error *err)
+{
+    const struct inventory_scope scope = scope_of(p, 0, delta);
+    struct inventory_list list = {0};
+    MU_AUTO(buf) struct mu_buf der;
+    bool found = false;
+    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
+    if (!inventory_list_get(p->ca->inventory, &scope, &list, NULL, &found, err)) {
+        return false;
+    }
+    if (!found || list.number <= p->issuer->on_disk[delta]) {
+        return true;
+    }
+    return inventory_list_get(p->ca->inventory, &scope, &list, &der, &found, err) &&
+           write_file(p, &scope, list.number, mu_buf_slice(&der), err);
+}
+
 static bool refresh_one(struct publishing *p, struct mutual_error *err)
 {
     bool complete = false;
     bool delta = false;
     if (!wants_complete(p, &complete, err) ||
         (complete && !publish_complete(p, CA_CRL_LIFE_S, err)) || !wants_delta(p, &delta, err) ||
-        (delta && !publish_delta(p, err)) || !refresh_shards(p, err)) {
+        (delta && !publish_delta(p, err)) || !refresh_shards(p, err) ||
+        (p->ca->serving && (!follow(p, false, err) || !follow(p, true, err)))) {
         return false;
     }
     return p->ca->url == NULL || !ca_responder_is_due(p->issuer, p->now_s) ||

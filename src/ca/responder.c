@@ -179,6 +179,13 @@ bool ca_responder_renew(struct ca *ca, struct ca_issuer *issuer, const struct mu
         .place = ca_machine(),
         .now_s = now_s,
     };
+    MU_AUTO(free) char *key = ca_text("%s/ocsp.key", issuer->dir);
+    MU_AUTO(free) char *path = ca_text("%s/ocsp.crt", issuer->dir);
+    if (key == NULL || path == NULL) {
+        return mu_fail_memory(err);
+    }
+    mu_file_clear_strays(key); /* of a process that was killed just here */
+    mu_file_clear_strays(path);
     if (!ca_responder_make(&making, old, &cert, err)) {
         return mu_error_context(err, "the OCSP responder of issuer \"%s\"", issuer->word);
     }

@@ -7,6 +7,7 @@
 #include "cli/authority_internal.h"
 #include "cli/enroll_internal.h"
 #include "cli/https_internal.h"
+#include "enroll/enroll.h"
 #include "probe/probe.h"
 #include "session/session.h"
 
@@ -200,6 +201,20 @@ static bool path_in(const struct enrolling *e, const char *name, char path[PATH_
     return (len > 0 && len < PATH_TEXT) || mu_fail(err, MUTUAL_E_LIMIT, "a path is too long");
 }
 
+/* Of a try that was killed while it wrote. */
+static bool clear_strays(const struct enrolling *e, struct mutual_error *err)
+{
+    static const char *const files[] = {"tls.key", "tls.crt", "ca.crt", ENROLL_SETTINGS};
+    for (size_t i = 0; i < MU_COUNT(files); i++) {
+        char path[PATH_TEXT];
+        if (!path_in(e, files[i], path, err)) {
+            return false;
+        }
+        mu_file_clear_strays(path);
+    }
+    return true;
+}
+
 static bool make_place(struct enrolling *e, struct mutual_error *err)
 {
     struct stat info;
@@ -215,8 +230,12 @@ static bool make_place(struct enrolling *e, struct mutual_error *err)
         return mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" exists already", e->options->out) ||
                mu_error_hint(err, "Choose another directory with --out, or move it away.");
     }
-    return mkdir(e->aside, 0700) == 0 || errno == EEXIST ||
-           mu_fail_errno(err, MUTUAL_E_FILE_UNWRITABLE, errno, "could not make \"%s\"", e->aside);
+    if (mkdir(e->aside, 0700) == 0) {
+        return true;
+    }
+    return errno == EEXIST ? clear_strays(e, err)
+                           : mu_fail_errno(err, MUTUAL_E_FILE_UNWRITABLE, errno,
+                                           "could not make \"%s\"", e->aside);
 }
 
 /* The key of an earlier try serves again: the authority knows it by then. */
@@ -440,7 +459,7 @@ static bool write_origin(const struct enrolling *e, struct mutual_error *err)
     mu_json_string(&json, "root", mu_buf_str(&root));
     mu_json_close(&json, '}');
     (void)mu_buf_byte(&out, '\n');
-    return write_part(e, "enroll.json", &out, err);
+    return write_part(e, ENROLL_SETTINGS, &out, err);
 }
 
 static bool put_in_place(const struct enrolling *e, struct mutual_error *err)

@@ -20,6 +20,7 @@ struct call {
     struct ca_issued issued;
     enum ca_enrolled how;
     const char *by; /* what the caller showed */
+    bool key_lent; /* made here, for this answer */
 };
 
 /* ---- answers -----------------------------------------------------------------------------------
@@ -86,6 +87,7 @@ static struct ca_enrolment wish_of(const struct call *call)
         .signer = call->world->signer,
         .profile = call->label[0] != '\0' ? call->label : NULL,
         .grace_s = call->world->settings != NULL ? call->world->settings->grace_s : 0,
+        .key_lent = call->key_lent,
         .now_s = call->request->now_s,
     };
 }
@@ -188,6 +190,7 @@ static bool replace_key(struct call *call, struct mu_key *key, struct mutual_err
     }
     mu_csr_free(call->csr);
     call->csr = ours;
+    call->key_lent = true;
     return true;
 }
 

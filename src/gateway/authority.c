@@ -211,3 +211,48 @@ bool authority_streams(struct parent *parent, const struct supervised *worker,
     close_all(theirs, count);
     return sent;
 }
+
+/* ---- what it says ------------------------------------------------------------------------------
+ */
+
+size_t authority_which(const struct parent *parent, const struct supervised *child)
+{
+    return child->role == parent->options->publisher ? AUTHORITY_PUBLISHES : AUTHORITY_ANSWERS;
+}
+
+bool authority_writes(struct parent *parent, const struct supervised *child,
+                      const struct ipc_message *message, struct mutual_error *err)
+{
+    struct ipc_reader reader = ipc_reader_of(message->payload);
+    struct mutual_error trouble = {0};
+    ipc_get_error(&reader, &trouble);
+    if (!ipc_reader_end(&reader, "whether the authority can write", err)) {
+        return false;
+    }
+    bool before = authority_trouble(parent) != NULL;
+    parent->authority.trouble[authority_which(parent, child)] = trouble;
+    bool now = authority_trouble(parent) != NULL;
+    if (now && !before) {
+        parent_log(parent, CONFIG_LOG_ERROR, "authority_cannot_write", NULL, &trouble);
+    } else if (before && !now) {
+        parent_log(parent, CONFIG_LOG_INFO, "authority_writes", "the authority can write again",
+                   NULL);
+    }
+    return true;
+}
+
+const struct mutual_error *authority_trouble(const struct parent *parent)
+{
+    for (size_t i = 0; i < AUTHORITY_PROCESSES; i++) {
+        if (parent->authority.trouble[i].code != MUTUAL_OK) {
+            return &parent->authority.trouble[i];
+        }
+    }
+    return NULL;
+}
+
+/* Its replacement tells us anew. */
+void authority_died(struct parent *parent, const struct supervised *child)
+{
+    parent->authority.trouble[authority_which(parent, child)] = (struct mutual_error){0};
+}

@@ -304,12 +304,14 @@ static bool *missing_of(struct control *control, const struct supervised *proces
                                                    : &round->from[process->index];
 }
 
-static bool read_figures(struct figures *figures, const struct supervised *process,
+static bool read_figures(const struct parent *parent, const struct supervised *process,
                          struct ipc_reader *reader, struct mutual_error *err)
 {
+    struct figures *figures = parent->figures;
     return process->role->party == IPC_KEYS ? figures_read_keys(figures, reader, err)
            : process->role->party == IPC_AUTHORITY
-               ? figures_read_authority(figures, process->index, reader, err)
+               ? figures_read_authority(figures, authority_which(parent, process), process->index,
+                                        reader, err)
                : figures_read_worker(figures, process->index, reader, err);
 }
 
@@ -323,7 +325,7 @@ bool control_status(struct control *control, const struct supervised *process,
     struct ipc_reader reader = ipc_reader_of(message->payload);
     uint32_t number = ipc_get_u32(&reader);
     bool last = ipc_get_u8(&reader) == 1;
-    bool sound = read_figures(control->parent->figures, process, &reader, err);
+    bool sound = read_figures(control->parent, process, &reader, err);
     if (sound && last && number == control->round.number) {
         one_less(control, missing_of(control, process));
     }

@@ -19,8 +19,11 @@ struct figures {
     uint64_t retired_own[WORKER_COUNT_];
     struct worker_figures workers[LISTEN_WORKERS_MAX];
     struct keys_figures keys, retired_keys;
-    struct ledger authority, retired_authority;
-    uint32_t authority_index; /* whose `authority` is */
+    struct authority_figures {
+        struct ledger now;
+        uint32_t index; /* whose `now` is */
+    } authority[AUTHORITY_PROCESSES];
+    struct ledger retired_authority;
 };
 
 struct figures *figures_new(void)
@@ -69,20 +72,22 @@ bool figures_read_keys(struct figures *figures, struct ipc_reader *reader, struc
     return keys_figures_read(reader, &figures->keys, err);
 }
 
-bool figures_read_authority(struct figures *figures, uint32_t index, struct ipc_reader *reader,
-                            struct mutual_error *err)
+bool figures_read_authority(struct figures *figures, size_t which, uint32_t index,
+                            struct ipc_reader *reader, struct mutual_error *err)
 {
-    if (index < figures->authority_index) {
+    mu_assert(which < AUTHORITY_PROCESSES);
+    struct authority_figures *one = &figures->authority[which];
+    if (index < one->index) {
         return true;
     }
-    if (index != figures->authority_index) {
-        ledger_retire(&figures->authority, &figures->retired_authority);
-        figures->authority_index = index;
+    if (index != one->index) {
+        ledger_retire(&one->now, &figures->retired_authority);
+        one->index = index;
     }
     if (ipc_get_u8(reader) == 1) {
-        ledger_forget(&figures->authority);
+        ledger_forget(&one->now);
     }
-    return ledger_read(&figures->authority, reader, err);
+    return ledger_read(&one->now, reader, err);
 }
 
 void figures_worker_gone(struct figures *figures, uint32_t worker)
@@ -121,21 +126,27 @@ void figures_keys_gone(struct figures *figures)
 
 void figures_authority_gone(struct figures *figures, uint32_t index)
 {
-    if (index == figures->authority_index) {
-        ledger_retire(&figures->authority, &figures->retired_authority);
+    for (size_t i = 0; i < AUTHORITY_PROCESSES; i++) {
+        if (figures->authority[i].index == index) {
+            ledger_retire(&figures->authority[i].now, &figures->retired_authority);
+        }
     }
 }
 
 void figures_authority_none(struct figures *figures)
 {
-    ledger_done(&figures->authority);
+    for (size_t i = 0; i < AUTHORITY_PROCESSES; i++) {
+        ledger_done(&figures->authority[i].now);
+    }
     ledger_done(&figures->retired_authority);
 }
 
 void figures_authority(const struct figures *figures, struct ledger *sum)
 {
     ledger_add(sum, &figures->retired_authority);
-    ledger_add(sum, &figures->authority);
+    for (size_t i = 0; i < AUTHORITY_PROCESSES; i++) {
+        ledger_add(sum, &figures->authority[i].now);
+    }
 }
 
 void figures_sum(const struct figures *figures, const char *service, struct meter *ret_sum)

@@ -25,10 +25,11 @@ bool figures_read_worker(struct figures *figures, uint32_t worker, struct ipc_re
                          struct mutual_error *err) MUTUAL_MUST_CHECK;
 bool figures_read_keys(struct figures *figures, struct ipc_reader *reader,
                        struct mutual_error *err) MUTUAL_MUST_CHECK;
-/* The authority's processes have numbers that grow; of one that was replaced nothing is taken any
- * more. */
-bool figures_read_authority(struct figures *figures, uint32_t index, struct ipc_reader *reader,
-                            struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* The authority has two processes, the one that answers and the publisher. Each has numbers that
+ * grow; of one that was replaced nothing is taken any more. */
+enum { AUTHORITY_ANSWERS, AUTHORITY_PUBLISHES, AUTHORITY_PROCESSES };
+bool figures_read_authority(struct figures *figures, size_t which, uint32_t index,
+                            struct ipc_reader *reader, struct mutual_error *err) MUTUAL_MUST_CHECK;
 void figures_worker_gone(struct figures *figures, uint32_t worker);
 void figures_keys_gone(struct figures *figures);
 void figures_authority_gone(struct figures *figures, uint32_t index);

@@ -171,6 +171,11 @@ static void look_at_parent(struct look *look)
         find(look, HEALTH_FAIL, "sightings", "who was seen is not kept: %s: %s",
              mutual_code_name(parent->seen_why.code), parent->seen_why.reason);
     }
+    const struct mutual_error *trouble = authority_trouble(parent);
+    if (trouble != NULL) {
+        find(look, HEALTH_FAIL, "authority", "the authority cannot write: %s: %s",
+             mutual_code_name(trouble->code), trouble->reason);
+    }
     for (size_t i = 0; i < fetching_count(parent->fetching); i++) {
         const struct source *source = fetching_get(parent->fetching, i);
         if (source->failures >= FETCH_FAILURES) {

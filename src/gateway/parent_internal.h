@@ -8,6 +8,7 @@
 
 #include "event/event.h"
 #include "evidence/evidence.h"
+#include "gateway/figures_internal.h"
 #include "gateway/change_internal.h"
 #include "gateway/gateway.h"
 #include "gateway/listen_internal.h"
@@ -116,7 +117,9 @@ struct authority_process {
     uint32_t index;      /* of its latest process */
     uint32_t publisher;  /* and of the one beside it */
     uint32_t last;       /* that was given to either */
-    struct mu_buf setup; /* what it was begun with */
+    struct mu_buf setup; /* what they were begun with */
+    /* Why the one, and the other, cannot write; else code MUTUAL_OK. */
+    struct mutual_error trouble[AUTHORITY_PROCESSES];
     struct authority_given given[LISTEN_WORKERS_MAX];
 };
 
@@ -297,6 +300,15 @@ bool authority_put_keys(struct parent *parent, const struct setup *setup,
 bool authority_streams(struct parent *parent, const struct supervised *worker,
                        const struct ipc_message *message,
                        struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* WRITES: health says so from now on. */
+bool authority_writes(struct parent *parent, const struct supervised *child,
+                      const struct ipc_message *message,
+                      struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Why a process of it cannot write; NULL: all can. */
+const struct mutual_error *authority_trouble(const struct parent *parent);
+void authority_died(struct parent *parent, const struct supervised *child);
+/* Is it the one that answers, or the publisher? */
+size_t authority_which(const struct parent *parent, const struct supervised *child);
 
 /* ---- changes.c: what a reload did to open connections -------------------------------------------
  */

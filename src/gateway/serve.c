@@ -197,6 +197,9 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
         reload_begin(parent); /* which looks for the authority's keys */
         return true;
     }
+    if (child->role->party == IPC_AUTHORITY && message->type == IPC_MSG_WRITES) {
+        return authority_writes(parent, child, message, err);
+    }
     if (worker && message->type == IPC_MSG_STREAMS_WANTED) {
         return authority_streams(parent, child, message, err);
     }
@@ -222,6 +225,7 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
         fetching_died(parent->fetching);
     } else if (child->role->party == IPC_AUTHORITY) {
         control_process_gone(parent->control, child);
+        authority_died(parent, child);
     } else if (child->role->party == IPC_WORKER) {
         parent->done[child->index] = 0;
         trials_worker_died(parent, child->index);

@@ -26,8 +26,8 @@ static const struct table tables[] = {
     {"certificate",
      "id, issuer_id, serial, state, form, profile, name, owner, place, purpose, path, aside,"
      " key_text, key_hash, requested_s, not_before_s, not_after_s, der, fingerprint, replaces_id,"
-     " revoked_s, reason, machine, shard, revoked_list",
-     "iibttttttttttbiiibbiiitii", "id"},
+     " revoked_s, reason, machine, shard, revoked_list, asked_again",
+     "iibttttttttttbiiibbiiitiii", "id"},
     {"certified_name", "certificate_id, position, type, value", "iitt", "certificate_id, position"},
     {"event", "id, at_s, who, action, certificate_id, detail, link", "iittitb", "id"},
     {"shard", "issuer_id, shard, number, due", "iiii", "issuer_id, shard"},

@@ -59,6 +59,8 @@ bool inventory_issuers_get(struct inventory *inventory, struct inventory_issuers
 bool inventory_issuer_add(struct inventory *inventory, const struct inventory_issuer *issuer,
                           int64_t *ret_id, struct mutual_error *err);
 
+/* Writes what is there already: whether the store can be written. */
+bool inventory_try_write(struct inventory *inventory, struct mutual_error *err);
 /* The issuer goes on with another certificate for its key. */
 bool inventory_issuer_recertify(struct inventory *inventory, int64_t id, struct mu_slice der,
                                 struct mutual_error *err);
@@ -111,7 +113,8 @@ struct inventory_record {
     int64_t requested_s, not_before_s, not_after_s;
     struct mu_slice der, fingerprint; /* empty while RESERVED */
     int64_t replaces_id;              /* its predecessor; 0: none  */
-    int64_t replaced_by_id;           /* its newest successor; 0: none; read only */
+    bool asked_again;       /* whoever asked has the key and asks again when the answer was lost */
+    int64_t replaced_by_id; /* its newest successor; 0: none; read only */
     bool revoked;
     int64_t revoked_s;
     enum mu_reason reason;
@@ -127,6 +130,9 @@ bool inventory_signed(struct inventory *inventory, int64_t id, const struct mu_c
                       struct mutual_error *err);
 bool inventory_delivered(struct inventory *inventory, int64_t id, struct mutual_error *err);
 bool inventory_abandoned(struct inventory *inventory, int64_t id, struct mutual_error *err);
+/* Delivered to nobody after all: it took no predecessor's place, and its token may be used again.
+ */
+bool inventory_given_up(struct inventory *inventory, int64_t id, struct mutual_error *err);
 /* Also marks the issuer's list as due. ALREADY_REVOKED; NOT_FOUND when nothing was signed. */
 bool inventory_revoke(struct inventory *inventory, int64_t id, enum mu_reason reason, int64_t now_s,
                       struct mutual_error *err);

@@ -43,6 +43,7 @@ static void bind_record(struct store_statement *add, const struct inventory_reco
     }
     store_bind_text(add, 17, record->machine == NULL ? "" : record->machine);
     store_bind_int(add, 18, record->shard);
+    store_bind_int(add, 19, record->asked_again ? 1 : 0);
 }
 
 static bool add_certificate(struct inventory *inventory, const struct inventory_record *record,
@@ -53,9 +54,9 @@ static bool add_certificate(struct inventory *inventory, const struct inventory_
             inventory->store,
             "INSERT INTO certificate (issuer_id, serial, state, form, profile, name,"
             " owner, place, purpose, path, aside, key_text, key_hash, requested_s,"
-            " not_before_s, not_after_s, replaces_id, machine, shard)"
+            " not_before_s, not_after_s, replaces_id, machine, shard, asked_again)"
             " VALUES ($1, $2, 'reserved', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
-            " $13, $14, $15, $16, $17, $18) ON CONFLICT (serial) DO NOTHING RETURNING id",
+            " $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (serial) DO NOTHING RETURNING id",
             &add, err)) {
         return false;
     }
@@ -191,6 +192,17 @@ bool inventory_abandoned(struct inventory *inventory, int64_t id, struct mutual_
                      id, NULL, err) &&
                 inventory_token_return(inventory, id, err);
     return inventory_end(inventory, own, good, err);
+}
+
+bool inventory_given_up(struct inventory *inventory, int64_t id, struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *set = NULL;
+    if (!store_prepare(inventory->store, "UPDATE certificate SET replaces_id = NULL WHERE id = $1",
+                       &set, err)) {
+        return false;
+    }
+    store_bind_int(set, 1, id);
+    return store_run(set, err) && inventory_token_return(inventory, id, err);
 }
 
 /* ---- revocation ------------------------------------------------------------------------------ */

@@ -23,7 +23,7 @@ struct inventory_cursor {
     " c.requested_s, c.not_before_s, c.not_after_s, c.der, c.fingerprint,"                   \
     " c.replaces_id, c.revoked_s, c.reason, c.machine,"                                      \
     " (SELECT max(s.id) FROM certificate s WHERE s.replaces_id = c.id"                       \
-    "  AND s.state IN ('signed', 'delivered')) AS replaced_by_id, c.shard,"                  \
+    "  AND s.state IN ('signed', 'delivered')) AS replaced_by_id, c.shard, c.asked_again,"   \
     " (SELECT max(m.position) FROM certified_name m WHERE m.certificate_id = c.id) AS last"  \
     " FROM certificate c JOIN issuer i ON i.id = c.issuer_id WHERE "
 
@@ -35,11 +35,11 @@ struct inventory_cursor {
     " r.not_before_s, r.not_after_s,"                                                        \
     " CASE WHEN n.position IS NULL OR n.position = r.last THEN r.der END,"                   \
     " r.fingerprint, r.replaces_id, r.revoked_s, r.reason, r.machine, r.replaced_by_id,"     \
-    " r.shard, n.type, n.value, r.last - n.position FROM ("
+    " r.shard, r.asked_again, n.type, n.value, r.last - n.position FROM ("
 #define NAMED_END                                               \
     ") r LEFT JOIN certified_name n ON n.certificate_id = r.id" \
     " ORDER BY r.not_after_s, r.id, n.position"
-enum { COLUMN_TYPE = 26, COLUMN_VALUE, COLUMN_LEFT };
+enum { COLUMN_TYPE = 27, COLUMN_VALUE, COLUMN_LEFT };
 
 void inventory_cursor_free(struct inventory_cursor *cursor)
 {
@@ -264,6 +264,7 @@ static void read_row(struct store_statement *rows, struct inventory_record *reco
         .machine = store_text(rows, 23),
         .replaced_by_id = store_int(rows, 24),
         .shard = (unsigned)store_int(rows, 25),
+        .asked_again = store_int(rows, 26) != 0,
     };
 }
 

@@ -308,12 +308,25 @@ static void hear_nothing(void *owner, const char *message)
     (void)message;
 }
 
+/* How soon either side gives up a machine that is gone without a word: 10 s of silence, then three
+ * questions; as long for what it does not confirm. The system's own hours would have the other
+ * authorities wait that long for the locks of one that lost its power. */
+#define SILENCE_S      "10"
+#define QUESTION_S     "5"
+#define QUESTIONS      "3"
+#define UNCONFIRMED_MS "25000"
+
 /* What a commit confirmed must survive the server's crash, whatever its configuration prefers; and
  * nobody waits for ever. */
 static bool greet(struct postgres *postgres, struct mutual_error *err)
 {
-    char sql[512];
+    char sql[768];
     (void)snprintf(sql, sizeof sql,
+                   "SET tcp_keepalives_idle = " SILENCE_S ";"
+                   "SET tcp_keepalives_interval = " QUESTION_S ";"
+                   "SET tcp_keepalives_count = " QUESTIONS ";"
+                   "SELECT set_config(name, '" UNCONFIRMED_MS "', false) FROM pg_settings"
+                   " WHERE name = 'tcp_user_timeout';"
                    "SET lock_timeout = %d;"
                    "SET standard_conforming_strings = on;"
                    "SET default_transaction_isolation = 'read committed';"
@@ -331,9 +344,14 @@ static bool greet(struct postgres *postgres, struct mutual_error *err)
  * before dbname is a default, what comes after it overrides. */
 static bool connect_to(struct postgres *postgres, struct mutual_error *err)
 {
-    static const char *const keywords[] = {"sslmode",         "connect_timeout",  "dbname",
-                                           "client_encoding", "application_name", NULL};
-    const char *const values[] = {"verify-full", "10", postgres->where, "UTF8", "mutual", NULL};
+    static const char *const keywords[] = {"sslmode",          "connect_timeout",
+                                           "keepalives_idle",  "keepalives_interval",
+                                           "keepalives_count", "tcp_user_timeout",
+                                           "dbname",           "client_encoding",
+                                           "application_name", NULL};
+    const char *const values[] = {
+        "verify-full",   "10",   SILENCE_S, QUESTION_S, QUESTIONS, UNCONFIRMED_MS,
+        postgres->where, "UTF8", "mutual",  NULL};
     postgres->connection = pq.PQconnectdbParams(keywords, values, 1);
     if (postgres->connection == NULL) {
         return mu_fail_memory(err);

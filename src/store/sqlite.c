@@ -69,11 +69,13 @@ static bool fail_sqlite(const struct store *store, int rc, const char *what,
                        "could not %s store \"%s\": another process has held it for %d ms", what,
                        store->name, store->wait_ms);
     }
-    (void)mu_fail(err, code, "could not %s store \"%s\": %s", what, store->name, words);
-    if (err != NULL) {
-        err->sys = sys;
-    }
-    return false;
+    int kind = rc & 0xff;
+    bool told =
+        kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN; /* else it is of something before */
+    return sys != 0 && told
+               ? mu_fail_errno(err, code, sys, "could not %s store \"%s\": %s", what, store->name,
+                               words)
+               : mu_fail(err, code, "could not %s store \"%s\": %s", what, store->name, words);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */

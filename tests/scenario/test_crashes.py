@@ -35,7 +35,7 @@ class House:
         self.dir = directory
         self.part = directory / "authority"
         self.crl = self.part / "issuer.crl"
-        self.issued, self.revoked = {}, set()  # serial: name
+        self.issued, self.revoked, self.tokens = {}, set(), set()  # serial: name; numbers
         self.checked = set()
         self.number = 0
         done = self("init", "example.org")
@@ -63,6 +63,8 @@ class House:
             said = json.loads(done.stdout)
             if kind in ("issue", "renew", "p12"):
                 self.issued[said["serial"]] = name
+            if kind == "token":
+                self.tokens.add(said["id"])
         if kind == "revoke" and done.returncode == 0:
             self.revoked |= {s for s, n in self.issued.items() if n == name}
 
@@ -90,6 +92,7 @@ class House:
         serials = [c["serial"] for c in told["certificates"]]
         assert len(serials) == len(set(serials)), "a serial number was used twice"
         assert set(self.issued) <= set(serials), "an acknowledged certificate is lost"
+        assert self.tokens <= {one["id"] for one in self.good("list", "--tokens")["tokens"]}, "a token is lost"
         left = [p for p in self.dir.rglob("*") if p.name.endswith(".new") or p.name.startswith(".")]
         assert not left, f"left over: {left}"
         for certificate in told["certificates"]:
@@ -129,6 +132,7 @@ CHANGES = {
     "renew": (True, lambda name: ("renew", name)),
     "revoke": (True, lambda name: ("revoke", name)),
     "publish": (None, lambda name: ("export", "crl", "--out", "/dev/null")),
+    "token": (None, lambda name: ("token", name, "--url", "https://localhost:8443")),
 }
 
 

@@ -47,9 +47,9 @@ class Dns:
         while True:
             try:
                 question, peer = self.socket.recvfrom(4096)
+                self.socket.sendto(self.answer(question), peer)
             except OSError:
-                return
-            self.socket.sendto(self.answer(question), peer)
+                return  # closed
 
     def close(self):
         self.socket.close()

@@ -3,13 +3,17 @@
 
 A command is run once under strace to count the calls that change a file; then once for each of them,
 killed on entering that very call (`-e inject=CALL:signal=KILL:when=K`), or with that call failing
-(`error=ENOSPC`). A sample of the points unless MUTUAL_CRASH=all is set."""
+(`error=ENOSPC`). A sample of the points unless MUTUAL_CRASH=all is set. A process that serves is
+attached to for one request at a time (`Attached`)."""
 import collections
 import os
+import pathlib
 import re
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 
 import pytest
 
@@ -18,6 +22,7 @@ COMMITS = ("fsync", "fdatasync", "rename", "renameat2", "link", "mkdir", "unlink
            "ftruncate")
 WRITES = ("pwrite64", "write")
 CALLS = COMMITS + WRITES
+SENDS = ("sendmsg", "sendto")  # to other processes, and the answer
 ALL = os.environ.get("MUTUAL_CRASH") == "all"
 
 
@@ -44,7 +49,7 @@ def points(counts, most, calls=CALLS):
     every = [(call, k) for call in calls for k in range(1, counts[call] + 1)]
     if ALL or len(every) <= most:
         return every
-    commits = [point for point in every if point[0] in COMMITS]
+    commits = [point for point in every if point[0] not in WRITES]
     writes = [point for point in every if point[0] in WRITES]
     part = min(len(writes), max(1, most // 3)) if commits else most
     return spread(commits, most - part) + spread(writes, part)
@@ -68,6 +73,63 @@ def disturb(command, call, when, how, env=None):
     return done, done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
+class Attached:
+    """A process that runs already, traced while the block lasts. `how` disturbs its `when`-th such call
+    from then on ("1+": each one)."""
+
+    def __init__(self, pid, calls, when=None, how=None):
+        self.pid, self.told, self.killed = pid, "", False
+        # A call that fails is made another one; in a sandbox that must be one that is allowed.
+        how = how + ":syscall=getpid" if how and how.startswith("error=") else how
+        calls = ",".join(calls)
+        inject = ["-e", f"inject={calls}:{how}:when={when}"] if how else []
+        self.command = ["strace", "-f", "-s", "0", "-p", str(pid), "-e", "signal=none", "-e", f"trace={calls}", *inject]
+
+    def __enter__(self):
+        self.lines = tempfile.NamedTemporaryFile("r")  # a pipe that fills up would stop the process
+        self.strace = subprocess.Popen([*self.command, "-o", self.lines.name], stdin=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE, text=True)
+        line = self.strace.stderr.readline()
+        if "attached" not in line:
+            self.strace.wait(10)
+            pytest.skip(f"strace may not attach here: {line.strip()}")
+        return self
+
+    def __exit__(self, *_):
+        self.strace.terminate()
+        self.strace.wait(30)
+        self.strace.stderr.close()
+        self.told = self.lines.read()
+        self.lines.close()
+        self.killed = not alive(self.pid)
+
+    def counts(self):
+        return collections.Counter(re.findall(r"^\d+ +([a-z0-9]+)\(", self.told, re.M))
+
+
+def alive(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def inside(request, kind, prepare):
+    """Whether this test runs in a namespace of its own (`kind`: "--net"), which `prepare` makes ready; if
+    not, it is run there by this, and is over."""
+    if os.environ.get("MUTUAL_INSIDE") == kind:
+        return True
+    words = ["unshare", kind, "sh", "-c", f'{prepare} && exec "$@"', "sh"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"unshare {kind} is not permitted here")
+    done = subprocess.run([*words, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                           f"{request.path}::{request.node.name}"], env={**os.environ, "MUTUAL_INSIDE": kind},
+                          capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return False
+
+
 class Namespace:
     """A mount namespace of our own, in a user namespace where we are not root."""
 
@@ -82,9 +144,12 @@ class Namespace:
                                        stdout=subprocess.PIPE, text=True)
         assert self.holder.stdout.readline() == "up\n"
 
+    def words(self):
+        """By which a command runs in there."""
+        return ["nsenter", "-t", str(self.holder.pid), *self.enter, "--"]
+
     def __call__(self, *command, status=0):
-        done = subprocess.run(["nsenter", "-t", str(self.holder.pid), *self.enter, "--", *map(str, command)],
-                              capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*self.words(), *map(str, command)], capture_output=True, text=True, timeout=60)
         if status is not None:
             assert done.returncode == status, (command, done.returncode, done.stdout, done.stderr)
         return done

@@ -217,6 +217,10 @@ static void errors_have_the_standards_words(void **state)
         {MUTUAL_E_RESOLVE_FAILED, "dns", 400},
         {MUTUAL_E_FETCH_FORBIDDEN, "connection", 400},
         {MUTUAL_E_STORE_BUSY, "serverInternal", 503},
+        {MUTUAL_E_STORE_UNREACHABLE, "serverInternal", 503},
+        {MUTUAL_E_STORE_FAILED, "serverInternal", 503},
+        {MUTUAL_E_DISK_FULL, "serverInternal", 503},
+        {MUTUAL_E_KEY_UNAVAILABLE, "serverInternal", 503},
         {MUTUAL_E_STORE_CORRUPT, "serverInternal", 500},
         {MUTUAL_E_LIBRARY, "serverInternal", 500},
     };

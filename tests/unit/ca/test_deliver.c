@@ -8,6 +8,8 @@
 
 static const uint8_t key_of_nobody[32];
 
+static struct inventory_record more; /* asked_again and replaces_id of the next row */
+
 /* A row as far as a process got: reserved, and signed when `sign` is set. */
 static int64_t leave_row(struct ca *ca, const char *name, enum inventory_form form,
                          const struct mu_key *key, bool sign)
@@ -37,6 +39,8 @@ static int64_t leave_row(struct ca *ca, const char *name, enum inventory_form fo
         .requested_s = NOW,
         .not_before_s = NOW,
         .not_after_s = NOW + DAY,
+        .replaces_id = more.replaces_id,
+        .asked_again = more.asked_again,
     };
     assert_ok(inventory_reserve(ca->inventory, &record, &taken, &id, &err), &err);
     if (!sign) {
@@ -155,6 +159,45 @@ static void what_nobody_can_use_is_revoked(void **state)
     assert_false(exists(at_home("tls/keyless")) || exists(at_home("tls/.keyless.1.new")));
 }
 
+/* Over the network: the key is whoever's who asks, and he asks again. */
+static void what_is_asked_for_again_is_kept_for_it(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        MU_AUTO(ca) struct ca *ca = home_open(CA_SERVE);
+        MU_AUTO(inventory_records) struct inventory_records records = {0};
+        more = (struct inventory_record){.asked_again = again == 1};
+        int64_t id = leave_row(ca, again ? "asks" : "printed", INVENTORY_FORM_NONE, NULL, true);
+        more = (struct inventory_record){0};
+        struct inventory_record record = recovered(ca, id, &records);
+        assert_int_equal(record.state, INVENTORY_DELIVERED);
+        assert_int_equal(record.revoked, again == 0);
+    }
+}
+
+/* The predecessor is what its owner has, and no device may be told that it was replaced. */
+static void what_is_given_up_took_nobodys_place(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    MU_AUTO(inventory_records) struct inventory_records before = {0};
+    int64_t old = leave_row(ca, "before", INVENTORY_FORM_REQUEST, NULL, true);
+    assert_int_equal(recovered(ca, old, &records).replaced_by_id, 0);
+    more = (struct inventory_record){.replaces_id = old};
+    int64_t id = leave_row(ca, "after", INVENTORY_FORM_P12, NULL, true);
+    more = (struct inventory_record){0};
+    const struct inventory_filter filter = {.id = old};
+    assert_ok(inventory_records_get(ca->inventory, &filter, 1, &before, &err), &err);
+    assert_int_equal(before.items[0].replaced_by_id, id);
+    inventory_records_done(&records);
+    assert_true(recovered(ca, id, &records).revoked);
+    inventory_records_done(&before);
+    assert_ok(inventory_records_get(ca->inventory, &filter, 1, &before, &err), &err);
+    assert_int_equal(before.items[0].replaced_by_id, 0);
+}
+
 static void a_p12_whose_password_nobody_saw_is_taken_back(void **state)
 {
     (void)state;
@@ -176,4 +219,6 @@ CA_UNIT_MAIN(home_init, UNIT_CASE(what_was_only_reserved_is_given_up),
              UNIT_CASE(what_has_its_key_is_finished),
              UNIT_CASE(what_was_in_place_is_only_written_down),
              UNIT_CASE(what_nobody_can_use_is_revoked),
+             UNIT_CASE(what_is_asked_for_again_is_kept_for_it),
+             UNIT_CASE(what_is_given_up_took_nobodys_place),
              UNIT_CASE(a_p12_whose_password_nobody_saw_is_taken_back))

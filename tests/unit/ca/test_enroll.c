@@ -239,6 +239,39 @@ static void who_has_a_certificate_gets_the_next_one(void **state)
     mu_csr_free(cast.out);
 }
 
+/* As after an answer that was lost; another key is another wish. */
+static void who_asks_again_with_the_same_key_gets_the_same_next_one(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(key) struct mu_key *key = new_key();
+    MU_AUTO(key) struct mu_key *next = new_key();
+    MU_AUTO(cert) struct mu_cert *old = certified("lost", key, NOW);
+    MU_AUTO(csr) struct mu_csr *same = csr_again(key, "lost"); /* a device may keep its key */
+    MU_AUTO(csr) struct mu_csr *other = csr_again(next, "lost");
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    struct ca_issued got[5] = {0};
+    struct ca_enrolment wish = {.csr = same, .signer = &signer, .now_s = NOW + DAY};
+    assert_ok(ca_enroll_again(ca, old, &wish, &got[0], &err), &err);
+    assert_ok(ca_enroll_again(ca, old, &wish, &got[1], &err), &err);
+    assert_int_equal(got[0].id, got[1].id);
+    assert_true(mu_slice_equal(mu_cert_facts(got[0].cert)->der, mu_cert_facts(got[1].cert)->der));
+    wish.csr = other;
+    assert_ok(ca_enroll_again(ca, old, &wish, &got[2], &err), &err);
+    assert_true(got[2].id != got[0].id);
+    wish.csr = same; /* with its successor it gets that one's */
+    assert_ok(ca_enroll_again(ca, got[0].cert, &wish, &got[3], &err), &err);
+    assert_true(got[3].id != got[0].id && got[3].id != got[2].id);
+    const struct inventory_filter filter = {.id = got[3].id};
+    assert_ok(inventory_records_get(ca->inventory, &filter, 1, &records, &err), &err);
+    assert_ok(ca_revoke(ca, &records.items[0], MU_REASON_SUPERSEDED, &signer, NOW, &err), &err);
+    assert_ok(ca_enroll_again(ca, got[0].cert, &wish, &got[4], &err), &err);
+    assert_true(got[4].id != got[3].id); /* a revoked one helps nobody */
+    for (size_t i = 0; i < MU_COUNT(got); i++) {
+        ca_issued_done(&got[i]);
+    }
+}
+
 static void a_key_whose_certificate_ended_is_known_for_a_while(void **state)
 {
     (void)state;
@@ -294,6 +327,7 @@ int main(void)
         UNIT_CASE(a_token_comes_back_when_nothing_was_signed),
         UNIT_CASE(a_person_decides_where_the_token_says_so),
         UNIT_CASE(who_has_a_certificate_gets_the_next_one),
+        UNIT_CASE(who_asks_again_with_the_same_key_gets_the_same_next_one),
         UNIT_CASE(a_key_whose_certificate_ended_is_known_for_a_while),
     };
     return cmocka_run_group_tests(tests, begin, end);

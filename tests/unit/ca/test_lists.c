@@ -128,6 +128,39 @@ static void a_large_list_is_not_made_for_one_revocation(void **state)
     ca_issued_done(&issued);
 }
 
+static void read_list(struct mu_buf *text)
+{
+    struct mutual_error err = {0};
+    mu_buf_done(text);
+    *text = (struct mu_buf){0};
+    assert_ok(mu_file_read(at_home("authority/issuer.crl"), MU_LIMIT_CRL_BYTES, text, &err), &err);
+}
+
+/* Another machine on the same store has a file of its own; as if this directory were that one's. */
+static void what_another_one_published_is_in_our_file_too(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct ca_signer signer = local_signer();
+    MU_AUTO(ca) struct ca *ca = home_open(CA_SERVE);
+    MU_AUTO(buf) struct mu_buf before = {0};
+    MU_AUTO(buf) struct mu_buf after = {0};
+    MU_AUTO(buf) struct mu_buf now = {0};
+    refresh(ca, NOW);
+    read_list(&before);
+    {
+        MU_AUTO(ca) struct ca *other = home_open(CA_CHANGE);
+        assert_ok(ca_crl_publish(other, &signer, CA_CRL_LIFE_S, NOW, &err), &err);
+    }
+    read_list(&after);
+    assert_false(mu_slice_equal(mu_buf_slice(&before), mu_buf_slice(&after)));
+    assert_ok(mu_file_write(at_home("authority/issuer.crl"), mu_buf_slice(&before), 0644, &err),
+              &err);
+    refresh(ca, NOW);
+    read_list(&now);
+    assert_true(mu_slice_equal(mu_buf_slice(&after), mu_buf_slice(&now)));
+}
+
 static void lists_are_renewed_at_half_their_life(void **state)
 {
     (void)state;
@@ -342,6 +375,7 @@ static void an_altered_list_is_not_made_use_of(void **state)
 CA_UNIT_MAIN(home_init, cmocka_unit_test(without_an_address_there_is_only_the_complete_list),
              cmocka_unit_test(a_part_holds_its_own_and_names_its_place),
              cmocka_unit_test(a_large_list_is_not_made_for_one_revocation),
+             cmocka_unit_test(what_another_one_published_is_in_our_file_too),
              cmocka_unit_test(lists_are_renewed_at_half_their_life),
              cmocka_unit_test(lists_over_a_life_are_as_if_each_was_made_of_the_store),
              cmocka_unit_test(an_altered_list_is_not_made_use_of))

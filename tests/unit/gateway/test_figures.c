@@ -103,7 +103,7 @@ static void authority_says(struct figures *figures, uint32_t index, bool first, 
     ipc_put_u8(&message, first ? 1 : 0);
     ledger_write(&said, &next, &message);
     struct ipc_reader reader = ipc_reader_of(mu_buf_slice(&message));
-    assert_ok(figures_read_authority(figures, index, &reader, &err), &err);
+    assert_ok(figures_read_authority(figures, 0, index, &reader, &err), &err);
 }
 
 static void assert_authority(const struct figures *figures, int64_t good, int64_t open, size_t rows)
@@ -133,7 +133,7 @@ static void the_authority_s_counters_outlive_its_processes(void **state)
     authority_says(figures, 2, true, 10, -1); /* what it does not say any more is not so */
     assert_authority(figures, 17, 0, 1);
     struct ipc_reader nothing = ipc_reader_of(mu_slice_of(NULL, 0));
-    assert_fails(figures_read_authority(figures, 2, &nothing, &err), &err,
+    assert_fails(figures_read_authority(figures, 0, 2, &nothing, &err), &err,
                  MUTUAL_E_MESSAGE_MALFORMED);
     figures_authority_none(figures);
     assert_authority(figures, 0, 0, 0);

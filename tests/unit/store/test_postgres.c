@@ -48,6 +48,31 @@ static void what_is_shown_of_an_open_store_holds_no_password(void **state)
     place_remove(&place);
 }
 
+/* Its locks with it. On a UNIX socket there is nothing to lose. */
+static void a_machine_that_is_gone_is_given_up(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct place place;
+    bool row = false;
+    place_make(&place);
+    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
+    MU_AUTO(store_statement) struct store_statement *read = NULL;
+    assert_ok(store_prepare(store,
+                            "SELECT current_setting('tcp_keepalives_idle'),"
+                            " current_setting('tcp_keepalives_count'),"
+                            " current_setting('tcp_user_timeout')",
+                            &read, &err),
+              &err);
+    assert_ok(store_step(read, &row, &err), &err);
+    assert_string_equal(store_text(read, 0), "10");
+    assert_string_equal(store_text(read, 1), "3");
+    assert_string_equal(store_text(read, 2), "25000");
+    store_finish(MU_TAKE(read));
+    store_close(MU_TAKE(store));
+    place_remove(&place);
+}
+
 static void somebody_elses_database_is_refused(void **state)
 {
     (void)state;
@@ -69,6 +94,7 @@ int main(void)
         UNIT_CASE(an_address_that_is_none_is_told)};
     const struct CMUnitTest on_a_server[] = {
         UNIT_CASE(what_is_shown_of_an_open_store_holds_no_password),
+        UNIT_CASE(a_machine_that_is_gone_is_given_up),
         UNIT_CASE(somebody_elses_database_is_refused)};
     if (getenv("MUTUAL_TEST_STORE") == NULL) {
         return cmocka_run_group_tests(anywhere, NULL, NULL);
