@@ -390,7 +390,7 @@ static bool refresh_shards(struct publishing *p, struct mutual_error *err)
 
 /* What another authority on the same store published is this machine's file too: else its gateways
  * would let in whom the other one revoked, until this list is half its age. */
-static bool follow(struct publishing *p, bool delta, struct mutual_error *err)
+static bool take_over_file(struct publishing *p, bool delta, struct mutual_error *err)
 {
     const struct inventory_scope scope = scope_of(p, 0, delta);
     struct inventory_list list = {0};
@@ -414,7 +414,7 @@ static bool refresh_one(struct publishing *p, struct mutual_error *err)
     if (!wants_complete(p, &complete, err) ||
         (complete && !publish_complete(p, CA_CRL_LIFE_S, err)) || !wants_delta(p, &delta, err) ||
         (delta && !publish_delta(p, err)) || !refresh_shards(p, err) ||
-        (p->ca->serving && (!follow(p, false, err) || !follow(p, true, err)))) {
+        (p->ca->serving && (!take_over_file(p, false, err) || !take_over_file(p, true, err)))) {
         return false;
     }
     return p->ca->url == NULL || !ca_responder_is_due(p->issuer, p->now_s) ||
