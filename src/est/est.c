@@ -20,7 +20,7 @@ struct call {
     struct ca_issued issued;
     enum ca_enrolled how;
     const char *by; /* what the caller showed */
-    bool key_lent; /* made here, for this answer */
+    bool key_lent;  /* made here, for this answer */
 };
 
 /* ---- answers -----------------------------------------------------------------------------------

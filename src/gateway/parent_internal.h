@@ -8,8 +8,8 @@
 
 #include "event/event.h"
 #include "evidence/evidence.h"
-#include "gateway/figures_internal.h"
 #include "gateway/change_internal.h"
+#include "gateway/figures_internal.h"
 #include "gateway/gateway.h"
 #include "gateway/listen_internal.h"
 #include "gateway/lists_internal.h"

@@ -89,7 +89,8 @@ void api_home_init(struct api_home *home, const struct api_table *const *tables,
         .signer = &home->signer,
         .settings = &home->settings,
         .log = keep_log,
-        .context = home,
+        .log_context = home,
+        .failed_context = home,
     };
     api_home_caller(home, API_TLS, NULL);
 }
