@@ -34,8 +34,8 @@ static void who_is_over_wakes_nobody_while_another_goes_on(void **state)
 {
     (void)state;
     assert_int_equal(told(NOW + 1, NOW + 1), 15);
-    assert_int_equal(told(NOW + 1, NOW), 15);     /* its last second */
-    assert_int_equal(told(NOW + 1, NOW - 1), 3);  /* nor for the root that only it was below */
+    assert_int_equal(told(NOW + 1, NOW), 15);    /* its last second */
+    assert_int_equal(told(NOW + 1, NOW - 1), 3); /* nor for the root that only it was below */
     assert_int_equal(told(NOW - 1, NOW + 1), 12);
     assert_int_equal(told(NOW - 1, NOW - 1), 15); /* nothing can be issued any more */
 }
