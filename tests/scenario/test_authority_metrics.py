@@ -234,6 +234,47 @@ def test_no_counter_goes_back_when_the_authority_is_killed(watched):
         assert value(now, "mutual_process_deaths_total", role="authority") == life
 
 
+def test_signatures_that_cannot_be_had_are_counted(watched, tmp_path):
+    served = watched.served
+    alice = served.issue("alice", "--profile", "client")
+    failed = "mutual_authority_signatures_total"
+
+    question = tmp_path / "question"
+    subprocess.run(["openssl", "ocsp", "-issuer", served.issuer, "-cert", alice / "tls.crt", "-nonce", "-reqout",
+                    question], check=True, capture_output=True)
+
+    def kill_and_ask():
+        pids = served.gateway.pids("keys")
+        with served.connect(listener="publish") as one:
+            for pid in filter(None, pids):
+                os.kill(pid, signal.SIGKILL)
+            # a nonce: it is signed for this caller alone, or is not
+            served.call("POST", "/ocsp", question.read_bytes(), listener="publish", on=one,
+                        fields={"Content-Type": "application/ocsp-request"})
+        samples = scrape(watched.port)
+        return value(samples, failed, result="lost") + (value(samples, failed, result="unavailable") or 0)
+    until(kill_and_ask, 60)
+    until(lambda: value(scrape(watched.port), "mutual_ocsp_responses_total", status="try_later"), 60)
+    until(lambda: "tls.crt: good" in served.ocsp(alice, "-nonce"), 30)
+
+
+def test_a_store_that_others_hold_is_counted(watched, tmp_path):
+    """Somebody writes for longer than the authority waits."""
+    served = watched.served
+    token = served.json("token", "device1", "--profile", "device", "--url", served.url())["token"]
+    body = csr(tmp_path, "one", "/CN=device1")
+    other = sqlite3.connect(served.dir / "authority" / "ca.db", timeout=20, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        assert est(served, "simpleenroll", body, 503, token=token).fields["retry-after"]
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    watched.is_now("mutual_enroll_requests_total", 1, protocol="simpleenroll", result="failed")
+    assert value(scrape(watched.port), "mutual_store_failures_total", kind="busy") >= 1
+    est(served, "simpleenroll", body, 200, token=token)
+
+
 def test_a_database_that_is_gone_shows(mutual, gateway, tmp_path):
     need("psql")
     port = free_port()
