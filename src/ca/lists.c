@@ -388,11 +388,33 @@ static bool refresh_shards(struct publishing *p, struct mutual_error *err)
     return true;
 }
 
+/* Of the list in a file of ours; 0: there is none that can be read. */
+static uint64_t number_in(const char *path)
+{
+    MU_AUTO(buf) struct mu_buf text = {0};
+    MU_AUTO(crl) struct mu_crl *crl = NULL;
+    struct mu_pem_reader reader;
+    uint64_t number = 0;
+    if (!mu_file_read(path, 2 * (size_t)MU_LIMIT_CRL_BYTES, &text, NULL)) {
+        return 0;
+    }
+    mu_pem_open(&reader, mu_buf_slice(&text), path);
+    if (mu_crl_from_pem(&reader, &crl, NULL) && crl != NULL) {
+        struct mu_slice bytes = mu_crl_facts(crl)->number;
+        for (size_t i = 0; i < bytes.len && bytes.len <= sizeof number; i++) {
+            number = number << 8 | bytes.data[i];
+        }
+    }
+    return number;
+}
+
 /* What another authority on the same store published is this machine's file too: else its gateways
- * would let in whom the other one revoked, until this list is half its age. */
+ * would let in whom the other one revoked, until this list is half its age. A file that is ahead,
+ * of a process that was killed before the store had it, is overtaken: gateways go back to none. */
 static bool take_over_file(struct publishing *p, bool delta, struct mutual_error *err)
 {
     const struct inventory_scope scope = scope_of(p, 0, delta);
+    uint64_t *on_disk = &p->issuer->on_disk[delta];
     struct inventory_list list = {0};
     MU_AUTO(buf) struct mu_buf der;
     bool found = false;
@@ -400,8 +422,14 @@ static bool take_over_file(struct publishing *p, bool delta, struct mutual_error
     if (!inventory_list_get(p->ca->inventory, &scope, &list, NULL, &found, err)) {
         return false;
     }
-    if (!found || list.number <= p->issuer->on_disk[delta]) {
+    if (*on_disk == 0) {
+        *on_disk = number_in(delta ? p->issuer->delta_path : p->issuer->crl_path);
+    }
+    if (!found || list.number == *on_disk) {
         return true;
+    }
+    if (list.number < *on_disk) {
+        return delta ? publish_delta(p, err) : publish_complete(p, CA_CRL_LIFE_S, err);
     }
     return inventory_list_get(p->ca->inventory, &scope, &list, &der, &found, err) &&
            write_file(p, &scope, list.number, mu_buf_slice(&der), err);

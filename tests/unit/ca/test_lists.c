@@ -161,6 +161,34 @@ static void what_another_one_published_is_in_our_file_too(void **state)
     assert_true(mu_slice_equal(mu_buf_slice(&after), mu_buf_slice(&now)));
 }
 
+/* As after a kill between the file and the store. */
+static void a_file_that_is_ahead_of_the_store_is_overtaken(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(crl) struct mu_crl *ahead = NULL;
+    {
+        MU_AUTO(ca) struct ca *ca = home_open(CA_SERVE);
+        refresh(ca, NOW);
+        ahead = list(ca, 0, false);
+        assert_ok(store_exec(inventory_store(ca->inventory),
+                             "UPDATE list SET number = number - 1 WHERE shard = 0 AND delta = 0",
+                             &err),
+                  &err);
+    }
+    MU_AUTO(ca) struct ca *ca = home_open(CA_SERVE);
+    MU_AUTO(buf) struct mu_buf text = {0};
+    refresh(ca, NOW);
+    read_list(&text);
+    MU_AUTO(crl) struct mu_crl *kept = list(ca, 0, false);
+    MU_AUTO(crl) struct mu_crl *file = NULL;
+    struct mu_pem_reader reader;
+    mu_pem_open(&reader, mu_buf_slice(&text), "the list");
+    assert_ok(mu_crl_from_pem(&reader, &file, &err), &err);
+    assert_true(mu_slice_equal(mu_crl_facts(kept)->number, mu_crl_facts(file)->number));
+    assert_false(mu_slice_equal(mu_crl_facts(kept)->number, mu_crl_facts(ahead)->number));
+}
+
 static void lists_are_renewed_at_half_their_life(void **state)
 {
     (void)state;
@@ -376,6 +404,7 @@ CA_UNIT_MAIN(home_init, cmocka_unit_test(without_an_address_there_is_only_the_co
              cmocka_unit_test(a_part_holds_its_own_and_names_its_place),
              cmocka_unit_test(a_large_list_is_not_made_for_one_revocation),
              cmocka_unit_test(what_another_one_published_is_in_our_file_too),
+             cmocka_unit_test(a_file_that_is_ahead_of_the_store_is_overtaken),
              cmocka_unit_test(lists_are_renewed_at_half_their_life),
              cmocka_unit_test(lists_over_a_life_are_as_if_each_was_made_of_the_store),
              cmocka_unit_test(an_altered_list_is_not_made_use_of))
