@@ -44,6 +44,21 @@ bool acme_key_new(struct ca *ca, const struct acme_key_request *request,
                   char ret_kid[ACME_KID_TEXT], char ret_secret[ACME_SECRET_TEXT],
                   struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* One that was given out. */
+struct acme_key {
+    int64_t id;
+    const char *kid, *name, *owner, *profile;
+    const char *const *names;
+    size_t name_count;
+    int64_t ends_s;
+    bool bound; /* it has bound its account */
+};
+/* Those with a greater number than `after_id`, in their order; each gets texts that hold until it
+ * returns, and ends the walk by false. */
+bool acme_keys(struct ca *ca, int64_t after_id,
+               bool (*each)(void *context, const struct acme_key *key), void *context,
+               struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 /* ---- validation -------------------------------------------------------------------------------
  */
 

@@ -146,6 +146,15 @@ static bool prepare_rows(struct inventory *inventory, const struct inventory_fil
     if (filter->revoked) {
         mu_buf_text(&sql, "c.revoked_s IS NOT NULL AND ");
     }
+    if (filter->live) {
+        mu_buf_text(&sql, "c.revoked_s IS NULL AND NOT EXISTS (SELECT 1 FROM certificate s"
+                          " WHERE s.replaces_id = c.id AND s.state IN ('signed', 'delivered'))"
+                          " AND ");
+    }
+    if (filter->after_id != 0) {
+        mu_buf_printf(&sql, "(c.not_after_s, c.id) > (%lld, %lld) AND ", (long long)filter->after_s,
+                      (long long)filter->after_id);
+    }
     mu_buf_text(&sql, filter->interrupted ? "c.state IN ('reserved', 'signed')"
                                           : "c.state IN ('signed', 'delivered')");
     mu_buf_text(&sql, " ORDER BY c.not_after_s, c.id");
