@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "acme/acme.h"
+#include "admin/admin.h"
 #include "api/api.h"
 #include "authority/authority.h"
 #include "ca/ca.h"

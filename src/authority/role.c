@@ -20,6 +20,8 @@ struct authority {
     struct evidence_setup setup;
     struct acme_settings acme;
     struct acme_prober prober;
+    struct admin_holder holders[EVIDENCE_ADMINS];
+    struct admin_settings admin;
     struct api_settings settings;
     struct api_world world;
     struct streams streams;
@@ -151,7 +153,27 @@ static bool open_place(struct child *child, const char *directory, struct mutual
     return true;
 }
 
-/* Before the lock-down: the library, and the store, whose server can be connected only now. */
+/* Patterns that the configuration's reader has read already. */
+static bool read_admins(struct authority *authority, struct mutual_error *err)
+{
+    for (size_t i = 0; i < authority->setup.admin_count; i++) {
+        const struct evidence_admin *from = &authority->setup.admins[i];
+        struct admin_holder *to = &authority->holders[i];
+        if (from->role <= ADMIN_NOBODY || from->role >= ADMIN_ROLE_COUNT_ ||
+            from->type >= MUTUAL_NAME_COUNT_) {
+            return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "an administrator has no known role");
+        }
+        to->role = (enum admin_role)from->role;
+        if (!mutual_pattern_parse((enum mutual_name_type)from->type, from->pattern, &to->who,
+                                  err)) {
+            return false;
+        }
+        authority->admin.count++;
+    }
+    authority->admin.holders = authority->holders;
+    return true;
+}
+
 /* Certificates name where lists and answers are: over plain HTTP where there is that, since asking
  * for them must not need them. */
 static bool publish_at(struct authority *authority, struct mutual_error *err)
@@ -162,6 +184,7 @@ static bool publish_at(struct authority *authority, struct mutual_error *err)
     return ca_set_url(authority->ca, where != NULL && where[0] != '\0' ? where : NULL, err);
 }
 
+/* Before the lock-down: the library, and the store, whose server can be connected only now. */
 static bool prepare(struct child *child, struct mutual_error *err)
 {
     struct authority *authority = mu_alloc(1, sizeof *authority);
@@ -176,7 +199,7 @@ static bool prepare(struct child *child, struct mutual_error *err)
         !open_place(child, authority->setup.directory, err) ||
         !ca_open(authority->setup.directory, CA_SERVE, "authority", mu_clock_wall_s(), NULL,
                  &authority->ca, err) ||
-        !publish_at(authority, err)) {
+        !publish_at(authority, err) || !read_admins(authority, err)) {
         return false;
     }
     store_stay(inventory_store(ca_inventory(authority->ca)));
@@ -184,7 +207,8 @@ static bool prepare(struct child *child, struct mutual_error *err)
     authority->settings = (struct api_settings){.url = authority->setup.url,
                                                 .publish_url = authority->setup.publish,
                                                 .server_keygen = authority->setup.keygen,
-                                                .grace_s = authority->setup.grace_s};
+                                                .grace_s = authority->setup.grace_s,
+                                                .admin = &authority->admin};
     authority->acme = (struct acme_settings){.open = authority->setup.acme_open,
                                              .terms = authority->setup.acme_terms};
     if (authority->setup.acme) {
@@ -216,6 +240,9 @@ static void finish(struct authority *authority)
     ca_close(authority->ca);
     keys_client_free(authority->keys);
     reactor_free(authority->reactor);
+    for (size_t i = 0; i < authority->admin.count; i++) {
+        mutual_pattern_free(authority->holders[i].who);
+    }
     evidence_setup_done(&authority->setup);
     mu_free(authority);
 }

@@ -49,6 +49,13 @@ enum { STREAMS_BATCH = 16 };
 /* ---- how the authority begins ------------------------------------------------------------------
  */
 
+/* One pattern of somebody who administers; role and type are the numbers of enum admin_role and
+ * enum mutual_name_type. */
+struct evidence_admin {
+    uint8_t role, type;
+    char *pattern;
+};
+#define EVIDENCE_ADMINS 64u
 /* What the configuration says to it: the setup bytes of its START. Texts are owned. */
 struct evidence_setup {
     char *directory;  /* as mutual init made it    */
@@ -59,6 +66,8 @@ struct evidence_setup {
     bool acme_open;   /* accounts need no key      */
     char *acme_terms; /* NULL: none               */
     bool keygen;      /* keys are made for callers */
+    struct evidence_admin admins[EVIDENCE_ADMINS];
+    size_t admin_count;
 };
 void evidence_setup_write(const struct evidence_setup *setup, struct mu_buf *out);
 bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup,
