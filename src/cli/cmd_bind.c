@@ -3,16 +3,13 @@
  * mutual bind NAME: gives out a key by which a client of ACME binds its account to names and a
  * profile (RFC 8555 section 7.3.4).
  */
-#include "cli/authority_internal.h"
+#include "cli/reach_internal.h"
 
 #include <string.h>
 
-#include "acme/acme.h"
-
-enum { NAMES_MAX = 100 };
-
 struct bind_options {
-    const char *dir, *profile, *owner;
+    struct reach_options at;
+    const char *profile, *owner;
     struct cli_texts names;
     int64_t ttl_ns;
 };
@@ -43,48 +40,31 @@ static const struct cli_option bind_table[] = {
      .value = "DURATION",
      .dflt = "24h",
      .help = "within this time an account must be registered by it"},
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(O(at)),
     {.name = NULL},
 };
 #undef O
 
-static void tell(const struct cli *cli, const struct acme_key_request *request, const char *kid,
-                 const char *secret, struct mu_buf *out)
+static bool tell(const struct cli *cli, const json_t *made, struct mu_buf *out,
+                 struct mutual_error *err)
 {
-    struct mu_json json;
-    char until[MU_TIME_TEXT];
-    mu_time_format(request->now_s + request->life_s, until);
-    if (!cli->json) {
-        mu_buf_printf(out, "key id    %s\nhmac key  %s\nprofile   %s\n", kid, secret,
-                      request->profile);
-        for (size_t i = 0; i < request->name_count; i++) {
-            mu_buf_printf(out, "name      %s\n", request->names[i]);
-        }
-        mu_buf_printf(out,
-                      "until     %s; binds one account, and is shown this once\n"
-                      "next      certbot register --server URL/acme/directory --eab-kid %s "
-                      "--eab-hmac-key %s\n",
-                      until, kid, secret);
-        return;
+    const json_t *names = json_object_get(made, "names");
+    const char *kid = reach_text(made, "kid");
+    const char *secret = reach_text(made, "hmac_key");
+    if (cli->json) {
+        return reach_print(made, out, err);
     }
-    mu_json_init(&json, out);
-    mu_json_open(&json, NULL, '{');
-    mu_json_string(&json, "kid", kid);
-    mu_json_string(&json, "hmac_key", secret);
-    mu_json_string(&json, "name", request->name);
-    mu_json_string(&json, "profile", request->profile);
-    mu_json_open(&json, "names", '[');
-    for (size_t i = 0; i < request->name_count; i++) {
-        mu_json_string(&json, NULL, request->names[i]);
+    mu_buf_printf(out, "key id    %s\nhmac key  %s\nprofile   %s\n", kid, secret,
+                  reach_text(made, "profile"));
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        mu_buf_printf(out, "name      %s\n", json_string_value(json_array_get(names, i)));
     }
-    mu_json_close(&json, ']');
-    mu_json_string(&json, "until", until);
-    mu_json_close(&json, '}');
-    mu_buf_byte(out, '\n');
+    mu_buf_printf(out,
+                  "until     %s; binds one account, and is shown this once\n"
+                  "next      certbot register --server URL/acme/directory --eab-kid %s "
+                  "--eab-hmac-key %s\n",
+                  reach_text(made, "until"), kid, secret);
+    return true;
 }
 
 /* The name goes into the audit and onto terminals. */
@@ -99,32 +79,36 @@ static bool check_name(const char *name, struct mutual_error *err)
                            "the name of a key has 1 to 64 bytes without control characters");
 }
 
+static json_t *body_of(const struct cli *cli, const struct bind_options *options)
+{
+    json_t *body = json_object();
+    json_t *names = json_array();
+    for (size_t i = 0; i < options->names.count; i++) {
+        (void)json_array_append_new(names, json_string(options->names.items[i]));
+    }
+    reach_put(body, "name", cli->args[0]);
+    reach_put(body, "owner", options->owner);
+    reach_put(body, "profile", options->profile);
+    reach_put_number(body, "ttl", options->ttl_ns / MU_NS_PER_S);
+    (void)json_object_set_new(body, "names", names);
+    return body;
+}
+
 static bool run_bind_with(const struct cli *cli, const struct bind_options *options,
                           struct mutual_error *err)
 {
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
+    MU_AUTO(api_json) json_t *body = body_of(cli, options);
+    MU_AUTO(api_json) json_t *made = NULL;
     MU_AUTO(buf) struct mu_buf out;
-    char kid[ACME_KID_TEXT];
-    char secret[ACME_SECRET_TEXT];
-    const struct acme_key_request request = {
-        .name = cli->args[0],
-        .owner = options->owner != NULL ? options->owner : cli->args[0],
-        .profile = options->profile,
-        .names = options->names.items,
-        .name_count = options->names.count,
-        .life_s = options->ttl_ns / MU_NS_PER_S,
-        .who = authority_who(),
-        .now_s = mu_clock_wall_s(),
-    };
     mu_buf_init(&out, 64u << 10);
-    if (!check_name(request.name, err) || !check_name(request.owner, err) ||
-        !authority_open(cli, options->dir, CA_CHANGE, &ca, err) ||
-        !acme_key_new(ca, &request, kid, secret, err)) {
+    if (!check_name(cli->args[0], err) ||
+        (options->owner != NULL && !check_name(options->owner, err)) ||
+        !reach_open(cli, &options->at, CA_CHANGE, &reach, err) ||
+        !reach_post(reach, "/bindings", body, &made, err)) {
         return false;
     }
-    tell(cli, &request, kid, secret, &out);
-    bool done = cli_write(cli, &out, err);
-    mu_wipe(secret, sizeof secret);
+    bool done = tell(cli, made, &out, err) && cli_write(cli, &out, err);
     mu_wipe(out.data, out.len);
     return done;
 }

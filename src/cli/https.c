@@ -118,7 +118,10 @@ bool https_call(const struct https_request *request, struct https_reply *ret_rep
     const struct http_client_options options = {
         .reactor = exchange.reactor,
         .url = request->url,
-        .method = request->body.len > 0 ? "POST" : "GET",
+        .method = request->method != NULL ? request->method
+                  : request->body.len > 0 ? "POST"
+                                          : "GET",
+        .accept = request->accept,
         .content_type = request->content_type,
         .body = request->body,
         .authorization = request->authorization,

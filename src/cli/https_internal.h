@@ -11,7 +11,9 @@ struct https_request {
     const char *url;
     struct mutual_trust *trust; /* whom to believe; nobody else is */
     const char *content_type;
-    struct mu_slice body;             /* empty: GET, else POST */
+    struct mu_slice body;
+    const char *method;               /* NULL: GET, with a body POST */
+    const char *accept;               /* or NULL               */
     const char *authorization;        /* or NULL               */
     struct mutual_identity *identity; /* or NULL               */
 };
