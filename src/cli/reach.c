@@ -185,8 +185,8 @@ static bool believe(struct reach *reach, const struct enroll_triple *triple, con
            mutual_trust_freeze(reach->trust, err);
 }
 
-static bool open_far(struct reach *reach, const char *server, const char *identity, const char *ca,
-                     struct mutual_error *err)
+static bool open_far(struct reach *reach, const char *server, const char *credentials,
+                     const char *ca, struct mutual_error *err)
 {
     MU_AUTO(enroll_triple) struct enroll_triple triple = {0};
     struct http_url url;
@@ -198,15 +198,15 @@ static bool open_far(struct reach *reach, const char *server, const char *identi
         return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%.200s\" is not https://HOST:PORT", server) ||
                mu_error_hint(err, "An authority is administered by mutual TLS only.");
     }
-    if (identity == NULL) {
+    if (credentials == NULL) {
         return mu_fail(err, MUTUAL_E_USAGE, "who you are to \"%.200s\" is not said", server) ||
-               mu_error_hint(err, "Give --identity DIRECTORY, as mutual enroll or mutual issue "
-                                  "made it, or set MUTUAL_IDENTITY.");
+               mu_error_hint(err, "Give --credentials DIRECTORY, as mutual enroll or mutual issue "
+                                  "made it, or set MUTUAL_CREDENTIALS.");
     }
-    if (!enroll_triple_load(identity, &triple, err) || !believe(reach, &triple, ca, err) ||
+    if (!enroll_triple_load(credentials, &triple, err) || !believe(reach, &triple, ca, err) ||
         !mu_identity_new(triple.chain.items, triple.chain.count, triple.key, &reach->identity,
                          err)) {
-        return mu_error_context(err, "--identity \"%s\"", identity);
+        return mu_error_context(err, "--credentials \"%s\"", credentials);
     }
     size_t len = strlen(server);
     reach->url = mu_slice_dup(mu_slice_of(server, server[len - 1] == '/' ? len - 1 : len));
@@ -241,18 +241,19 @@ bool reach_open(const struct cli *cli, const struct reach_options *options, enum
     if (server != NULL && options->dir != NULL) {
         return mu_fail(err, MUTUAL_E_USAGE, "--dir and --server name two authorities");
     }
-    if (server == NULL && (options->identity != NULL || options->ca != NULL)) {
-        return mu_fail(err, MUTUAL_E_USAGE, "--identity and --ca go with --server");
+    if (server == NULL && (options->credentials != NULL || options->ca != NULL)) {
+        return mu_fail(err, MUTUAL_E_USAGE, "--credentials and --ca go with --server");
     }
     MU_AUTO(reach) struct reach *reach = mu_alloc(1, sizeof *reach);
     if (reach == NULL) {
         return mu_fail_memory(err);
     }
     reach->cli = cli;
-    bool good = server != NULL
-                    ? open_far(reach, server, or_environment(options->identity, "MUTUAL_IDENTITY"),
-                               or_environment(options->ca, "MUTUAL_CA"), err)
-                    : open_here(reach, options->dir, access, err);
+    bool good =
+        server != NULL
+            ? open_far(reach, server, or_environment(options->credentials, "MUTUAL_CREDENTIALS"),
+                       or_environment(options->ca, "MUTUAL_CA"), err)
+            : open_here(reach, options->dir, access, err);
     if (good) {
         *ret_reach = MU_TAKE(reach);
     }

@@ -12,17 +12,18 @@
 
 /* The options that say so. */
 struct reach_options {
-    const char *dir, *server, *identity, *ca;
+    const char *dir, *server, *credentials, *ca;
 };
 #define REACH_OPTIONS(at_)                                                                       \
     REACH_ROW(at_, dir, "DIRECTORY", CLI_PATH, "where the authority is kept"),                   \
         REACH_ROW(at_, server, "URL", CLI_TEXT,                                                  \
                   "ask the authority that is served at https://HOST:PORT; else $MUTUAL_SERVER"), \
-        REACH_ROW(at_, identity, "DIRECTORY", CLI_PATH,                                          \
+        REACH_ROW(at_, credentials, "DIRECTORY", CLI_PATH,                                       \
                   "with --server: who you are, tls.crt, tls.key and ca.crt; else "               \
-                  "$MUTUAL_IDENTITY"),                                                           \
+                  "$MUTUAL_CREDENTIALS"),                                                        \
         REACH_ROW(at_, ca, "FILE", CLI_PATH,                                                     \
-                  "with --server: whom the server must be proved by; else ca.crt of --identity")
+                  "with --server: whom the server must be proved by; else ca.crt of "            \
+                  "--credentials")
 #define REACH_ROW(at_, name_, value_, kind_, help_)                                             \
     {                                                                                           \
         .name = #name_, .kind = kind_, .offset = (at_) + offsetof(struct reach_options, name_), \

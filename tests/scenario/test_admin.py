@@ -166,6 +166,55 @@ def test_counts_issuers_profiles(place):
     place.refused(404, "NOT_FOUND", place.api("GET", "/profiles/none"))
 
 
+# -- the document ---------------------------------------------------------------------------------
+
+
+def test_the_document_is_one_of_openapi(place):
+    """By the validator that others use, where it is; Debian 12 has none for OpenAPI 3.1."""
+    validator = pytest.importorskip("openapi_spec_validator", reason="not in Debian 12")
+    validator.validate(place.get("/openapi.json"))
+
+
+def test_what_is_answered_is_what_the_document_says(place, tmp_path):
+    jsonschema = pytest.importorskip("jsonschema", reason="python3-jsonschema is not installed")
+    document = place.get("/openapi.json")
+    assert document["openapi"].startswith("3.1.")
+    schemas = document["components"]["schemas"]
+    for schema in schemas.values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    resolver = jsonschema.RefResolver("", document)
+
+    def check(schema, value):
+        jsonschema.Draft202012Validator(schema, resolver=resolver).validate(value)
+
+    def answer(method, path, operation, status):
+        return operation["responses"][status]["content"]["application/json"]["schema"]
+
+    made = issue(place, tmp_path, "documented")
+    token = place.api("POST", "/tokens", {"name": "documented", "url": place.url()}).json()
+    binding = place.api("POST", "/bindings", {"name": "d", "names": ["d.example.org"]}).json()
+    paths = document["paths"]
+    check(answer("post", "", paths[API + "/certificates"]["post"], "201"), made)
+    check(answer("post", "", paths[API + "/tokens"]["post"], "201"), token)
+    check(answer("post", "", paths[API + "/bindings"]["post"], "201"), binding)
+    fill = {"{serial}": made["serial"], "{id}": str(token["id"]), "{name}": "server"}
+    asked = 0
+    for path, operations in paths.items():
+        if "get" not in operations:
+            continue
+        for name, value in fill.items():
+            path = path.replace(name, value)
+        check(answer("get", path, operations["get"], "200"), place.get(path.removeprefix(API)))
+        asked += 1
+    assert asked >= 12
+    problem = place.api("GET", "/certificates?nosuch=1").json()
+    check(schemas["Problem"], problem)
+    with pytest.raises(jsonschema.ValidationError):  # and it is no document that takes everything
+        check(schemas["Certificate"], problem)
+    with pytest.raises(jsonschema.ValidationError):
+        check(schemas["TokenRequest"], {"name": "web", "more": 1})
+
+
 # -- what is issued is what the rules allow -------------------------------------------------------
 
 
@@ -220,7 +269,7 @@ def run(place, arguments, status, cwd=None, env=None):
 
 
 def far(place, who, *arguments, status=0, cwd=None, env=None):
-    env = {"MUTUAL_SERVER": place.url(), "MUTUAL_IDENTITY": str(place.people[who]), **(env or {})}
+    env = {"MUTUAL_SERVER": place.url(), "MUTUAL_CREDENTIALS": str(place.people[who]), **(env or {})}
     return run(place, arguments, status, cwd, env)
 
 
@@ -246,16 +295,16 @@ def test_reading_verbs_print_the_same_from_afar(place, tmp_path):
 
 def test_options_and_the_environment_say_where_the_authority_is(place, tmp_path):
     pair = place.people["auditor"]
-    plain = {"MUTUAL_SERVER": "", "MUTUAL_IDENTITY": ""}
-    far(place, "auditor", "list", "--server", place.url(), "--identity", pair, env=plain)
-    far(place, "auditor", "list", "--server", place.url() + "/", "--identity", pair, "--ca",
+    plain = {"MUTUAL_SERVER": "", "MUTUAL_CREDENTIALS": ""}
+    far(place, "auditor", "list", "--server", place.url(), "--credentials", pair, env=plain)
+    far(place, "auditor", "list", "--server", place.url() + "/", "--credentials", pair, "--ca",
         place.root, env=plain)
     done = far(place, "auditor", "list", "--dir", tmp_path, status=66)
     assert "there is no authority in" in done.stderr  # a directory goes before the environment
     done = far(place, "auditor", "list", "--server", place.url(), env=plain, status=2)
-    assert "--identity DIRECTORY" in done.stderr
+    assert "--credentials DIRECTORY" in done.stderr
     far(place, "auditor", "list", "--dir", place.dir, "--server", place.url(), status=2)
-    far(place, "auditor", "list", "--identity", pair, env=plain, status=2)
+    far(place, "auditor", "list", "--credentials", pair, env=plain, status=2)
     far(place, "auditor", "list", "--server", "http://localhost:1", status=2)
 
 
