@@ -63,4 +63,8 @@ void streams_done(struct streams *streams);
 bool streams_add(struct streams *streams, int take_fd, uint32_t worker,
                  struct mutual_error *err) MUTUAL_MUST_CHECK;
 
+/* A connection of somebody on this machine, which begins with his first request (LOCAL). */
+bool streams_add_local(struct streams *streams, int take_fd, const struct evidence_local *local,
+                       struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 #endif

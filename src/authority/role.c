@@ -109,11 +109,30 @@ static bool on_streams(struct authority *authority, struct ipc_message *message,
     return true;
 }
 
+/* LOCAL: a connection of somebody on this machine. */
+static bool on_local(struct authority *authority, struct ipc_message *message,
+                     struct mutual_error *err)
+{
+    struct evidence_local local;
+    struct mutual_error lost = {0};
+    if (!evidence_local_read(message->payload, &local, err)) {
+        return false;
+    }
+    if (message->fd_count == 1 &&
+        !streams_add_local(&authority->streams, ipc_message_take_fd(message, 0), &local, &lost)) {
+        say(authority, lost.reason);
+    }
+    return true;
+}
+
 static bool dispatch(void *owner, struct ipc_message *message, struct mutual_error *err)
 {
     struct authority *authority = owner;
     if (message->type == IPC_MSG_STREAMS) {
         return on_streams(authority, message, err);
+    }
+    if (message->type == IPC_MSG_LOCAL) {
+        return on_local(authority, message, err);
     }
     if (message->type == IPC_MSG_PROBED) {
         return authority_probed(&authority->world, message, err);

@@ -11,6 +11,7 @@ struct https_request {
     const char *url;
     struct mutual_trust *trust; /* whom to believe; nobody else is */
     const char *content_type;
+    const char *socket; /* a UNIX socket to ask at, with an http URL; NULL: where the URL says */
     struct mu_slice body;
     const char *method;               /* NULL: GET, with a body POST */
     const char *accept;               /* or NULL               */

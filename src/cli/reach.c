@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ways to an authority: its directory, where its operations are called in this very process,
- * and a server, where both sides prove who they are.
+ * The ways to an authority: its directory, where its operations are called in this very process; a
+ * gateway on this machine that serves it, by its socket; and a server, where both sides prove who
+ * they are.
  */
 #include "cli/reach_internal.h"
 
@@ -11,10 +12,12 @@
 #include "cli/https_internal.h"
 #include "config/config.h"
 #include "enroll/enroll.h"
+#include "gateway/gateway.h"
 #include "identity/identity.h"
 
 enum { ANSWER_MAX = 64 << 20, TARGET_MAX = 1 << 16, BODY_MAX = 1 << 20 };
 static const char api[] = "/api/v1";
+static const char unix_prefix[] = "unix:";
 
 struct reach {
     const struct cli *cli;
@@ -27,6 +30,7 @@ struct reach {
     char *configured_url;
     /* a server */
     char *url;
+    char *socket; /* of this machine, or NULL */
     struct mutual_trust *trust;
     struct mutual_identity *identity;
 };
@@ -40,6 +44,7 @@ void reach_close(struct reach *reach)
     mutual_trust_unref(reach->trust);
     mutual_identity_unref(reach->identity);
     mu_free(reach->url);
+    mu_free(reach->socket);
     mu_free(reach->configured_url);
     mu_free(reach);
 }
@@ -150,6 +155,7 @@ static bool ask_far(struct reach *reach, const struct reach_question *question,
     }
     const struct https_request request = {
         .url = mu_buf_str(&url),
+        .socket = reach->socket,
         .trust = reach->trust,
         .identity = reach->identity,
         .method = question->method,
@@ -157,15 +163,39 @@ static bool ask_far(struct reach *reach, const struct reach_question *question,
         .content_type = question->body != NULL ? "application/json" : NULL,
         .body = body,
     };
+    const char *where = reach->socket != NULL ? reach->socket : reach->url;
     if (!https_call(&request, &reply, err)) {
-        return mu_error_context(err, "the authority at %s", reach->url);
+        return mu_error_context(err, "the authority at %s", where);
     }
     if (reply.status < 200 || reply.status >= 300) {
-        return https_fail(&reply, reach->url, err);
+        return https_fail(&reply, where, err);
     }
     (void)mu_buf_append(ret_answer, reply.body.data, reply.body.len);
     mu_wipe(reply.body.data, reply.body.len);
     return !ret_answer->failed || mu_fail_memory(err);
+}
+
+/* The one that a gateway on this machine serves, which the kernel tells who we are. */
+static bool open_socket(struct reach *reach, const char *server, struct mutual_error *err)
+{
+    char control[GATEWAY_PATH_MAX];
+    char usual[GATEWAY_PATH_MAX];
+    const char *path = mu_text_starts(server, unix_prefix) ? server + strlen(unix_prefix) : usual;
+    reach->ask = ask_far;
+    if (path == usual &&
+        (!gateway_control_path(control) || !gateway_authority_path(control, usual))) {
+        return mu_fail(err, MUTUAL_E_NOT_FOUND,
+                       "there is no usual place for the control socket without XDG_RUNTIME_DIR") ||
+               mu_error_hint(err, "Name it: --server unix:PATH.");
+    }
+    reach->socket = mu_strdup(path);
+    reach->url = mu_strdup("http://localhost");
+    return (reach->socket != NULL && reach->url != NULL) || mu_fail_memory(err);
+}
+
+static bool is_socket(const char *server)
+{
+    return strcmp(server, "control") == 0 || mu_text_starts(server, unix_prefix);
 }
 
 static bool believe(struct reach *reach, const struct enroll_triple *triple, const char *file,
@@ -250,10 +280,11 @@ bool reach_open(const struct cli *cli, const struct reach_options *options, enum
     }
     reach->cli = cli;
     bool good =
-        server != NULL
-            ? open_far(reach, server, or_environment(options->credentials, "MUTUAL_CREDENTIALS"),
-                       or_environment(options->ca, "MUTUAL_CA"), err)
-            : open_here(reach, options->dir, access, err);
+        server == NULL ? open_here(reach, options->dir, access, err)
+        : is_socket(server)
+            ? open_socket(reach, server, err)
+            : open_far(reach, server, or_environment(options->credentials, "MUTUAL_CREDENTIALS"),
+                       or_environment(options->ca, "MUTUAL_CA"), err);
     if (good) {
         *ret_reach = MU_TAKE(reach);
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where the authority is, for the verbs that work with one: in a directory that this command opens
- * itself, or behind a server. Either way a verb asks the operations of src/admin and gets their
- * answers, so that what it prints is the same; only how a question gets there differs.
+ * itself, behind the socket of a gateway on this machine, or behind a server. Either way a verb
+ * asks the operations of src/admin and gets their answers, so that what it prints is the same; only
+ * how a question gets there differs.
  */
 #ifndef CLI_REACH_INTERNAL_H
 #define CLI_REACH_INTERNAL_H
@@ -14,15 +15,16 @@
 struct reach_options {
     const char *dir, *server, *credentials, *ca;
 };
-#define REACH_OPTIONS(at_)                                                                       \
-    REACH_ROW(at_, dir, "DIRECTORY", CLI_PATH, "where the authority is kept"),                   \
-        REACH_ROW(at_, server, "URL", CLI_TEXT,                                                  \
-                  "ask the authority that is served at https://HOST:PORT; else $MUTUAL_SERVER"), \
-        REACH_ROW(at_, credentials, "DIRECTORY", CLI_PATH,                                       \
-                  "with --server: who you are, tls.crt, tls.key and ca.crt; else "               \
-                  "$MUTUAL_CREDENTIALS"),                                                        \
-        REACH_ROW(at_, ca, "FILE", CLI_PATH,                                                     \
-                  "with --server: whom the server must be proved by; else ca.crt of "            \
+#define REACH_OPTIONS(at_)                                                                      \
+    REACH_ROW(at_, dir, "DIRECTORY", CLI_PATH, "where the authority is kept"),                  \
+        REACH_ROW(at_, server, "URL", CLI_TEXT,                                                 \
+                  "ask the authority that is served at https://HOST:PORT, or on this machine: " \
+                  "control, or unix:PATH; else $MUTUAL_SERVER"),                                \
+        REACH_ROW(at_, credentials, "DIRECTORY", CLI_PATH,                                      \
+                  "with --server: who you are, tls.crt, tls.key and ca.crt; else "              \
+                  "$MUTUAL_CREDENTIALS"),                                                       \
+        REACH_ROW(at_, ca, "FILE", CLI_PATH,                                                    \
+                  "with --server: whom the server must be proved by; else ca.crt of "           \
                   "--credentials")
 #define REACH_ROW(at_, name_, value_, kind_, help_)                                             \
     {                                                                                           \

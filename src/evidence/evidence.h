@@ -46,6 +46,19 @@ bool evidence_body_read(struct mu_slice body, struct evidence *ret_evidence,
 
 enum { STREAMS_BATCH = 16 };
 
+/* ---- LOCAL: somebody on this machine -----------------------------------------------------------
+ */
+
+#define EVIDENCE_USER 64
+struct evidence_local {
+    uint32_t uid;
+    char who[EVIDENCE_USER + 16]; /* "alice (1000)" */
+};
+/* `name` may be "". */
+void evidence_local_write(uint32_t uid, const char *name, struct mu_buf *out);
+bool evidence_local_read(struct mu_slice bytes, struct evidence_local *ret_local,
+                         struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 /* ---- how the authority begins ------------------------------------------------------------------
  */
 

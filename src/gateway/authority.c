@@ -72,6 +72,7 @@ void authority_init(struct parent *parent)
 
 void authority_done(struct parent *parent)
 {
+    local_end(parent);
     mu_buf_done(&parent->authority.setup);
 }
 
@@ -111,8 +112,10 @@ void authority_follow(struct parent *parent)
     mu_buf_init(&setup, SETUP_MAX);
     if (config->directory == NULL || parent->options->authority == NULL) {
         end(parent);
+        local_end(parent);
         return;
     }
+    local_begin(parent);
     write_setup(config, &setup);
     bool same = mu_slice_equal(mu_buf_slice(&setup), mu_buf_slice(&parent->authority.setup));
     if (parent->authority.runs && same) {

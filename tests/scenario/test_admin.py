@@ -3,6 +3,8 @@
 verbs from another directory, whose output is the same as beside the authority."""
 import json
 import os
+import pathlib
+import pwd
 import re
 import shutil
 import subprocess
@@ -364,3 +366,47 @@ def test_another_server_is_not_believed(place, pki):
     """Whoever stands in the way with a certificate of another authority learns nothing."""
     done = far(place, "auditor", "list", "--ca", pki.bundle, status=None)
     assert done.returncode != 0 and "UNKNOWN_ISSUER" in done.stderr
+
+
+# -- on the machine itself ------------------------------------------------------------------------
+
+
+def control(place, *arguments, status=0, cwd=None):
+    return run(place, [*arguments, "--server", f"unix:{place.gateway.control}.authority"], status,
+               cwd, {})
+
+
+def test_verbs_go_through_the_gateway_of_this_machine(place, tmp_path):
+    """No certificate, no permission on the directory: the kernel says who asks."""
+    socket = pathlib.Path(f"{place.gateway.control}.authority")
+    assert socket.stat().st_mode & 0o777 == 0o600
+    control(place, "issue", "at-home", "--profile", "client", cwd=tmp_path)
+    assert (tmp_path / "tls/at-home/tls.key").exists()
+    assert "at-home" in control(place, "list").stdout
+    control(place, "revoke", "at-home")
+    json.loads(control(place, "bind", "at home", "--names", "h.example.org", "--json").stdout)
+    events = json.loads(control(place, "audit", "--json").stdout)
+    mine = [one for one in events if "at-home" in one["detail"]]
+    assert [one["action"] for one in mine] == ["issue", "revoke"]
+    who = f"{pwd.getpwuid(os.geteuid()).pw_name} ({os.geteuid()})"
+    assert {one["who"] for one in mine} == {who}
+    assert control(place, "audit", "verify").stdout == place.run("audit", "verify").stdout
+    usual = run(place, ["list", "--server", "control"], 0,
+                env={"MUTUAL_CONTROL": str(place.gateway.control)})
+    assert usual.stdout.splitlines()[0] == control(place, "list").stdout.splitlines()[0]
+
+
+def test_curl_asks_at_the_socket(place):
+    done = subprocess.run(
+        ["curl", "--silent", "--unix-socket", f"{place.gateway.control}.authority",
+         f"http://localhost{API}/counts"], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["valid"] > 0
+    done = subprocess.run(
+        ["curl", "--silent", "--unix-socket", f"{place.gateway.control}.authority",
+         "http://localhost/acme/directory"], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["status"] in (403, 404)  # enrolment is for callers from elsewhere
+
+
+def test_without_a_gateway_it_says_so(place, tmp_path):
+    done = run(place, ["list", "--server", f"unix:{tmp_path}/none"], None, env={})
+    assert done.returncode == 69 and "CONNECT_FAILED" in done.stderr

@@ -25,13 +25,13 @@ def test_the_commands_of_the_document(mutual, gateway, tmp_path):
     blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S)
     script = "".join(blocks).replace("https://ca.example.org:8443", place.url())
     commands = [line for line in script.splitlines() if line]
-    assert len(commands) == 14
+    assert len(commands) == 15
     said = ""
     for command in commands:
         said += f"{command} || echo \"FAILED: $?\"\n"
     done = subprocess.run(
         ["bash", "-c", said], capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False,
-        env={**os.environ, "MUTUAL_CONTROL": "/nowhere",
+        env={**os.environ, "MUTUAL_CONTROL": str(place.gateway.control),
              "PATH": f"{pathlib.Path(mutual).parent}:{os.environ['PATH']}"})
     assert "FAILED" not in done.stdout, done.stdout + done.stderr
     assert '"code":"' not in done.stdout, done.stdout

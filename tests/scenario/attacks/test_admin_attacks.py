@@ -2,6 +2,9 @@
 """Attacks on the administration of a served authority: who is nobody, who was somebody, what is no
 request, and two at once."""
 import json
+import os
+import pathlib
+import socket
 import subprocess
 import threading
 
@@ -190,3 +193,66 @@ def test_answers_tell_no_place_of_this_house(place):
     reply = place.api("GET", "/events/verification")
     assert reply.status >= 500 and str(place.dir).encode() not in reply.body, reply.body
     assert json.loads(reply.body)["code"]
+
+
+# -- the socket on the machine itself -------------------------------------------------------------
+
+
+def ask_at(path, *prefix):
+    return subprocess.run(
+        [*prefix, "curl", "--silent", "--show-error", "--max-time", "20", "--unix-socket", path,
+         f"http://localhost{API}/counts"], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_another_user_of_the_machine(place, tmp_path):
+    """The file keeps him out; and when somebody opens the file to all, the kernel says who comes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    path = pathlib.Path(f"{place.gateway.control}.authority")
+    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent != pathlib.Path("/") and parent.stat().st_mode & 0o001 == 0:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    assert ask_at(path, *other).returncode != 0
+    path.chmod(0o666)
+    done = ask_at(path, *other)
+    assert done.returncode != 0 and "valid" not in done.stdout
+    place.gateway.event("local_refused")
+    assert json.loads(ask_at(path).stdout)["valid"] > 0
+
+
+def test_bytes_at_the_socket_say_nothing_of_who_comes(place):
+    """A frame of a worker is no HTTP here, and a header makes nobody another."""
+    path = f"{place.gateway.control}.authority"
+    with socket.socket(socket.AF_UNIX) as one:
+        one.connect(path)
+        one.sendall(b"MUEV\x00\x00\x00\x10" + b"\x00" * 16 + b"\r\n\r\n")
+        assert b"400" in one.recv(4096)
+    done = subprocess.run(
+        ["curl", "--silent", "--unix-socket", path, "-H", "X-User: somebody", "--json",
+         '{"name":"web"}', f"http://localhost{API}/tokens"], capture_output=True, text=True,
+        timeout=60, check=True)
+    assert json.loads(done.stdout)["id"]
+    assert place.get("/events?limit=1000")["events"][-1]["who"].endswith(f"({os.geteuid()})")
+
+
+def test_the_authority_dies_and_comes_back_at_the_socket(place):
+    path = f"{place.gateway.control}.authority"
+    assert ask_at(path).returncode == 0
+    before = place.gateway.pids("authority")
+    os.kill(before[0], 9)
+    until(lambda: place.gateway.pids("authority") not in ([], before), 20)
+    until(lambda: ask_at(path).returncode == 0, 20)
+
+
+def test_without_an_authority_there_is_no_socket(place):
+    path = pathlib.Path(f"{place.gateway.control}.authority")
+    assert path.exists()
+    config = place.config()
+    del config["authority"]
+    config["inbound"], config["policy"] = [], []
+    place.gateway.write({**config, "inbound": [
+        {"name": "x", "listen": "127.0.0.1:0", "forward": "127.0.0.1:1",
+         "certificate": str(place.dir / "tls" / "enroll"), "clients": {"trust": "own"}}]})
+    assert place.gateway.reload()
+    until(lambda: not path.exists(), 10)
