@@ -39,11 +39,11 @@ static void far_done(struct far *far)
     ca_issued_done(&far->result);
 }
 
-static char *join(const char *directory, const char *name)
+static char *join(const char *directory, const char *before, const char *name, const char *behind)
 {
     MU_AUTO(buf) struct mu_buf text;
     mu_buf_init(&text, 2 * PATH_MAX);
-    mu_buf_printf(&text, "%s/%s", directory, name);
+    mu_buf_printf(&text, "%s/%s%s%s", directory, before, name, behind);
     return text.failed ? NULL : mu_strdup(mu_buf_str(&text));
 }
 
@@ -85,22 +85,24 @@ static bool make_place(struct far *far, struct mutual_error *err)
     if ((mkdir(out, 0755) == -1 && errno != EEXIST) || realpath(out, whole) == NULL) {
         return mu_fail_errno(err, MUTUAL_E_FILE_UNWRITABLE, errno, "could not make \"%s\"", out);
     }
-    far->path = join(whole, request->name);
-    if (far->path == NULL) {
+    far->path = join(whole, "", request->name, "");
+    MU_AUTO(free) char *aside = join(whole, ".", request->name, ".issuing");
+    if (far->path == NULL || aside == NULL) {
         return mu_fail_memory(err);
     }
     if (lstat(far->path, &info) == 0) {
         return mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" exists already", far->path) ||
                mu_error_hint(err, "Choose another directory with --out, or move it away.");
     }
-    far->aside = ca_aside_name(far->path, err);
-    return far->aside != NULL && ca_make_directory(far->aside, 0700, err);
+    ca_remove_aside(aside); /* what a killed command left: its key was certified for nobody */
+    far->aside = MU_TAKE(aside);
+    return ca_make_directory(far->aside, 0700, err);
 }
 
 static bool write_part(const struct far *far, const char *name, struct mu_slice bytes, mode_t mode,
                        struct mutual_error *err)
 {
-    MU_AUTO(free) char *path = join(far->aside, name);
+    MU_AUTO(free) char *path = join(far->aside, "", name, "");
     return path != NULL ? mu_file_write(path, bytes, mode, err) : mu_fail_memory(err);
 }
 
