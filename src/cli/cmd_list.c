@@ -85,7 +85,7 @@ static const struct cli_option list_table[] = {
 };
 #undef O
 
-enum { RECORD_MAX = 1 << 20, JSON_MAX = 1 << 30, TARGET_MAX = 1 << 16 };
+enum { JSON_MAX = 1 << 30 };
 
 struct listing {
     const struct cli *cli;
@@ -96,7 +96,7 @@ struct listing {
     struct cli_table *table;
     struct mu_json json;
     struct mu_buf *out;
-    size_t shown, limit; /* limit 0: none */
+    size_t shown;
 };
 
 /* ---- one certificate ------------------------------------------------------------------------- */
@@ -218,23 +218,17 @@ static void object(struct listing *listing, const struct inventory_record *recor
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-static bool add(void *context, const json_t *element, struct mutual_error *err)
+static bool add(void *context, const struct inventory_record *record, struct mutual_error *err)
 {
     struct listing *listing = context;
-    struct inventory_record record;
-    struct mu_arena *arena = mu_arena_new(RECORD_MAX);
-    if (arena == NULL) {
-        return mu_fail_memory(err);
-    }
-    bool good = reach_record(element, arena, &record, err);
-    if (good && listing->cli->json) {
-        object(listing, &record);
-    } else if (good) {
-        row(listing, &record);
-    }
+    (void)err;
     listing->shown++;
-    mu_arena_free(arena);
-    return good;
+    if (listing->cli->json) {
+        object(listing, record);
+    } else {
+        row(listing, record);
+    }
+    return true;
 }
 
 static void summary_text(const struct listing *listing, const json_t *counts)
@@ -273,15 +267,16 @@ static void summary_json(struct listing *listing, const json_t *counts)
     admin_counts_json(&as_told, &listing->json);
 }
 
-static bool print_list(const struct cli *cli, struct reach *reach, const char *target,
-                       struct listing *listing, struct mutual_error *err)
+static bool print_list(const struct cli *cli, struct reach *reach,
+                       const struct inventory_filter *filter, struct listing *listing,
+                       struct mutual_error *err)
 {
     MU_AUTO(api_json) json_t *counts = NULL;
     if (cli->json) {
         mu_json_open(&listing->json, NULL, '{');
         mu_json_open(&listing->json, "certificates", '[');
     }
-    if (!reach_pages(reach, target, "certificates", listing->limit, add, listing, err) ||
+    if (!reach_certificates(reach, filter, listing->ask_seen, add, listing, err) ||
         !reach_get(reach, "/counts", &counts, err)) {
         return false;
     }
@@ -297,25 +292,6 @@ static bool print_list(const struct cli *cli, struct reach *reach, const char *t
     return cli_write(cli, listing->out, err);
 }
 
-static void put_target(const struct cli *cli, const struct list_options *options, int64_t now_s,
-                       struct mu_buf *target)
-{
-    char ends[MU_TIME_TEXT];
-    mu_buf_text(target, "/certificates");
-    reach_query(target, "name", cli->arg_count > 0 ? cli->args[0] : NULL);
-    reach_query(target, "owner", options->owner);
-    reach_query(target, "place", options->place);
-    reach_query(target, "purpose", options->purpose);
-    reach_query(target, "profile", options->profile);
-    reach_query(target, "revoked", options->revoked ? "true" : NULL);
-    reach_query(target, "interrupted", options->interrupted ? "true" : NULL);
-    reach_query(target, "include", options->seen ? "certificate" : NULL);
-    if (options->expiring_ns > 0) {
-        reach_query(target, "ends_before",
-                    mu_time_format(now_s + options->expiring_ns / MU_NS_PER_S, ends));
-    }
-}
-
 static bool run_list_with(const struct cli *cli, const struct list_options *options, bool *ret_none,
                           struct mutual_error *err)
 {
@@ -323,9 +299,7 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     MU_AUTO(usage) struct usage *usage = NULL;
     MU_AUTO(lastseen) struct lastseen *seen = NULL;
     MU_AUTO(buf) struct mu_buf out;
-    MU_AUTO(buf) struct mu_buf target;
     mu_buf_init(&out, JSON_MAX);
-    mu_buf_init(&target, TARGET_MAX);
     struct listing listing = {.cli = cli, .now_s = mu_clock_wall_s(), .out = &out};
     mu_json_init(&listing.json, &out);
     if (!reach_open(cli, &options->at, CA_LOOK, &reach, err)) {
@@ -344,7 +318,6 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     }
     listing.seen = seen;
     listing.ask_seen = options->seen;
-    listing.limit = (size_t)options->limit;
     const char *last = usage != NULL ? "ACCESS" : NULL;
     const char *const heads[] = {"NAME",
                                  "PROFILE",
@@ -362,8 +335,20 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
         return mu_fail_memory(err);
     }
     listing.table = table;
-    put_target(cli, options, listing.now_s, &target);
-    bool good = print_list(cli, reach, mu_buf_str(&target), &listing, err);
+    const struct inventory_filter filter = {
+        .who = cli->arg_count > 0 ? cli->args[0] : NULL,
+        .owner = options->owner,
+        .place = options->place,
+        .purpose = options->purpose,
+        .profile = options->profile,
+        .expires_before_s =
+            options->expiring_ns > 0 ? listing.now_s + options->expiring_ns / MU_NS_PER_S : 0,
+        .live = options->expiring_ns > 0,
+        .revoked = options->revoked,
+        .interrupted = options->interrupted,
+        .limit = (int64_t)options->limit,
+    };
+    bool good = print_list(cli, reach, &filter, &listing, err);
     *ret_none = cli->arg_count > 0 && listing.shown == 0;
     return good;
 }

@@ -71,6 +71,13 @@ bool reach_pages(struct reach *reach, const char *target, const char *member, si
  * object and arena. */
 bool reach_record(const json_t *object, struct mu_arena *arena, struct inventory_record *ret_record,
                   struct mutual_error *err);
+/* Those that the filter lets through, which says who, owner, place, purpose, profile,
+ * expires_before_s with live, revoked, interrupted and limit, and nothing else; `der`: with the
+ * certificates themselves. Each is valid until `each` returns. */
+bool reach_certificates(struct reach *reach, const struct inventory_filter *filter, bool der,
+                        bool (*each)(void *context, const struct inventory_record *record,
+                                     struct mutual_error *err),
+                        void *context, struct mutual_error *err);
 /* Everything that `who` may mean (ca_find); the certificates come with it. */
 bool reach_find(struct reach *reach, const char *who, struct inventory_records *ret_records,
                 struct mutual_error *err);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PAGE = 1000, TARGET_MAX = 1 << 16, RECORDS_BYTES = 64 << 20 };
+enum { PAGE = 1000, TARGET_MAX = 1 << 16, RECORDS_BYTES = 64 << 20, RECORD_BYTES = 1 << 20 };
 
 /* ---- questions ---------------------------------------------------------------------------------
  */
@@ -234,6 +234,82 @@ bool reach_record(const json_t *object, struct mu_arena *arena, struct inventory
         ret_record->reason = MU_REASON_UNSPECIFIED;
     }
     return names_at(object, arena, ret_record, err);
+}
+
+struct walk {
+    bool (*each)(void *context, const struct inventory_record *record, struct mutual_error *err);
+    void *context;
+};
+
+static bool give_record(void *context, const json_t *element, struct mutual_error *err)
+{
+    const struct walk *walk = context;
+    struct inventory_record record;
+    struct mu_arena *arena = mu_arena_new(RECORD_BYTES);
+    if (arena == NULL) {
+        return mu_fail_memory(err);
+    }
+    bool good =
+        reach_record(element, arena, &record, err) && walk->each(walk->context, &record, err);
+    mu_arena_free(arena);
+    return good;
+}
+
+static void put_filter(const struct inventory_filter *filter, bool der, struct mu_buf *target)
+{
+    char ends[MU_TIME_TEXT];
+    mu_buf_text(target, "/certificates");
+    reach_query(target, "name", filter->who);
+    reach_query(target, "owner", filter->owner);
+    reach_query(target, "place", filter->place);
+    reach_query(target, "purpose", filter->purpose);
+    reach_query(target, "profile", filter->profile);
+    reach_query(target, "revoked", filter->revoked ? "true" : NULL);
+    reach_query(target, "interrupted", filter->interrupted ? "true" : NULL);
+    reach_query(target, "include", der ? "certificate" : NULL);
+    if (filter->expires_before_s != 0) {
+        reach_query(target, "ends_before", mu_time_format(filter->expires_before_s, ends));
+    }
+}
+
+/* Of a million in a directory each would be written and read as JSON for nothing: their records are
+ * what the objects are made of. */
+static bool walk_here(struct ca *ca, const struct inventory_filter *filter, struct walk *walk,
+                      struct mutual_error *err)
+{
+    MU_AUTO(inventory_cursor) struct inventory_cursor *cursor = NULL;
+    const struct inventory_record *record = NULL;
+    if (!inventory_select(ca_inventory(ca), filter, &cursor, err)) {
+        return false;
+    }
+    for (;;) {
+        if (!inventory_next(cursor, &record, err)) {
+            return false;
+        }
+        if (record == NULL) {
+            return true;
+        }
+        if (!walk->each(walk->context, record, err)) {
+            return false;
+        }
+    }
+}
+
+bool reach_certificates(struct reach *reach, const struct inventory_filter *filter, bool der,
+                        bool (*each)(void *context, const struct inventory_record *record,
+                                     struct mutual_error *err),
+                        void *context, struct mutual_error *err)
+{
+    struct walk walk = {each, context};
+    MU_AUTO(buf) struct mu_buf target;
+    mu_buf_init(&target, TARGET_MAX);
+    if (reach_ca(reach) != NULL) {
+        return walk_here(reach_ca(reach), filter, &walk, err);
+    }
+    put_filter(filter, der, &target);
+    return !target.failed ? reach_pages(reach, mu_buf_str(&target), "certificates",
+                                        (size_t)filter->limit, give_record, &walk, err)
+                          : mu_fail_memory(err);
 }
 
 static bool copy_texts(struct inventory_record *record, struct mu_arena *arena)
