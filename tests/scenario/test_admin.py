@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -296,6 +297,26 @@ def test_reading_verbs_print_the_same_from_afar(place, tmp_path):
                 there = far(place, "auditor", *verb, *form)
                 return still(there.stdout) == still(here.stdout) and there.stderr == here.stderr
             until(same, 20)
+
+
+def test_a_list_of_many_pages_from_afar(mutual, gateway, tmp_path):
+    """More than a page holds, by count and by bytes: each is told once, whatever ends together."""
+    place = Administered(mutual, gateway, tmp_path)
+    with sqlite3.connect(place.dir / "authority" / "ca.db") as store:
+        columns = [one[1] for one in store.execute("PRAGMA table_info(certificate)")]
+        row = dict(zip(columns, store.execute(
+            "SELECT * FROM certificate WHERE name = 'enroll'").fetchone()))
+        for i in range(3300):
+            row.update(id=1000 + i, serial=os.urandom(20), fingerprint=os.urandom(32),
+                       name=f"many-{i}", owner="x" * (900 if i < 1500 else 3),
+                       not_after_s=row["not_after_s"] + (i % 500 == 0))
+            store.execute(f"INSERT INTO certificate VALUES ({','.join('?' * len(row))})",
+                          list(row.values()))
+    listed = json.loads(far(place, "auditor", "list", "--json").stdout)["certificates"]
+    names = [one["name"] for one in listed if one["name"].startswith("many-")]
+    assert len(names) == 3300 and len(set(names)) == 3300
+    some = json.loads(far(place, "auditor", "list", "--json", "--limit", "2345").stdout)
+    assert [one["serial"] for one in some["certificates"]] == [one["serial"] for one in listed[:2345]]
 
 
 def test_options_and_the_environment_say_where_the_authority_is(place, tmp_path):

@@ -65,6 +65,22 @@ static void a_refusal_may_be_asked_again(void **state)
     api_reply_done(&reply);
 }
 
+static void what_could_not_be_signed_may_be_asked_again(void **state)
+{
+    (void)state;
+    static const char key[] = JSON "Idempotency-Key: signed-later\r\n";
+    static struct api_reply reply;
+    MU_AUTO(buf) struct mu_buf wish;
+    as(ADMIN_OPERATOR);
+    put_wish("later", &wish);
+    home.refuse_signing = true;
+    refused("POST", "/certificates", key, mu_buf_str(&wish), 503, "KEY_UNAVAILABLE");
+    home.refuse_signing = false;
+    call("POST", "/certificates", key, mu_buf_str(&wish), &reply);
+    assert_int_equal(reply.head.status, 201);
+    api_reply_done(&reply);
+}
+
 static void after_a_day_the_key_is_free(void **state)
 {
     (void)state;
@@ -90,5 +106,6 @@ ADMIN_MAIN(UNIT_CASE(the_same_request_is_done_once_and_answered_again),
            UNIT_CASE(another_body_under_the_same_key_is_refused),
            UNIT_CASE(the_key_of_another_caller_is_another_key),
            UNIT_CASE(what_is_shown_once_is_not_shown_again),
-           UNIT_CASE(a_refusal_may_be_asked_again), UNIT_CASE(after_a_day_the_key_is_free),
-           UNIT_CASE(a_key_has_a_size_and_there_is_one))
+           UNIT_CASE(a_refusal_may_be_asked_again),
+           UNIT_CASE(what_could_not_be_signed_may_be_asked_again),
+           UNIT_CASE(after_a_day_the_key_is_free), UNIT_CASE(a_key_has_a_size_and_there_is_one))
