@@ -55,10 +55,13 @@ struct acme_key {
     bool account_valid; /* which was not deactivated  */
 };
 enum { ACME_KEY_NAMES_MAX = 100 };
-typedef void acme_key_fn(void *context, const struct acme_key *key);
-/* All of them, the oldest first. */
-bool acme_keys_each(struct ca *ca, acme_key_fn *each, void *context,
-                    struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* "open", "bound", "deactivated" with its account, "expired". */
+const char *acme_key_state(const struct acme_key *key, int64_t now_s);
+/* Those with a greater number than `after_id`, in their order; each gets texts that hold until it
+ * returns, and ends the walk by false. */
+bool acme_keys(struct ca *ca, int64_t after_id,
+               bool (*each)(void *context, const struct acme_key *key), void *context,
+               struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* Takes a key back, for the audit in the name of `who`. One that has bound nobody is forgotten;
  * where it has bound an account (*ret_account_id, else 0), that is deactivated with the orders that
  * it has under way; what was issued to it stays. NOT_FOUND, also for what was taken back before. */

@@ -51,7 +51,16 @@ static struct acme_key key_of(struct store_statement *row)
     return key;
 }
 
-bool acme_keys_each(struct ca *ca, acme_key_fn *each, void *context, struct mutual_error *err)
+const char *acme_key_state(const struct acme_key *key, int64_t now_s)
+{
+    return key->account_id != 0   ? (key->account_valid ? "bound" : "deactivated")
+           : now_s >= key->ends_s ? "expired"
+                                  : "open";
+}
+
+bool acme_keys(struct ca *ca, int64_t after_id,
+               bool (*each)(void *context, const struct acme_key *key), void *context,
+               struct mutual_error *err)
 {
     struct store *store = inventory_store(ca_inventory(ca));
     MU_AUTO(store_statement) struct store_statement *rows = NULL;
@@ -59,7 +68,8 @@ bool acme_keys_each(struct ca *ca, acme_key_fn *each, void *context, struct mutu
     if (!store_scan(store,
                     "SELECT b.id, b.kid, b.name, b.owner, b.profile, b.made_s, b.ends_s,"
                     " b.account_id, a.status FROM acme_binding b"
-                    " LEFT JOIN acme_account a ON a.id = b.account_id ORDER BY b.id",
+                    " LEFT JOIN acme_account a ON a.id = b.account_id"
+                    " WHERE b.id > $1 ORDER BY b.id",
                     &rows, err) ||
         !store_prepare(store,
                        "SELECT value FROM acme_binding_name WHERE binding_id = $1"
@@ -67,7 +77,8 @@ bool acme_keys_each(struct ca *ca, acme_key_fn *each, void *context, struct mutu
                        &names, err)) {
         return false;
     }
-    for (bool row = true;;) {
+    store_bind_int(rows, 1, after_id);
+    for (bool row = true, more = true; more;) {
         if (!store_step(rows, &row, err)) {
             return false;
         }
@@ -77,14 +88,13 @@ bool acme_keys_each(struct ca *ca, acme_key_fn *each, void *context, struct mutu
         struct mu_arena *arena = mu_arena_new(1u << 20);
         struct acme_key key = key_of(rows);
         bool good = arena != NULL ? read_names(names, &key, arena, err) : mu_fail_memory(err);
-        if (good) {
-            each(context, &key);
-        }
+        more = good && each(context, &key);
         mu_arena_free(arena);
         if (!good) {
             return false;
         }
     }
+    return true;
 }
 
 /* ---- taking back ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
  * key from the account or from the request itself, never from anywhere that the request points to.
  */
 #include "acme/jws_internal.h"
+#include "api/api.h"
 
 #include <string.h>
 
@@ -15,20 +16,7 @@ void mu_acme_json_auto(json_t **value)
 bool acme_json_object(struct mu_slice text, const char *what, json_t **ret_object,
                       struct mutual_error *err)
 {
-    json_error_t why;
-    json_t *object = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &why);
-    if (object == NULL) {
-        MU_AUTO(buf) struct mu_buf safe;
-        mu_buf_init(&safe, 1024);
-        mu_escape(&safe, mu_slice_text(why.text));
-        return mu_fail(err, MUTUAL_E_JWS_MALFORMED, "%s is no JSON: %s", what, mu_buf_str(&safe));
-    }
-    if (!json_is_object(object)) {
-        json_decref(object);
-        return mu_fail(err, MUTUAL_E_JWS_MALFORMED, "%s is no JSON object", what);
-    }
-    *ret_object = object;
-    return true;
+    return api_json_object(text, what, MUTUAL_E_JWS_MALFORMED, ret_object, err);
 }
 
 const char *acme_json_text(const json_t *object, const char *name)

@@ -19,6 +19,8 @@
 
 #include <mutual/identity.h>
 
+#include <jansson.h>
+
 /* ---- who calls ------------------------------------------------------------------------------- */
 
 enum api_channel {
@@ -40,14 +42,21 @@ struct api_caller {
     const struct mu_cert *leaf;      /* API_MUTUAL: proved in the handshake; else NULL       */
     const struct mutual_name *names; /* the leaf's typed identities                         */
     size_t name_count;
+    const char *user; /* API_LOCAL: whose process it is, "alice (1000)"; else NULL */
 };
 
 /* ---- a request and its response -------------------------------------------------------------- */
 
+#define API_PARAMETERS 2u
+struct api_route;
 struct api_request {
+    const struct api_route *route;
     const struct http_head *head; /* method, path, query, fields                                  */
-    struct mu_slice path_rest;    /* what the route's trailing "*" stands for, as it was written:
-                                     not decoded, and it may hold "//", ".." and "%"              */
+    /* What the route's "{...}" stand for, in their order: as written, not decoded; neither empty
+     * nor with a "/" in it. */
+    struct mu_slice parameters[API_PARAMETERS];
+    struct mu_slice path_rest; /* what the route's trailing "*" stands for, as it was written:
+                                  not decoded, and it may hold "//", ".." and "%"              */
     struct mu_slice body;
     const struct api_caller *caller;
     int64_t now_s;
@@ -60,6 +69,8 @@ struct api_response {
     struct mu_buf body;       /* limit MU_LIMIT_HTTP_RESPONSE                                    */
     struct mu_buf fields;     /* api_field's                                                     */
     bool close;               /* no further request on this connection                           */
+    struct mutual_error why; /* what the problem document is about, whole: for a caller in this very
+                                process                                                         */
 };
 void api_response_init(struct api_response *response);
 void api_response_done(struct api_response *response);
@@ -91,6 +102,7 @@ void api_fail(struct api_world *world, const struct api_request *request,
 
 struct acme_settings;
 struct acme_prober;
+struct admin_settings;
 /* The configuration's words on the authority; owned by whoever serves. */
 struct api_settings {
     const char *url;         /* "https://ca.example.org:8443", no "/" at its end: how callers reach
@@ -99,6 +111,7 @@ struct api_settings {
     bool server_keygen; /* keys are made for callers who ask for it (EST serverkeygen)         */
     int64_t grace_s;    /* a certificate may be renewed for so long after its end; 0: not   */
     const struct acme_settings *acme; /* of acme/acme.h; NULL: ACME is not served                */
+    const struct admin_settings *admin; /* of admin/admin.h; NULL: nobody has a role             */
 };
 /* What protocols tell of themselves besides how they answered. Words are ours, never a caller's. */
 enum api_event {
@@ -143,7 +156,8 @@ typedef void api_handle_fn(struct api_world *world, const struct api_request *re
                            struct api_response *response);
 struct api_route {
     const char *method; /* "GET" answers HEAD too                                             */
-    const char *path;   /* exact, byte by byte; a "*" at the end stands for one byte or more  */
+    const char *path;   /* exact, byte by byte; a "*" at the end stands for one byte or more,
+                           "{name}" between two slashes or at the end for what has no "/"     */
     unsigned channels;  /* API_ON(API_TLS) | …; 0 answers nobody                              */
     const char *body_type; /* media type that the body must have, else 415; NULL: it is not
                               looked at                                                          */
@@ -159,9 +173,9 @@ struct api_table {
     void (*tick)(struct api_world *world, int64_t now_s);
 };
 
-/* Finds the route and calls it. An exact path goes before one with "*", the longer of these before
- * the shorter. Refusals, in this order: 404 no such path; 403 not on this channel; 405 with Allow;
- * 413; 415. */
+/* Finds the route and calls it. An exact path goes before one with "{...}", that before one with
+ * "*", the longer of these before the shorter. Refusals, in this order: 404 no such path; 403 not
+ * on this channel; 405 with Allow; 413; 415. */
 void api_serve(const struct api_table *const *tables, size_t table_count, struct api_world *world,
                const struct http_head *head, struct mu_slice body, const struct api_caller *caller,
                int64_t now_s, struct api_response *response);
@@ -172,6 +186,11 @@ unsigned api_answer(const struct api_table *const *tables, size_t table_count,
 
 /* ---- helpers for handlers -------------------------------------------------------------------- */
 
+/* Reads a JSON object strictly: nothing behind it, no key twice, no NUL, well-formed UTF-8. `what`
+ * names it in the failure, which is of that code. The caller's: json_decref. */
+bool api_json_object(struct mu_slice text, const char *what, enum mutual_code code,
+                     json_t **ret_object, struct mutual_error *err);
+void mu_api_json_auto(json_t **value);
 /* Is the request's Content-Type this one, whatever its parameters? */
 bool api_has_type(const struct http_head *head, const char *type);
 /* Appends the password of HTTP Basic (RFC 7617) to `secret`, and the user to `user` (NULL: not

@@ -97,7 +97,8 @@ unsigned api_status_of(const struct mutual_error *why)
         {MUTUAL_E_FILE_UNWRITABLE, 503}, {MUTUAL_E_CERT_EXPIRED, 403},
         {MUTUAL_E_CERT_REVOKED, 403},    {MUTUAL_E_CERT_NOT_YET_VALID, 403},
         {MUTUAL_E_UNKNOWN_ISSUER, 403},  {MUTUAL_E_POLICY_DENIED, 403},
-        {MUTUAL_E_NO_CLIENT_CERT, 403},
+        {MUTUAL_E_NO_CLIENT_CERT, 403},  {MUTUAL_E_ROLE_MISSING, 403},
+        {MUTUAL_E_CHANGED, 412},         {MUTUAL_E_REPEATED, 409},
     };
     for (size_t i = 0; i < MU_COUNT(known); i++) {
         if (known[i].code == why->code) {
@@ -136,6 +137,7 @@ void api_problem(struct api_response *response, unsigned status, const char *typ
     bool told = why != NULL && why->code != MUTUAL_OK;
     response->status = status;
     response->content_type = "application/problem+json";
+    response->why = why != NULL ? *why : (struct mutual_error){0};
     mu_buf_clear(&response->body);
     mu_json_init(&json, &response->body);
     mu_json_open(&json, NULL, '{');

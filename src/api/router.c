@@ -8,24 +8,61 @@
 
 enum { WHO_MAX = 512, ALLOW_MAX = 128 };
 
-/* How well the route's path fits: 0 not at all, more is better. */
-static size_t fit(const struct api_route *route, struct mu_slice path, struct mu_slice *ret_rest)
+/* What the stars and braces of a route stand for. */
+struct parts {
+    struct mu_slice rest;
+    struct mu_slice parameters[API_PARAMETERS];
+};
+
+/* A path with "{...}": better the more of it is written out. */
+static size_t fit_parameters(const char *pattern, struct mu_slice path, struct parts *ret_parts)
 {
+    size_t at = 0;
+    size_t literal = 0;
+    size_t count = 0;
+    for (const char *p = pattern; *p != '\0';) {
+        if (*p != '{') {
+            if (at == path.len || path.data[at++] != (uint8_t)*p++) {
+                return 0;
+            }
+            literal++;
+            continue;
+        }
+        size_t begin = at;
+        while (at < path.len && path.data[at] != '/') {
+            at++;
+        }
+        mu_assert(count < API_PARAMETERS);
+        ret_parts->parameters[count++] = mu_slice_of(path.data + begin, at - begin);
+        p = strchr(p, '}') + 1;
+        if (at == begin) {
+            return 0;
+        }
+    }
+    return at == path.len ? SIZE_MAX / 2 + literal : 0;
+}
+
+/* How well the route's path fits: 0 not at all, more is better. */
+static size_t fit(const struct api_route *route, struct mu_slice path, struct parts *ret_parts)
+{
+    *ret_parts = (struct parts){.rest = mu_slice_of(path.data + path.len, 0)};
+    if (strchr(route->path, '{') != NULL) {
+        return fit_parameters(route->path, path, ret_parts);
+    }
     size_t len = strlen(route->path);
     if (len > 0 && route->path[len - 1] == '*') {
         if (path.len >= len && memcmp(path.data, route->path, len - 1) == 0) {
-            *ret_rest = mu_slice_of(path.data + len - 1, path.len - (len - 1));
+            ret_parts->rest = mu_slice_of(path.data + len - 1, path.len - (len - 1));
             return len;
         }
         return 0;
     }
-    *ret_rest = mu_slice_of(path.data + path.len, 0);
     return mu_slice_equal_text(path, route->path) ? SIZE_MAX : 0;
 }
 
 struct match {
     const struct api_route *route; /* method, path and channel fit */
-    struct mu_slice rest;
+    struct parts parts;
     size_t best;           /* fit of the path, whatever the method */
     bool open;             /* some method of it on this channel    */
     unsigned channels;     /* of that path, all methods            */
@@ -41,8 +78,8 @@ static bool method_fits(const struct api_route *route, struct mu_slice method)
 static void look_at(struct match *match, const struct api_route *route,
                     const struct http_head *head, enum api_channel channel)
 {
-    struct mu_slice rest = {0};
-    size_t how = fit(route, head->path, &rest);
+    struct parts parts;
+    size_t how = fit(route, head->path, &parts);
     if (how == 0 || how < match->best) {
         return;
     }
@@ -62,7 +99,7 @@ static void look_at(struct match *match, const struct api_route *route,
                         route->method, strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
     if (match->route == NULL && method_fits(route, head->method)) {
         match->route = route;
-        match->rest = rest;
+        match->parts = parts;
     }
 }
 
@@ -159,14 +196,16 @@ void api_serve(const struct api_table *const *tables, size_t table_count, struct
             mu_buf_done(&match.methods);
             return;
         }
-        const struct api_request request = {
+        struct api_request request = {
+            .route = match.route,
             .head = head,
-            .path_rest = match.rest,
+            .path_rest = match.parts.rest,
             .body = body,
             .caller = caller,
             .now_s = now_s,
             .who = mu_buf_str(&who),
         };
+        memcpy(request.parameters, match.parts.parameters, sizeof request.parameters);
         match.route->handle(world, &request, response);
     }
     mu_buf_done(&match.methods);

@@ -17,7 +17,9 @@ const char *api_channel_word(enum api_channel channel)
 
 void api_who(const struct api_caller *caller, struct mu_buf *out)
 {
-    if (caller->leaf != NULL) {
+    if (caller->user != NULL) {
+        (void)mu_buf_text(out, caller->user);
+    } else if (caller->leaf != NULL) {
         const struct mutual_name *first = caller->name_count > 0 ? &caller->names[0] : NULL;
         if (first != NULL) {
             mu_escape(out, mu_slice_of(first->text, first->len));
@@ -28,6 +30,30 @@ void api_who(const struct api_caller *caller, struct mu_buf *out)
     } else {
         (void)mu_buf_printf(out, "%s (%s)", caller->address, caller->listener);
     }
+}
+
+void mu_api_json_auto(json_t **value)
+{
+    json_decref(*value);
+}
+
+bool api_json_object(struct mu_slice text, const char *what, enum mutual_code code,
+                     json_t **ret_object, struct mutual_error *err)
+{
+    json_error_t why;
+    json_t *object = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &why);
+    if (object == NULL) {
+        MU_AUTO(buf) struct mu_buf safe;
+        mu_buf_init(&safe, 1024);
+        mu_escape(&safe, mu_slice_text(why.text));
+        return mu_fail(err, code, "%s is no JSON: %s", what, mu_buf_str(&safe));
+    }
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return mu_fail(err, code, "%s is no JSON object", what);
+    }
+    *ret_object = object;
+    return true;
 }
 
 static uint8_t lower(uint8_t byte)

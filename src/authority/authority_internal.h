@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "acme/acme.h"
+#include "admin/admin.h"
 #include "api/api.h"
 #include "authority/authority.h"
 #include "ca/ca.h"
@@ -111,5 +112,9 @@ void streams_done(struct streams *streams);
 /* Takes the descriptor (on failure too). LIMIT: that worker has as many as it may have. */
 bool streams_add(struct streams *streams, int take_fd, uint32_t worker,
                  struct mutual_error *err) MUTUAL_MUST_CHECK;
+
+/* A connection of somebody on this machine, which begins with his first request (LOCAL). */
+bool streams_add_local(struct streams *streams, int take_fd, const struct evidence_local *local,
+                       struct mutual_error *err) MUTUAL_MUST_CHECK;
 
 #endif

@@ -23,6 +23,8 @@ struct authority {
     struct evidence_setup setup;
     struct acme_settings acme;
     struct acme_prober prober;
+    struct admin_holder holders[EVIDENCE_ADMINS];
+    struct admin_settings admin;
     struct api_settings settings;
     struct api_world world;
     struct streams streams;
@@ -199,6 +201,22 @@ static bool on_status_wanted(struct authority *authority, struct ipc_message *me
            book_tell(&authority->book, authority->child->parent, number, mu_clock_wall_s(), err);
 }
 
+/* LOCAL: a connection of somebody on this machine. */
+static bool on_local(struct authority *authority, struct ipc_message *message,
+                     struct mutual_error *err)
+{
+    struct evidence_local local;
+    struct mutual_error lost = {0};
+    if (!evidence_local_read(message->payload, &local, err)) {
+        return false;
+    }
+    if (message->fd_count == 1 &&
+        !streams_add_local(&authority->streams, ipc_message_take_fd(message, 0), &local, &lost)) {
+        say(authority, lost.reason);
+    }
+    return true;
+}
+
 static bool dispatch(void *owner, struct ipc_message *message, struct mutual_error *err)
 {
     struct authority *authority = owner;
@@ -207,6 +225,9 @@ static bool dispatch(void *owner, struct ipc_message *message, struct mutual_err
     }
     if (message->type == IPC_MSG_STATUS_WANTED) {
         return on_status_wanted(authority, message, err);
+    }
+    if (message->type == IPC_MSG_LOCAL) {
+        return on_local(authority, message, err);
     }
     if (message->type == IPC_MSG_PROBED) {
         return authority_probed(&authority->world, message, err);
@@ -246,7 +267,27 @@ static bool open_place(struct child *child, const char *directory, struct mutual
     return true;
 }
 
-/* Before the lock-down: the library, and the store, whose server can be connected only now. */
+/* Patterns that the configuration's reader has read already. */
+static bool read_admins(struct authority *authority, struct mutual_error *err)
+{
+    for (size_t i = 0; i < authority->setup.admin_count; i++) {
+        const struct evidence_admin *from = &authority->setup.admins[i];
+        struct admin_holder *to = &authority->holders[i];
+        if (from->role <= ADMIN_NOBODY || from->role >= ADMIN_ROLE_COUNT_ ||
+            from->type >= MUTUAL_NAME_COUNT_) {
+            return mu_fail(err, MUTUAL_E_MESSAGE_MALFORMED, "an administrator has no known role");
+        }
+        to->role = (enum admin_role)from->role;
+        if (!mutual_pattern_parse((enum mutual_name_type)from->type, from->pattern, &to->who,
+                                  err)) {
+            return false;
+        }
+        authority->admin.count++;
+    }
+    authority->admin.holders = authority->holders;
+    return true;
+}
+
 /* Certificates name where lists and answers are: over plain HTTP where there is that, since asking
  * for them must not need them. */
 static bool publish_at(struct authority *authority, struct mutual_error *err)
@@ -257,6 +298,7 @@ static bool publish_at(struct authority *authority, struct mutual_error *err)
     return ca_set_url(authority->ca, where != NULL && where[0] != '\0' ? where : NULL, err);
 }
 
+/* Before the lock-down: the library, and the store, whose server can be connected only now. */
 static bool prepare(struct child *child, struct mutual_error *err)
 {
     struct authority *authority = mu_alloc(1, sizeof *authority);
@@ -272,7 +314,7 @@ static bool prepare(struct child *child, struct mutual_error *err)
         !open_place(child, authority->setup.directory, err) ||
         !ca_open(authority->setup.directory, CA_SERVE, "authority", mu_clock_wall_s(), NULL,
                  &authority->ca, err) ||
-        !publish_at(authority, err)) {
+        !publish_at(authority, err) || !read_admins(authority, err)) {
         return false;
     }
     store_stay(inventory_store(ca_inventory(authority->ca)));
@@ -283,7 +325,8 @@ static bool prepare(struct child *child, struct mutual_error *err)
     authority->settings = (struct api_settings){.url = authority->setup.url,
                                                 .publish_url = authority->setup.publish,
                                                 .server_keygen = authority->setup.keygen,
-                                                .grace_s = authority->setup.grace_s};
+                                                .grace_s = authority->setup.grace_s,
+                                                .admin = &authority->admin};
     authority->acme = (struct acme_settings){.open = authority->setup.acme_open,
                                              .terms = authority->setup.acme_terms};
     if (authority->setup.acme) {
@@ -322,6 +365,9 @@ static void finish(struct authority *authority)
     keys_client_free(authority->keys);
     reactor_free(authority->reactor);
     book_done(&authority->book);
+    for (size_t i = 0; i < authority->admin.count; i++) {
+        mutual_pattern_free(authority->holders[i].who);
+    }
     evidence_setup_done(&authority->setup);
     mu_free(authority);
 }

@@ -26,6 +26,7 @@ struct stream {
     struct mu_buf body;
     size_t want; /* of the body; 0: the head is not whole */
     struct evidence evidence;
+    struct evidence_local local;
     struct mu_cert *leaf;
     struct mu_names *names;
     struct api_caller caller;
@@ -97,7 +98,7 @@ static bool know_caller(struct stream *stream, struct mutual_error *err)
     return true;
 }
 
-static bool serve(struct stream *stream, struct mutual_error *err)
+static bool begin_service(struct stream *stream, struct mutual_error *err)
 {
     struct streams *streams = stream->streams;
     const struct http_service_options options = {
@@ -107,14 +108,16 @@ static bool serve(struct stream *stream, struct mutual_error *err)
         .over = on_over,
         .over_owner = stream,
     };
-    if (!evidence_body_read(mu_buf_slice(&stream->body), &stream->evidence, err) ||
-        !know_caller(stream, err)) {
-        return false;
-    }
     int fd = stream->fd;
     reactor_unwatch(streams->reactor, &stream->watch);
     stream->fd = -1;
     return http_service_new(&options, fd, &stream->service, err);
+}
+
+static bool serve(struct stream *stream, struct mutual_error *err)
+{
+    return evidence_body_read(mu_buf_slice(&stream->body), &stream->evidence, err) &&
+           know_caller(stream, err) && begin_service(stream, err);
 }
 
 /* ---- the frame ---------------------------------------------------------------------------------
@@ -189,6 +192,8 @@ void streams_done(struct streams *streams)
     }
 }
 
+#define LOCAL UINT32_MAX /* in the place of a worker's number */
+
 static bool may_add(const struct streams *streams, uint32_t worker)
 {
     size_t own = 0;
@@ -200,13 +205,14 @@ static bool may_add(const struct streams *streams, uint32_t worker)
     return streams->count < STREAMS_MAX && own < STREAMS_PER_WORKER;
 }
 
-bool streams_add(struct streams *streams, int take_fd, uint32_t worker, struct mutual_error *err)
+static bool stream_new(struct streams *streams, int take_fd, uint32_t worker,
+                       struct stream **ret_stream, struct mutual_error *err)
 {
     struct stream *stream = may_add(streams, worker) ? mu_alloc(1, sizeof *stream) : NULL;
     if (stream == NULL) {
         (void)close(take_fd);
-        return mu_fail(err, MUTUAL_E_LIMIT, "worker %u has as many connections as it may have",
-                       worker);
+        return mu_fail(err, MUTUAL_E_LIMIT, "%s %u has as many connections as it may have",
+                       worker == LOCAL ? "this machine" : "worker", worker);
     }
     stream->streams = streams;
     stream->worker = worker;
@@ -214,6 +220,33 @@ bool streams_add(struct streams *streams, int take_fd, uint32_t worker, struct m
     mu_buf_init(&stream->body, EVIDENCE_BODY);
     TAILQ_INSERT_TAIL(&streams->list, stream, entry);
     streams->count++;
+    *ret_stream = stream;
+    return true;
+}
+
+bool streams_add_local(struct streams *streams, int take_fd, const struct evidence_local *local,
+                       struct mutual_error *err)
+{
+    struct stream *stream = NULL;
+    if (!stream_new(streams, take_fd, LOCAL, &stream, err)) {
+        return false;
+    }
+    stream->local = *local;
+    stream->caller = (struct api_caller){
+        .channel = API_LOCAL, .listener = "control", .address = "local", .user = stream->local.who};
+    if (!begin_service(stream, err)) {
+        stream_free(stream);
+        return false;
+    }
+    return true;
+}
+
+bool streams_add(struct streams *streams, int take_fd, uint32_t worker, struct mutual_error *err)
+{
+    struct stream *stream = NULL;
+    if (!stream_new(streams, take_fd, worker, &stream, err)) {
+        return false;
+    }
     if (!reactor_watch(streams->reactor, take_fd, EVENT_READ, on_ready, stream, &stream->watch,
                        err)) {
         stream_free(stream);

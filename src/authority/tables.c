@@ -20,5 +20,6 @@ static const struct api_route own_routes[] = {
 };
 static const struct api_table own = {"authority", own_routes, MU_COUNT(own_routes), NULL};
 
-const struct api_table *const authority_tables[] = {&own, &est_table, &acme_table, &publish_table};
+const struct api_table *const authority_tables[] = {&own, &est_table, &acme_table, &publish_table,
+                                                    &admin_table};
 const size_t authority_table_count = MU_COUNT(authority_tables);

@@ -250,6 +250,11 @@ bool ca_name_permitted(const struct ca *ca, const struct mutual_name *name,
                        struct mutual_error *err);
 /* Appends leaf and issuer as PEM: what tls.crt holds. */
 void ca_chain_pem(const struct ca *ca, const struct mu_cert *leaf, struct mu_buf *out);
+/* Appends every root of the authority, the one in use first: what ca.crt holds. */
+bool ca_roots_pem(struct ca *ca, struct mu_buf *out, struct mutual_error *err);
+/* A handle names a directory and a certificate: [A-Za-z0-9@._-], 1 to 64, no leading dot or
+ * hyphen. NAME_MALFORMED. */
+bool ca_handle_check(const char *name, struct mutual_error *err);
 /* A name as the command line gives it, its type told by its form: "spiffe://…", an address with
  * "@", an IP address, else DNS. `storage` holds the text. */
 bool ca_name_guess(const char *text, char *storage, size_t storage_size,
@@ -290,11 +295,18 @@ bool ca_audit(struct ca *ca, const struct inventory_head *noted, struct inventor
  * a name. NOT_FOUND. */
 bool ca_find(struct ca *ca, const char *who, struct inventory_records *ret_records,
              struct mutual_error *err);
+/* The same without files: for who asks from elsewhere. */
+bool ca_find_known(struct ca *ca, const char *who, struct inventory_records *ret_records,
+                   struct mutual_error *err);
+/* The first certificate in a file, PEM or DER. */
+bool ca_read_certificate(const char *path, struct mu_cert **ret_cert, struct mutual_error *err);
 enum ca_wish { CA_WISH_RENEW, CA_WISH_REVOKE, CA_WISH_SHOW };
 /* The one of them that is meant: those already revoked, expired or replaced step back behind those
  * that are not. AMBIGUOUS names the serials; ALREADY_REVOKED; PROFILE_DENIED for authorities. */
 bool ca_choose(const struct inventory_records *records, const char *who, enum ca_wish wish,
                int64_t now_s, const struct inventory_record **ret_record, struct mutual_error *err);
+/* A reason as people write it: "key-compromise", "keyCompromise". OPTION_VALUE. */
+bool ca_reason_parse(const char *text, enum mu_reason *ret_reason, struct mutual_error *err);
 /* Commits the revocation, then publishes a list. When the second fails the first stands: the error
  * says so and the next change publishes. */
 bool ca_revoke(struct ca *ca, const struct inventory_record *record, enum mu_reason reason,

@@ -61,13 +61,9 @@ bool ca_write_file(const char *directory, const char *name, const struct mu_buf 
 void ca_clear_strays(const char *aside);
 /* The fingerprint of the first certificate in PATH/tls.crt; false when there is none. */
 bool ca_delivered_fingerprint(const char *path, uint8_t ret_fingerprint[32]);
-bool ca_read_certificate(const char *path, struct mu_cert **ret_cert, struct mutual_error *err);
 
 /* ---- names (name.c) -------------------------------------------------------------------------- */
 
-/* A handle names a directory and a certificate: [A-Za-z0-9@._-], 1 to 64, no leading dot or
- * hyphen. NAME_MALFORMED. */
-bool ca_handle_check(const char *name, struct mutual_error *err);
 struct ca_names {
     struct mutual_name *items; /* room for MU_LIMIT_CERT_NAMES */
     size_t count;
@@ -242,8 +238,6 @@ bool ca_head_note(struct inventory *inventory, const char *part_dir, struct mutu
 
 /* ---- roots (reroot.c) ------------------------------------------------------------------------ */
 
-/* Every root of the authority, the one in use first. */
-bool ca_roots_pem(struct ca *ca, struct mu_buf *out, struct mutual_error *err);
 /* Lets the files of certificates say what the store says; with one root it does nothing. */
 bool ca_roots_write(struct ca *ca, struct mutual_error *err);
 

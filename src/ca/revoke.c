@@ -73,6 +73,12 @@ bool ca_find(struct ca *ca, const char *who, struct inventory_records *ret_recor
     if (stat(who, &info) == 0 && S_ISREG(info.st_mode)) {
         return find_by_file(ca, who, ret_records, err);
     }
+    return ca_find_known(ca, who, ret_records, err);
+}
+
+bool ca_find_known(struct ca *ca, const char *who, struct inventory_records *ret_records,
+                   struct mutual_error *err)
+{
     const char *hex = strncasecmp(who, "SHA256:", 7) == 0 ? who + 7 : who;
     MU_AUTO(buf) struct mu_buf bytes;
     mu_buf_init(&bytes, 128);
@@ -180,6 +186,30 @@ bool ca_choose(const struct inventory_records *records, const char *who, enum ca
 }
 
 /* ---- revoking -------------------------------------------------------------------------------- */
+
+/* "key-compromise" is what people type, "keyCompromise" what RFC 5280 section 5.3.1 calls it. Hold
+ * and its removal are left out: a certificate that may come back was never revoked. */
+bool ca_reason_parse(const char *text, enum mu_reason *ret_reason, struct mutual_error *err)
+{
+    char word[64];
+    size_t len = 0;
+    for (const char *p = text; *p != '\0' && len < sizeof word - 1; p++) {
+        bool joined = *p == '-' || *p == '_';
+        if (joined && p[1] != '\0') {
+            p++;
+        }
+        word[len++] = (char)(joined ? toupper((unsigned char)*p) : *p);
+    }
+    word[len] = '\0';
+    enum mu_reason reason;
+    if (mu_reason_find(word, &reason) && reason != MU_REASON_HOLD && reason != MU_REASON_REMOVE) {
+        *ret_reason = reason;
+        return true;
+    }
+    return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%.60s\" is not a revocation reason", text) ||
+           mu_error_hint(err, "One of: unspecified, key-compromise, affiliation-changed, "
+                              "superseded, cessation-of-operation, privilege-withdrawn.");
+}
 
 static bool commit_revocation(struct ca *ca, const struct inventory_record *record,
                               enum mu_reason reason, int64_t now_s, struct mutual_error *err)

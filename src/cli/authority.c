@@ -294,26 +294,37 @@ static void issued_text(const struct ca_request *request, const struct ca_issued
     }
 }
 
+bool authority_tell_issued(const struct cli *cli, const struct ca_request *request,
+                           const struct ca_issued *issued, const struct mu_buf *chain,
+                           struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf out;
+    mu_buf_init(&out, 1u << 20);
+    if (cli->json) {
+        issued_json(request, issued, &out);
+    } else if (request->print_only) {
+        mu_buf_append(&out, chain->data, chain->len);
+    } else {
+        issued_text(request, issued, &out);
+    }
+    bool told = cli_write(cli, &out, err);
+    mu_wipe(out.data, out.len);
+    return told;
+}
+
 bool authority_issue(const struct cli *cli, struct ca *ca, const struct ca_request *request,
                      struct mutual_error *err)
 {
     MU_AUTO(ca_issued) struct ca_issued issued = {0};
-    MU_AUTO(buf) struct mu_buf out;
-    mu_buf_init(&out, 1u << 20);
+    MU_AUTO(buf) struct mu_buf chain;
+    mu_buf_init(&chain, 1u << 20);
     struct ca_signer signer;
     ca_signer_init_process(&signer);
     if (!ca_issue(ca, request, &signer, &issued, err)) {
         return false;
     }
-    if (cli->json) {
-        issued_json(request, &issued, &out);
-    } else if (request->print_only) {
-        ca_chain_pem(ca, issued.cert, &out);
-    } else {
-        issued_text(request, &issued, &out);
-    }
-    bool told = cli_write(cli, &out, err);
-    mu_wipe(out.data, out.len);
+    ca_chain_pem(ca, issued.cert, &chain);
+    bool told = authority_tell_issued(cli, request, &issued, &chain, err);
     struct mutual_error why = {0};
     if (told && !ca_crl_refresh(ca, &signer, request->now_s, &why)) {
         cli_say(cli, "mutual: warning: the revocation list could not be renewed: %s\n", why.reason);

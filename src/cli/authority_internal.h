@@ -45,7 +45,11 @@ bool authority_p12_request(const struct cli *cli, const struct authority_p12 *op
                            struct ca_request *request, char **ret_secret, struct mutual_error *err);
 /* Reads --csr. */
 bool authority_csr_read(const char *path, struct mu_csr **ret_csr, struct mutual_error *err);
-/* Issues, keeps the list fresh, and tells it: text or JSON. */
+/* Tells what was issued: text, JSON, or with print_only its chain in PEM. */
+bool authority_tell_issued(const struct cli *cli, const struct ca_request *request,
+                           const struct ca_issued *issued, const struct mu_buf *chain,
+                           struct mutual_error *err);
+/* Issues, keeps the list fresh, and tells it. */
 bool authority_issue(const struct cli *cli, struct ca *ca, const struct ca_request *request,
                      struct mutual_error *err);
 
@@ -79,7 +83,8 @@ void authority_names_free(struct authority_names *names);
 void mu_authority_names_auto(struct authority_names **names);
 
 /* mutual list --tokens, --pending (tokens.c). */
-bool authority_tokens_list(const struct cli *cli, struct ca *ca, bool pending,
+struct reach;
+bool authority_tokens_list(const struct cli *cli, struct reach *reach, bool pending,
                            struct mutual_error *err);
 
 #endif

@@ -2,19 +2,15 @@
  *
  * mutual approve NUMBER: decides on a request that waits.
  */
-#include "cli/authority_internal.h"
+#include "cli/reach_internal.h"
 
 struct approve_options {
-    const char *dir;
+    struct reach_options at;
     bool deny;
 };
 
 static const struct cli_option approve_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = offsetof(struct approve_options, dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(offsetof(struct approve_options, at)),
     {.name = "deny",
      .kind = CLI_FLAG,
      .offset = offsetof(struct approve_options, deny),
@@ -25,7 +21,9 @@ static const struct cli_option approve_table[] = {
 static bool decide(const struct cli *cli, const struct approve_options *options,
                    struct mutual_error *err)
 {
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
+    MU_AUTO(api_json) json_t *answer = NULL;
+    char target[64];
     MU_AUTO(buf) struct mu_buf out;
     uint64_t id = 0;
     mu_buf_init(&out, 256);
@@ -34,11 +32,13 @@ static bool decide(const struct cli *cli, const struct approve_options *options,
                        cli->args[0]) ||
                mu_error_hint(err, "Run: mutual list --pending.");
     }
-    if (!authority_open(cli, options->dir, CA_CHANGE, &ca, err) ||
-        !ca_token_decide(ca, (int64_t)id, !options->deny, mu_clock_wall_s(), err)) {
+    (void)snprintf(target, sizeof target, "/requests/%llu/%s", (unsigned long long)id,
+                   options->deny ? "refuse" : "approve");
+    if (!reach_open(cli, &options->at, CA_CHANGE, &reach, err) ||
+        !reach_post(reach, target, NULL, &answer, err)) {
         return false;
     }
-    const char *word = options->deny ? "denied" : "approved";
+    const char *word = reach_text(answer, "decision");
     if (cli->json) {
         (void)mu_buf_printf(&out, "{\"id\":%llu,\"decision\":\"%s\"}\n", (unsigned long long)id,
                             word);

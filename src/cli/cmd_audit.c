@@ -2,27 +2,20 @@
  *
  * mutual audit: who made, renewed and revoked what, and when; and whether that record is whole.
  */
-#include "cli/authority_internal.h"
+#include "cli/reach_internal.h"
 
 struct audit_options {
-    const char *dir, *head;
+    struct reach_options at;
+    const char *head;
 };
 
 static const struct cli_option audit_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = offsetof(struct audit_options, dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(offsetof(struct audit_options, at)),
     {.name = NULL},
 };
 
 static const struct cli_option verify_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = offsetof(struct audit_options, dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(offsetof(struct audit_options, at)),
     {.name = "head",
      .kind = CLI_TEXT,
      .offset = offsetof(struct audit_options, head),
@@ -33,27 +26,22 @@ static const struct cli_option verify_table[] = {
 
 struct listing {
     struct cli_table *table;
-    struct mu_json *json;
+    json_t *events; /* NULL: not wanted */
 };
 
-static bool add_event(void *context, const struct inventory_event *event)
+static bool add_event(void *context, const json_t *event, struct mutual_error *err)
 {
     const struct listing *listing = context;
-    char time[MU_TIME_TEXT];
-    (void)mu_time_format(event->at_s, time);
-    if (listing->json != NULL) {
-        mu_json_open(listing->json, NULL, '{');
-        mu_json_string(listing->json, "at", time);
-        mu_json_string(listing->json, "who", event->who);
-        mu_json_string(listing->json, "action", event->action);
-        mu_json_string(listing->json, "detail", event->detail);
-        mu_json_close(listing->json, '}');
-        return true;
+    if (listing->events != NULL) {
+        json_t *kept = json_copy((json_t *)(uintptr_t)event); /* which jansson does not change */
+        bool good = kept != NULL && json_array_append_new(listing->events, kept) == 0;
+        (void)json_object_del(kept, "id");
+        return good || mu_fail_memory(err);
     }
-    cli_table_cell(listing->table, CLI_PLAIN, "%s", time);
-    cli_table_cell(listing->table, CLI_PLAIN, "%s", event->who);
-    cli_table_cell(listing->table, CLI_BOLD, "%s", event->action);
-    cli_table_cell(listing->table, CLI_PLAIN, "%s", event->detail);
+    cli_table_cell(listing->table, CLI_PLAIN, "%s", reach_text(event, "at"));
+    cli_table_cell(listing->table, CLI_PLAIN, "%s", reach_text(event, "who"));
+    cli_table_cell(listing->table, CLI_BOLD, "%s", reach_text(event, "action"));
+    cli_table_cell(listing->table, CLI_PLAIN, "%s", reach_text(event, "detail"));
     return true;
 }
 
@@ -61,61 +49,47 @@ static int run_audit(struct cli *cli, const void *given)
 {
     const struct audit_options *options = given;
     struct mutual_error err = {0};
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
+    MU_AUTO(api_json) json_t *events = cli->json ? json_array() : NULL;
     MU_AUTO(cli_table)
     struct cli_table *table =
         cli_table_new((const char *const[]){"AT", "WHO", "ACTION", "WHAT", NULL});
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, 256u << 20);
-    struct mu_json json;
-    mu_json_init(&json, &out);
     if (table == NULL) {
         (void)mu_fail_memory(&err);
         return cli_fail(cli, &err);
     }
-    struct listing listing = {table, cli->json ? &json : NULL};
-    if (cli->json) {
-        mu_json_open(&json, NULL, '[');
-    }
-    if (!authority_open(cli, options->dir, CA_LOOK, &ca, &err) ||
-        !inventory_events(ca_inventory(ca), add_event, &listing, &err)) {
+    struct listing listing = {table, events};
+    if (!reach_open(cli, &options->at, CA_LOOK, &reach, &err) ||
+        !reach_pages(reach, "/events", "events", 0, add_event, &listing, &err)) {
         return cli_fail(cli, &err);
     }
     if (!cli->json) {
         cli_table_print(table, cli);
         return CLI_YES;
     }
-    mu_json_close(&json, ']');
-    mu_buf_byte(&out, '\n');
-    return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
+    bool good = reach_print(events, &out, &err) && cli_write(cli, &out, &err);
+    return good ? CLI_YES : cli_fail(cli, &err);
 }
 
-static int tell_audit(struct cli *cli, const struct inventory_audit *audit)
+static int tell_audit(struct cli *cli, const json_t *audit)
 {
-    char head[CA_HEAD_TEXT];
-    ca_head_format(&audit->head, head);
+    long long unchained = json_integer_value(json_object_get(audit, "unchained"));
     if (!cli->json) {
         cli_print(cli, "whole  %lld events, each fits the one before it\n",
-                  (long long)audit->chained);
-        if (audit->unchained > 0) {
-            cli_print(cli, "       %lld older ones were not chained yet\n",
-                      (long long)audit->unchained);
+                  (long long)json_integer_value(json_object_get(audit, "events")));
+        if (unchained > 0) {
+            cli_print(cli, "       %lld older ones were not chained yet\n", unchained);
         }
-        cli_print(cli, "head   %s\n", head);
+        cli_print(cli, "head   %s\n", reach_text(audit, "head"));
         return CLI_YES;
     }
     struct mutual_error err = {0};
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, 4096);
-    struct mu_json json;
-    mu_json_init(&json, &out);
-    mu_json_open(&json, NULL, '{');
-    mu_json_int(&json, "events", audit->chained);
-    mu_json_int(&json, "unchained", audit->unchained);
-    mu_json_string(&json, "head", head);
-    mu_json_close(&json, '}');
-    mu_buf_byte(&out, '\n');
-    return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
+    bool good = reach_print(audit, &out, &err) && cli_write(cli, &out, &err);
+    return good ? CLI_YES : cli_fail(cli, &err);
 }
 
 static int run_verify(struct cli *cli, const void *given)
@@ -123,15 +97,18 @@ static int run_verify(struct cli *cli, const void *given)
     const struct audit_options *options = given;
     struct mutual_error err = {0};
     struct inventory_head head;
-    struct inventory_audit audit;
-    MU_AUTO(ca) struct ca *ca = NULL;
-    bool noted = options->head != NULL;
-    if ((noted && !ca_head_parse(options->head, &head, &err)) ||
-        !authority_open(cli, options->dir, CA_LOOK, &ca, &err) ||
-        !ca_audit(ca, noted ? &head : NULL, &audit, &err)) {
+    MU_AUTO(reach) struct reach *reach = NULL;
+    MU_AUTO(api_json) json_t *audit = NULL;
+    MU_AUTO(buf) struct mu_buf target;
+    mu_buf_init(&target, 4096);
+    mu_buf_text(&target, "/events/verification");
+    reach_query(&target, "head", options->head);
+    if ((options->head != NULL && !ca_head_parse(options->head, &head, &err)) ||
+        !reach_open(cli, &options->at, CA_LOOK, &reach, &err) ||
+        !reach_get(reach, mu_buf_str(&target), &audit, &err)) {
         return cli_fail(cli, &err);
     }
-    return tell_audit(cli, &audit);
+    return tell_audit(cli, audit);
 }
 
 static const struct cli_verb subs[] = {

@@ -3,14 +3,13 @@
  * mutual bind NAME: gives out a key by which a client of ACME binds its account to names and a
  * profile (RFC 8555 section 7.3.4).
  */
-#include "cli/authority_internal.h"
+#include "cli/reach_internal.h"
 
 #include <string.h>
 
-#include "acme/acme.h"
-
 struct bind_options {
-    const char *dir, *profile, *owner;
+    struct reach_options at;
+    const char *profile, *owner;
     struct cli_texts names;
     int64_t ttl_ns;
     bool list, withdraw;
@@ -42,11 +41,6 @@ static const struct cli_option bind_table[] = {
      .value = "DURATION",
      .dflt = "24h",
      .help = "within this time an account must be registered by it"},
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
     {.name = "list",
      .kind = CLI_FLAG,
      .offset = O(list),
@@ -55,164 +49,31 @@ static const struct cli_option bind_table[] = {
      .kind = CLI_FLAG,
      .offset = O(withdraw),
      .help = "take the key with the identifier NAME back; an account that it has bound ends"},
+    REACH_OPTIONS(O(at)),
     {.name = NULL},
 };
 #undef O
 
-/* ---- looking, and taking back -------------------------------------------------------------------
- */
-
-struct listing {
-    struct cli_table *table; /* NULL: as JSON */
-    struct mu_json json;
-    size_t count;
-    int64_t now_s;
-};
-
-static const char *state_of(const struct acme_key *key, int64_t now_s)
+static bool tell(const struct cli *cli, const json_t *made, struct mu_buf *out,
+                 struct mutual_error *err)
 {
-    return key->account_id != 0   ? (key->account_valid ? "bound" : "deactivated")
-           : now_s >= key->ends_s ? "expired"
-                                  : "open";
-}
-
-static void json_key(struct listing *listing, const struct acme_key *key)
-{
-    struct mu_json *json = &listing->json;
-    char text[MU_TIME_TEXT];
-    mu_json_open(json, NULL, '{');
-    mu_json_string(json, "kid", key->kid);
-    mu_json_string(json, "name", key->name);
-    mu_json_string(json, "owner", key->owner);
-    mu_json_string(json, "profile", key->profile);
-    mu_json_open(json, "names", '[');
-    for (size_t i = 0; i < key->name_count; i++) {
-        mu_json_string(json, NULL, key->names[i]);
-    }
-    mu_json_close(json, ']');
-    mu_json_string(json, "until", mu_time_format(key->ends_s, text));
-    mu_json_string(json, "state", state_of(key, listing->now_s));
-    if (key->account_id != 0) {
-        mu_json_int(json, "account", key->account_id);
-    }
-    mu_json_close(json, '}');
-}
-
-static void list_key(void *context, const struct acme_key *key)
-{
-    struct listing *listing = context;
-    char text[MU_TIME_TEXT];
-    MU_AUTO(buf) struct mu_buf names;
-    mu_buf_init(&names, 64u << 10);
-    listing->count++;
-    if (listing->table == NULL) {
-        json_key(listing, key);
-        return;
-    }
-    for (size_t i = 0; i < key->name_count; i++) {
-        mu_buf_printf(&names, "%s%s", i == 0 ? "" : " ", key->names[i]);
-    }
-    cli_table_cell(listing->table, CLI_BOLD, "%s", key->kid);
-    cli_table_cell(listing->table, CLI_PLAIN, "%s", key->name);
-    cli_table_cell(listing->table, CLI_PLAIN, "%s", key->profile);
-    cli_table_cell(listing->table, CLI_PLAIN, "%s", state_of(key, listing->now_s));
-    cli_table_cell(listing->table, CLI_PLAIN, "%s", mu_time_format(key->ends_s, text));
-    cli_table_cell(listing->table, CLI_PLAIN, "%s", mu_buf_str(&names));
-}
-
-static bool list_keys(const struct cli *cli, struct ca *ca, struct mutual_error *err)
-{
-    const char *const heads[] = {"KEY ID", "NAME", "PROFILE", "STATE", "UNTIL", "NAMES", NULL};
-    MU_AUTO(cli_table) struct cli_table *table = cli->json ? NULL : cli_table_new(heads);
-    MU_AUTO(buf) struct mu_buf out;
-    struct listing listing = {.table = table, .now_s = mu_clock_wall_s()};
-    mu_buf_init(&out, 64u << 20);
-    if (table == NULL && !cli->json) {
-        return mu_fail_memory(err);
-    }
-    mu_json_init(&listing.json, &out);
-    mu_json_open(&listing.json, NULL, '{');
-    mu_json_open(&listing.json, "keys", '[');
-    if (!acme_keys_each(ca, list_key, &listing, err)) {
-        return false;
-    }
-    mu_json_close(&listing.json, ']');
-    mu_json_close(&listing.json, '}');
-    mu_buf_byte(&out, '\n');
+    const json_t *names = json_object_get(made, "names");
+    const char *kid = reach_text(made, "kid");
+    const char *secret = reach_text(made, "hmac_key");
     if (cli->json) {
-        return cli_write(cli, &out, err);
+        return reach_print(made, out, err);
     }
-    cli_table_print(table, cli);
-    if (listing.count == 0) {
-        cli_say(cli, "no key was given out\n");
+    mu_buf_printf(out, "key id    %s\nhmac key  %s\nprofile   %s\n", kid, secret,
+                  reach_text(made, "profile"));
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        mu_buf_printf(out, "name      %s\n", json_string_value(json_array_get(names, i)));
     }
+    mu_buf_printf(out,
+                  "until     %s; binds one account, and is shown this once\n"
+                  "next      certbot register --server URL/acme/directory --eab-kid %s "
+                  "--eab-hmac-key %s\n",
+                  reach_text(made, "until"), kid, secret);
     return true;
-}
-
-static bool take_back(const struct cli *cli, struct ca *ca, struct mutual_error *err)
-{
-    int64_t account = 0;
-    if (!acme_key_withdraw(ca, cli->args[0], authority_who(), mu_clock_wall_s(), &account, err)) {
-        return false;
-    }
-    if (!cli->json) {
-        cli_print(cli, "withdrawn  %s\n", cli->args[0]);
-        if (account != 0) {
-            cli_print(cli, "account    %lld is deactivated; its certificates hold until revoked\n",
-                      (long long)account);
-        }
-        return true;
-    }
-    MU_AUTO(buf) struct mu_buf out;
-    struct mu_json json;
-    mu_buf_init(&out, 1024);
-    mu_json_init(&json, &out);
-    mu_json_open(&json, NULL, '{');
-    mu_json_string(&json, "withdrawn", cli->args[0]);
-    if (account != 0) {
-        mu_json_int(&json, "account", account);
-    }
-    mu_json_close(&json, '}');
-    mu_buf_byte(&out, '\n');
-    return cli_write(cli, &out, err);
-}
-
-/* ---- giving out ---------------------------------------------------------------------------------
- */
-
-static void tell(const struct cli *cli, const struct acme_key_request *request, const char *kid,
-                 const char *secret, struct mu_buf *out)
-{
-    struct mu_json json;
-    char until[MU_TIME_TEXT];
-    mu_time_format(request->now_s + request->life_s, until);
-    if (!cli->json) {
-        mu_buf_printf(out, "key id    %s\nhmac key  %s\nprofile   %s\n", kid, secret,
-                      request->profile);
-        for (size_t i = 0; i < request->name_count; i++) {
-            mu_buf_printf(out, "name      %s\n", request->names[i]);
-        }
-        mu_buf_printf(out,
-                      "until     %s; binds one account, and is shown this once\n"
-                      "next      certbot register --server URL/acme/directory --eab-kid %s "
-                      "--eab-hmac-key %s\n",
-                      until, kid, secret);
-        return;
-    }
-    mu_json_init(&json, out);
-    mu_json_open(&json, NULL, '{');
-    mu_json_string(&json, "kid", kid);
-    mu_json_string(&json, "hmac_key", secret);
-    mu_json_string(&json, "name", request->name);
-    mu_json_string(&json, "profile", request->profile);
-    mu_json_open(&json, "names", '[');
-    for (size_t i = 0; i < request->name_count; i++) {
-        mu_json_string(&json, NULL, request->names[i]);
-    }
-    mu_json_close(&json, ']');
-    mu_json_string(&json, "until", until);
-    mu_json_close(&json, '}');
-    mu_buf_byte(out, '\n');
 }
 
 /* The name goes into the audit and onto terminals. */
@@ -227,38 +88,119 @@ static bool check_name(const char *name, struct mutual_error *err)
                            "the name of a key has 1 to 64 bytes without control characters");
 }
 
-static bool give_out(const struct cli *cli, const struct bind_options *options, struct ca *ca,
+static json_t *body_of(const struct cli *cli, const struct bind_options *options)
+{
+    json_t *body = json_object();
+    json_t *names = json_array();
+    for (size_t i = 0; i < options->names.count; i++) {
+        (void)json_array_append_new(names, json_string(options->names.items[i]));
+    }
+    reach_put(body, "name", cli->args[0]);
+    reach_put(body, "owner", options->owner);
+    reach_put(body, "profile", options->profile);
+    reach_put_number(body, "ttl", options->ttl_ns / MU_NS_PER_S);
+    (void)json_object_set_new(body, "names", names);
+    return body;
+}
+
+static bool give_out(const struct cli *cli, const struct bind_options *options, struct reach *reach,
                      struct mutual_error *err)
 {
+    MU_AUTO(api_json) json_t *body = body_of(cli, options);
+    MU_AUTO(api_json) json_t *made = NULL;
     MU_AUTO(buf) struct mu_buf out;
-    char kid[ACME_KID_TEXT];
-    char secret[ACME_SECRET_TEXT];
-    const struct acme_key_request request = {
-        .name = cli->args[0],
-        .owner = options->owner != NULL ? options->owner : cli->args[0],
-        .profile = options->profile,
-        .names = options->names.items,
-        .name_count = options->names.count,
-        .life_s = options->ttl_ns / MU_NS_PER_S,
-        .who = authority_who(),
-        .now_s = mu_clock_wall_s(),
-    };
     mu_buf_init(&out, 64u << 10);
-    if (!check_name(request.name, err) || !check_name(request.owner, err) ||
-        !acme_key_new(ca, &request, kid, secret, err)) {
+    if (!check_name(cli->args[0], err) ||
+        (options->owner != NULL && !check_name(options->owner, err)) ||
+        !reach_post(reach, "/bindings", body, &made, err)) {
         return false;
     }
-    tell(cli, &request, kid, secret, &out);
-    bool done = cli_write(cli, &out, err);
-    mu_wipe(secret, sizeof secret);
+    bool done = tell(cli, made, &out, err) && cli_write(cli, &out, err);
     mu_wipe(out.data, out.len);
     return done;
+}
+
+/* ---- looking, and taking back -------------------------------------------------------------------
+ */
+
+static bool keep_key(void *context, const json_t *key, struct mutual_error *err)
+{
+    json_t *kept = json_deep_copy(key);
+    return (kept != NULL && json_array_append_new(context, kept) == 0) || mu_fail_memory(err);
+}
+
+static void put_row(struct cli_table *table, const json_t *key)
+{
+    const json_t *names = json_object_get(key, "names");
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 64u << 10);
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        mu_buf_printf(&text, "%s%s", i == 0 ? "" : " ",
+                      json_string_value(json_array_get(names, i)));
+    }
+    cli_table_cell(table, CLI_BOLD, "%s", reach_text(key, "kid"));
+    cli_table_cell(table, CLI_PLAIN, "%s", reach_text(key, "name"));
+    cli_table_cell(table, CLI_PLAIN, "%s", reach_text(key, "profile"));
+    cli_table_cell(table, CLI_PLAIN, "%s", reach_text(key, "state"));
+    cli_table_cell(table, CLI_PLAIN, "%s", reach_text(key, "until"));
+    cli_table_cell(table, CLI_PLAIN, "%s", mu_buf_str(&text));
+}
+
+static bool list_keys(const struct cli *cli, struct reach *reach, struct mutual_error *err)
+{
+    const char *const heads[] = {"KEY ID", "NAME", "PROFILE", "STATE", "UNTIL", "NAMES", NULL};
+    MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
+    MU_AUTO(api_json) json_t *said = json_object();
+    MU_AUTO(buf) struct mu_buf out;
+    json_t *keys = json_array();
+    mu_buf_init(&out, 64u << 20);
+    if (table == NULL || json_object_set_new(said, "keys", keys) != 0) {
+        return mu_fail_memory(err);
+    }
+    if (!reach_pages(reach, "/bindings", "bindings", 0, keep_key, keys, err)) {
+        return false;
+    }
+    if (cli->json) {
+        return reach_print(said, &out, err) && cli_write(cli, &out, err);
+    }
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        put_row(table, json_array_get(keys, i));
+    }
+    cli_table_print(table, cli);
+    if (json_array_size(keys) == 0) {
+        cli_say(cli, "no key was given out\n");
+    }
+    return true;
+}
+
+static bool take_back(const struct cli *cli, struct reach *reach, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf target;
+    MU_AUTO(buf) struct mu_buf answer;
+    mu_buf_init(&target, 4096);
+    mu_buf_init(&answer, 4096);
+    mu_buf_text(&target, "/bindings/");
+    reach_encode(&target, cli->args[0]);
+    const struct reach_question question = {.method = "DELETE", .target = mu_buf_str(&target)};
+    if (!reach_ask(reach, &question, &answer, err)) {
+        return false;
+    }
+    if (cli->json) {
+        return cli_write(cli, &answer, err);
+    }
+    MU_AUTO(api_json) json_t *said = json_loadb((const char *)answer.data, answer.len, 0, NULL);
+    cli_print(cli, "withdrawn  %s\n", cli->args[0]);
+    if (reach_number(said, "account") != 0) {
+        cli_print(cli, "account    %lld is deactivated; its certificates hold until revoked\n",
+                  (long long)reach_number(said, "account"));
+    }
+    return true;
 }
 
 static bool run_bind_with(const struct cli *cli, const struct bind_options *options,
                           struct mutual_error *err)
 {
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
     size_t wanted = options->list ? 0 : 1;
     if (cli->arg_count != wanted || (options->list && options->withdraw)) {
         return mu_fail(err, MUTUAL_E_USAGE,
@@ -267,10 +209,10 @@ static bool run_bind_with(const struct cli *cli, const struct bind_options *opti
                mu_error_hint(err, "Write: mutual bind NAME --names NAME; mutual bind --list; "
                                   "mutual bind KEYID --withdraw.");
     }
-    return authority_open(cli, options->dir, options->list ? CA_LOOK : CA_CHANGE, &ca, err) &&
-           (options->list       ? list_keys(cli, ca, err)
-            : options->withdraw ? take_back(cli, ca, err)
-                                : give_out(cli, options, ca, err));
+    return reach_open(cli, &options->at, options->list ? CA_LOOK : CA_CHANGE, &reach, err) &&
+           (options->list       ? list_keys(cli, reach, err)
+            : options->withdraw ? take_back(cli, reach, err)
+                                : give_out(cli, options, reach, err));
 }
 
 static int run_bind(struct cli *cli, const void *options)

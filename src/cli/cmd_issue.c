@@ -2,12 +2,13 @@
  *
  * mutual issue NAME: a certificate, from a profile, with our key or for somebody's request.
  */
-#include "cli/authority_internal.h"
+#include "cli/issue_internal.h"
 
 #include <string.h>
 
 struct issue_options {
-    const char *dir, *profile, *issuer, *csr, *owner, *place, *purpose, *out;
+    struct reach_options at;
+    const char *profile, *issuer, *csr, *owner, *place, *purpose, *out;
     struct authority_san san;
     const char *key;
     int64_t life_ns;
@@ -17,11 +18,7 @@ struct issue_options {
 
 #define O(field_) offsetof(struct issue_options, field_)
 static const struct cli_option issue_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(O(at)),
     {.name = "profile",
      .letter = 'p',
      .kind = CLI_TEXT,
@@ -153,7 +150,7 @@ static bool run_issue_with(const struct cli *cli, const struct issue_options *op
     MU_AUTO(authority_names) struct authority_names *names = NULL;
     MU_AUTO(authority_secret) char *secret = NULL;
     MU_AUTO(csr) struct mu_csr *csr = NULL;
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
     struct ca_request request;
     if (!check_together(options, err) || !fill_request(cli, options, &request, err) ||
         !authority_names_read(&options->san, &names, err) ||
@@ -164,8 +161,14 @@ static bool run_issue_with(const struct cli *cli, const struct issue_options *op
     request.names = names->items;
     request.name_count = names->count;
     request.csr = csr;
-    return authority_open(cli, options->dir, CA_CHANGE, &ca, err) &&
-           fill_profile(ca, options, &request, err) && authority_issue(cli, ca, &request, err);
+    if (!reach_open(cli, &options->at, CA_CHANGE, &reach, err)) {
+        return false;
+    }
+    struct ca *ca = reach_ca(reach);
+    const struct issue_far far = {&request, options->profile, names};
+    return ca == NULL ? issue_far(cli, reach, &far, err)
+                      : fill_profile(ca, options, &request, err) &&
+                            authority_issue(cli, ca, &request, err);
 }
 
 static int run_issue(struct cli *cli, const void *options)
@@ -179,9 +182,11 @@ const struct cli_verb cli_verb_issue = {
     .group = CLI_GROUP_CERT,
     .arguments = "NAME",
     .help = "issue a certificate, with a new key or for a request (CSR)",
-    .details = "Types of names that are not given are made from NAME: web becomes\n"
-               "web.DOMAIN and spiffe://DOMAIN/web. The files tls.crt, tls.key and ca.crt go to\n"
-               "DIRECTORY/tls/NAME/, or to NAME/ in the directory of --out.",
+    .details =
+        "Types of names that are not given are made from NAME: web becomes\n"
+        "web.DOMAIN and spiffe://DOMAIN/web. The files tls.crt, tls.key and ca.crt go to\n"
+        "DIRECTORY/tls/NAME/, or to NAME/ in the directory of --out. With --server the key is\n"
+        "made here and only its request is sent; the directory is tls/NAME/ then.",
     .options = issue_table,
     .options_size = sizeof(struct issue_options),
     .min_args = 1,

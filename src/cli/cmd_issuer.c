@@ -2,8 +2,11 @@
  *
  * mutual issuer: the authority's issuers, and one more under the same root.
  */
-#include "cli/authority_internal.h"
+#include "cli/reach_internal.h"
 
+struct list_options {
+    struct reach_options at;
+};
 struct issuer_options {
     const char *dir, *root, *passphrase_file, *owner, *place;
     struct cli_texts permit, exclude;
@@ -14,11 +17,7 @@ struct issuer_options {
 
 #define O(field_) offsetof(struct issuer_options, field_)
 static const struct cli_option list_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(offsetof(struct list_options, at)),
     {.name = NULL},
 };
 static const struct cli_option add_table[] = {
@@ -81,81 +80,73 @@ static const struct cli_option add_table[] = {
 };
 #undef O
 
-static void trees_text(const char *label, const struct mu_subtree *trees, size_t count,
-                       struct mu_buf *out)
+static void put_trees(const json_t *issuer, const char *member, const char *label,
+                      struct mu_buf *out)
 {
-    for (size_t i = 0; i < count; i++) {
-        mu_buf_printf(out, "%s", i == 0 ? label : ", ");
-        mu_gname_text(out, &trees[i].base);
+    const json_t *list = json_object_get(issuer, member);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        mu_buf_printf(out, "%s%s", i == 0 ? label : ", ", text != NULL ? text : "");
     }
-    mu_buf_text(out, count > 0 ? "\n" : "");
+    mu_buf_text(out, json_array_size(list) > 0 ? "\n" : "");
 }
 
-static void trees_json(struct mu_json *json, const char *key, const struct mu_subtree *trees,
-                       size_t count)
+static void put_issuer(const json_t *issuer, struct mu_buf *out)
 {
-    mu_json_open(json, key, '[');
-    for (size_t i = 0; i < count; i++) {
-        MU_AUTO(buf) struct mu_buf text;
-        mu_buf_init(&text, 8192);
-        mu_gname_text(&text, &trees[i].base);
-        mu_json_string(json, NULL, mu_buf_str(&text));
-    }
-    mu_json_close(json, ']');
+    char day[MU_TIME_TEXT];
+    mu_buf_printf(out, "%s   %s, %s, valid to %s\n", reach_text(issuer, "name"),
+                  reach_text(issuer, "display"), reach_text(issuer, "key"),
+                  authority_day(reach_time(issuer, "not_after"), day));
+    put_trees(issuer, "permitted", "  only   ", out);
+    put_trees(issuer, "excluded", "  never  ", out);
+    mu_buf_printf(out, "  list   %s\n", reach_text(issuer, "crl"));
 }
 
-/* The issuer that is meant. */
-static void show_issuer(struct ca *ca, const char *word, struct mu_json *json, struct mu_buf *out)
+static bool show_issuers(const struct cli *cli, const json_t *issuers, struct mu_buf *out,
+                         struct mutual_error *err)
 {
-    const struct mu_cert_facts *facts = mu_cert_facts(ca_issuer(ca));
-    char time[MU_TIME_TEXT];
-    if (json == NULL) {
-        mu_buf_printf(out, "%s   %s, %s, valid to %s\n", word, facts->display, facts->key.text,
-                      authority_day(facts->not_after_s, time));
-        trees_text("  only   ", facts->permitted, facts->permitted_count, out);
-        trees_text("  never  ", facts->excluded, facts->excluded_count, out);
-        mu_buf_printf(out, "  list   %s\n", ca_crl_path(ca));
-        return;
+    if (cli->json) {
+        return reach_print(issuers, out, err);
     }
-    mu_json_open(json, NULL, '{');
-    mu_json_string(json, "name", word);
-    mu_json_string(json, "subject", facts->subject_text);
-    mu_json_string(json, "key", facts->key.text);
-    mu_json_string(json, "not_after", mu_time_format(facts->not_after_s, time));
-    trees_json(json, "permitted", facts->permitted, facts->permitted_count);
-    trees_json(json, "excluded", facts->excluded, facts->excluded_count);
-    mu_json_string(json, "domain", ca_domain(ca));
-    mu_json_string(json, "crl", ca_crl_path(ca));
-    mu_json_close(json, '}');
+    for (size_t i = 0; i < json_array_size(issuers); i++) {
+        put_issuer(json_array_get(issuers, i), out);
+    }
+    return true;
 }
 
 static int run_list(struct cli *cli, const void *given)
 {
-    const struct issuer_options *options = given;
+    const struct list_options *options = given;
     struct mutual_error err = {0};
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
+    MU_AUTO(api_json) json_t *answer = NULL;
     MU_AUTO(buf) struct mu_buf out;
-    struct mu_json json;
     mu_buf_init(&out, 1u << 20);
-    if (!authority_open(cli, options->dir, CA_LOOK, &ca, &err)) {
-        return cli_fail(cli, &err);
+    bool good = reach_open(cli, &options->at, CA_LOOK, &reach, &err) &&
+                reach_get(reach, "/issuers", &answer, &err) &&
+                show_issuers(cli, json_object_get(answer, "issuers"), &out, &err) &&
+                cli_write(cli, &out, &err);
+    return good ? CLI_YES : cli_fail(cli, &err);
+}
+
+/* The issuer that is meant, as it would be listed. */
+static bool show_issuer(const struct cli *cli, struct ca *ca, const char *word, struct mu_buf *out,
+                        struct mutual_error *err)
+{
+    MU_AUTO(api_json) json_t *issuer = NULL;
+    MU_AUTO(buf) struct mu_buf text;
+    struct mu_json json;
+    mu_buf_init(&text, 1u << 20);
+    mu_json_init(&json, &text);
+    admin_issuer_json(ca, word, &json);
+    if (!api_json_object(mu_buf_slice(&text), "an issuer", MUTUAL_E_JSON_MALFORMED, &issuer, err)) {
+        return false;
     }
-    mu_json_init(&json, &out);
     if (cli->json) {
-        mu_json_open(&json, NULL, '[');
+        return reach_print(issuer, out, err);
     }
-    const char *word;
-    for (size_t i = 0; (word = ca_issuer_word(ca, i)) != NULL; i++) {
-        if (!ca_select(ca, word, &err)) {
-            return cli_fail(cli, &err);
-        }
-        show_issuer(ca, word, cli->json ? &json : NULL, &out);
-    }
-    if (cli->json) {
-        mu_json_close(&json, ']');
-        mu_buf_byte(&out, '\n');
-    }
-    return cli_write(cli, &out, &err) ? CLI_YES : cli_fail(cli, &err);
+    put_issuer(issuer, out);
+    return true;
 }
 
 static bool add(const struct cli *cli, const struct issuer_options *given, struct mutual_error *err)
@@ -163,9 +154,7 @@ static bool add(const struct cli *cli, const struct issuer_options *given, struc
     MU_AUTO(authority_secret) char *passphrase = NULL;
     MU_AUTO(ca) struct ca *ca = NULL;
     MU_AUTO(buf) struct mu_buf out;
-    struct mu_json json;
     mu_buf_init(&out, 1u << 20);
-    mu_json_init(&json, &out);
     if ((given->passphrase_file != NULL &&
          !authority_secret_read(given->passphrase_file, &passphrase, err)) ||
         !authority_open(cli, given->dir, CA_CHANGE, &ca, err)) {
@@ -192,10 +181,10 @@ static bool add(const struct cli *cli, const struct issuer_options *given, struc
                                         "for standard input.")
                    : false;
     }
-    show_issuer(ca, options.word, cli->json ? &json : NULL, &out);
-    if (cli->json) {
-        mu_buf_byte(&out, '\n');
-    } else {
+    if (!show_issuer(cli, ca, options.word, &out, err)) {
+        return false;
+    }
+    if (!cli->json) {
         mu_buf_printf(&out, "next     mutual issue NAME --issuer %s\n", options.word);
     }
     return cli_write(cli, &out, err);
@@ -229,7 +218,7 @@ const struct cli_verb cli_verb_issuer = {
     .group = CLI_GROUP_CERT,
     .help = "show the authority's issuers, or add one",
     .options = list_table,
-    .options_size = sizeof(struct issuer_options),
+    .options_size = sizeof(struct list_options),
     .subs = subs,
     .run = run_list,
 };

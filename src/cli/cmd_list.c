@@ -3,15 +3,16 @@
  * mutual list: how many certificates there are, where, who answers for them, who may use them, and
  * when they end.
  */
-#include "cli/authority_internal.h"
 #include "cli/denied_internal.h"
 #include "cli/lastseen_internal.h"
+#include "cli/reach_internal.h"
 #include "cli/usage_internal.h"
 
 #include <string.h>
 
 struct list_options {
-    const char *dir, *owner, *place, *purpose, *profile;
+    struct reach_options at;
+    const char *owner, *place, *purpose, *profile;
     int64_t expiring_ns;
     const char *control;
     uint64_t limit;
@@ -20,11 +21,7 @@ struct list_options {
 
 #define O(field_) offsetof(struct list_options, field_)
 static const struct cli_option list_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(O(at)),
     {.name = "expiring",
      .kind = CLI_DURATION,
      .offset = O(expiring_ns),
@@ -88,6 +85,8 @@ static const struct cli_option list_table[] = {
 };
 #undef O
 
+enum { JSON_MAX = 1 << 30 };
+
 struct listing {
     const struct cli *cli;
     const struct usage *usage;   /* NULL: no policy to go by */
@@ -97,35 +96,24 @@ struct listing {
     struct cli_table *table;
     struct mu_json json;
     struct mu_buf *out;
-    size_t shown, limit; /* limit 0: none */
+    size_t shown;
 };
 
 /* ---- one certificate ------------------------------------------------------------------------- */
 
-struct verdict {
-    const char *word;
-    enum cli_ink ink;
-};
-
-#define SOON_S (INT64_C(14) * 86400)
-
-static struct verdict verdict_of(const struct listing *listing,
-                                 const struct inventory_record *record)
+static enum cli_ink ink_of(const char *state)
 {
-    if (record->revoked) {
-        return (struct verdict){"revoked", CLI_BAD};
+    static const struct {
+        const char *state;
+        enum cli_ink ink;
+    } inks[] = {{"revoked", CLI_BAD},  {"expired", CLI_BAD},    {"interrupted", CLI_WARN},
+                {"replaced", CLI_DIM}, {"ends soon", CLI_WARN}, {"valid", CLI_GOOD}};
+    for (size_t i = 0; i < MU_COUNT(inks); i++) {
+        if (strcmp(inks[i].state, state) == 0) {
+            return inks[i].ink;
+        }
     }
-    if (record->state == INVENTORY_RESERVED || record->state == INVENTORY_SIGNED) {
-        return (struct verdict){"interrupted", CLI_WARN};
-    }
-    if (record->not_after_s < listing->now_s) {
-        return (struct verdict){"expired", CLI_BAD};
-    }
-    if (record->replaced_by_id != 0) {
-        return (struct verdict){"replaced", CLI_DIM};
-    }
-    return record->not_after_s - listing->now_s < SOON_S ? (struct verdict){"ends soon", CLI_WARN}
-                                                         : (struct verdict){"valid", CLI_GOOD};
+    return CLI_PLAIN;
 }
 
 static void join(void *context, const char *service, const char *text)
@@ -158,7 +146,7 @@ static void usage_text(const struct listing *listing, const struct inventory_rec
 
 static void row(struct listing *listing, const struct inventory_record *record)
 {
-    struct verdict verdict = verdict_of(listing, record);
+    const char *state = admin_state_word(record, listing->now_s);
     char words[MU_TIME_TEXT];
     int64_t left_s = record->not_after_s - listing->now_s;
     MU_AUTO(buf) struct mu_buf serial;
@@ -170,7 +158,7 @@ static void row(struct listing *listing, const struct inventory_record *record)
     struct cli_table *table = listing->table;
     cli_table_cell(table, CLI_BOLD, "%s", record->name);
     cli_table_cell(table, CLI_PLAIN, "%s", record->profile);
-    cli_table_cell(table, verdict.ink, "%s", verdict.word);
+    cli_table_cell(table, ink_of(state), "%s", state);
     cli_table_cell(table, CLI_PLAIN, "%s%s",
                    mu_duration_words(left_s < 0 ? -left_s : left_s, words),
                    left_s < 0 ? " ago" : "");
@@ -209,55 +197,11 @@ static void json_serve(void *context, const char *service, const char *pattern)
     mu_json_close(json, '}');
 }
 
-static void json_hex(struct mu_json *json, const char *key, struct mu_slice bytes)
-{
-    MU_AUTO(buf) struct mu_buf hex;
-    mu_buf_init(&hex, 256);
-    mu_hex(&hex, bytes);
-    mu_json_string(json, key, bytes.len == 0 ? NULL : mu_buf_str(&hex));
-}
-
-static void json_names(struct mu_json *json, const struct inventory_record *record)
-{
-    /* Written as mutual issue and mutual show write them. */
-    static const char *const kinds[MUTUAL_NAME_COUNT_] = {
-        [MUTUAL_NAME_SPIFFE] = "URI", [MUTUAL_NAME_URI] = "URI",     [MUTUAL_NAME_DNS] = "DNS",
-        [MUTUAL_NAME_IP] = "IP",      [MUTUAL_NAME_EMAIL] = "email", [MUTUAL_NAME_CN] = "CN",
-    };
-    mu_json_open(json, "names", '[');
-    for (size_t i = 0; i < record->name_count; i++) {
-        MU_AUTO(buf) struct mu_buf text;
-        mu_buf_init(&text, 8192);
-        mu_buf_printf(&text, "%s:%s", kinds[record->names[i].type], record->names[i].text);
-        mu_json_string(json, NULL, mu_buf_str(&text));
-    }
-    mu_json_close(json, ']');
-}
-
 static void object(struct listing *listing, const struct inventory_record *record)
 {
     struct mu_json *json = &listing->json;
-    char time[MU_TIME_TEXT];
     mu_json_open(json, NULL, '{');
-    mu_json_string(json, "name", record->name);
-    mu_json_string(json, "profile", record->profile);
-    mu_json_string(json, "state", verdict_of(listing, record).word);
-    json_hex(json, "serial", record->serial);
-    json_hex(json, "fingerprint", record->fingerprint);
-    mu_json_string(json, "issuer", record->issuer_name);
-    json_names(json, record);
-    mu_json_string(json, "key", record->key_text);
-    mu_json_string(json, "owner", record->owner);
-    mu_json_string(json, "place", record->place);
-    mu_json_string(json, "purpose", record->purpose);
-    mu_json_string(json, "path", record->path[0] != '\0' ? record->path : NULL);
-    mu_json_string(json, "not_before", mu_time_format(record->not_before_s, time));
-    mu_json_string(json, "not_after", mu_time_format(record->not_after_s, time));
-    mu_json_bool(json, "replaced", record->replaced_by_id != 0);
-    if (record->revoked) {
-        mu_json_string(json, "revoked_at", mu_time_format(record->revoked_s, time));
-        mu_json_string(json, "reason", mu_reason_word(record->reason));
-    }
+    admin_certificate_json(record, listing->now_s, json);
     if (listing->ask_seen) {
         lastseen_json(listing->seen, record, json);
     }
@@ -274,110 +218,95 @@ static void object(struct listing *listing, const struct inventory_record *recor
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-static bool walk(struct ca *ca, const struct inventory_filter *filter, bool live_only,
-                 struct listing *listing, struct mutual_error *err)
+static bool add(void *context, const struct inventory_record *record, struct mutual_error *err)
 {
-    MU_AUTO(inventory_cursor) struct inventory_cursor *cursor = NULL;
-    if (!inventory_select(ca_inventory(ca), filter, &cursor, err)) {
-        return false;
+    struct listing *listing = context;
+    (void)err;
+    listing->shown++;
+    if (listing->cli->json) {
+        object(listing, record);
+    } else {
+        row(listing, record);
     }
-    for (;;) {
-        const struct inventory_record *record = NULL;
-        if (listing->limit > 0 && listing->shown == listing->limit) {
-            return true;
-        }
-        if (!inventory_next(cursor, &record, err)) {
-            return false;
-        }
-        if (record == NULL) {
-            return true;
-        }
-        if (live_only && (record->revoked || record->replaced_by_id != 0)) {
-            continue;
-        }
-        listing->shown++;
-        if (listing->cli->json) {
-            object(listing, record);
-        } else {
-            row(listing, record);
-        }
-    }
+    return true;
 }
 
-static void summary_text(const struct listing *listing, const struct inventory_counts *counts)
+static void summary_text(const struct listing *listing, const json_t *counts)
 {
     const struct cli *cli = listing->cli;
     char words[MU_TIME_TEXT];
+    int64_t next_s = reach_time(counts, "next_expiry");
+    int64_t total = reach_number(counts, "total");
     cli_print(cli, "%s%zu shown; %lld certificate%s in all: %lld valid, %lld expired, %lld revoked",
-              listing->shown > 0 ? "\n" : "", listing->shown, (long long)counts->total,
-              counts->total == 1 ? "" : "s", (long long)counts->valid, (long long)counts->expired,
-              (long long)counts->revoked);
-    if (counts->interrupted > 0) {
+              listing->shown > 0 ? "\n" : "", listing->shown, (long long)total,
+              total == 1 ? "" : "s", (long long)reach_number(counts, "valid"),
+              (long long)reach_number(counts, "expired"),
+              (long long)reach_number(counts, "revoked"));
+    if (reach_number(counts, "interrupted") > 0) {
         cli_print(cli, ", %lld interrupted (the next issue, renew or revoke tidies up)",
-                  (long long)counts->interrupted);
+                  (long long)reach_number(counts, "interrupted"));
     }
-    if (counts->next_expiry_s > 0) {
+    if (next_s > 0) {
         cli_print(cli, "; the next expires in %s",
-                  mu_duration_words(counts->next_expiry_s - listing->now_s, words));
+                  mu_duration_words(next_s - listing->now_s, words));
     }
     cli_print(cli, "\n");
 }
 
-static void summary_json(struct listing *listing, const struct inventory_counts *counts)
+static void summary_json(struct listing *listing, const json_t *counts)
 {
-    struct mu_json *json = &listing->json;
-    char time[MU_TIME_TEXT];
-    mu_json_int(json, "shown", (int64_t)listing->shown);
-    mu_json_int(json, "total", counts->total);
-    mu_json_int(json, "valid", counts->valid);
-    mu_json_int(json, "expired", counts->expired);
-    mu_json_int(json, "revoked", counts->revoked);
-    mu_json_int(json, "interrupted", counts->interrupted);
-    mu_json_string(json, "next_expiry",
-                   counts->next_expiry_s > 0 ? mu_time_format(counts->next_expiry_s, time) : NULL);
+    const struct inventory_counts as_told = {
+        .total = reach_number(counts, "total"),
+        .valid = reach_number(counts, "valid"),
+        .expired = reach_number(counts, "expired"),
+        .revoked = reach_number(counts, "revoked"),
+        .interrupted = reach_number(counts, "interrupted"),
+        .next_expiry_s = reach_time(counts, "next_expiry"),
+    };
+    mu_json_int(&listing->json, "shown", (int64_t)listing->shown);
+    admin_counts_json(&as_told, &listing->json);
 }
 
-static bool print_list(const struct cli *cli, struct ca *ca, const struct inventory_filter *filter,
-                       bool live_only, struct listing *listing, struct mutual_error *err)
+static bool print_list(const struct cli *cli, struct reach *reach,
+                       const struct inventory_filter *filter, struct listing *listing,
+                       struct mutual_error *err)
 {
-    struct inventory_counts counts;
+    MU_AUTO(api_json) json_t *counts = NULL;
     if (cli->json) {
         mu_json_open(&listing->json, NULL, '{');
         mu_json_open(&listing->json, "certificates", '[');
     }
-    if (!walk(ca, filter, live_only, listing, err) ||
-        !inventory_count(ca_inventory(ca), listing->now_s, &counts, err)) {
+    if (!reach_certificates(reach, filter, listing->ask_seen, add, listing, err) ||
+        !reach_get(reach, "/counts", &counts, err)) {
         return false;
     }
     if (!cli->json) {
         cli_table_print(listing->table, cli);
-        summary_text(listing, &counts);
+        summary_text(listing, counts);
         return true;
     }
     mu_json_close(&listing->json, ']');
-    summary_json(listing, &counts);
+    summary_json(listing, counts);
     mu_json_close(&listing->json, '}');
     mu_buf_byte(listing->out, '\n');
     return cli_write(cli, listing->out, err);
 }
 
-#define JSON_MAX (1u << 30)
-
 static bool run_list_with(const struct cli *cli, const struct list_options *options, bool *ret_none,
                           struct mutual_error *err)
 {
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
     MU_AUTO(usage) struct usage *usage = NULL;
     MU_AUTO(lastseen) struct lastseen *seen = NULL;
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, JSON_MAX);
     struct listing listing = {.cli = cli, .now_s = mu_clock_wall_s(), .out = &out};
     mu_json_init(&listing.json, &out);
-    if (!authority_open(cli, options->dir, CA_LOOK, &ca, err)) {
+    if (!reach_open(cli, &options->at, CA_LOOK, &reach, err)) {
         return false;
     }
     if (options->tokens || options->pending) {
-        return authority_tokens_list(cli, ca, options->pending, err);
+        return authority_tokens_list(cli, reach, options->pending, err);
     }
     struct mutual_error why = {0};
     if (!usage_load(cli, listing.now_s, &usage, &why) && why.code != MUTUAL_OK) {
@@ -389,7 +318,6 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
     }
     listing.seen = seen;
     listing.ask_seen = options->seen;
-    listing.limit = (size_t)options->limit;
     const char *last = usage != NULL ? "ACCESS" : NULL;
     const char *const heads[] = {"NAME",
                                  "PROFILE",
@@ -415,12 +343,13 @@ static bool run_list_with(const struct cli *cli, const struct list_options *opti
         .profile = options->profile,
         .expires_before_s =
             options->expiring_ns > 0 ? listing.now_s + options->expiring_ns / MU_NS_PER_S : 0,
+        .live = options->expiring_ns > 0,
         .revoked = options->revoked,
         .interrupted = options->interrupted,
-        .limit = options->expiring_ns > 0 ? 0 : (int64_t)options->limit,
+        .limit = (int64_t)options->limit,
     };
-    bool good = print_list(cli, ca, &filter, options->expiring_ns > 0, &listing, err);
-    *ret_none = filter.who != NULL && listing.shown == 0;
+    bool good = print_list(cli, reach, &filter, &listing, err);
+    *ret_none = cli->arg_count > 0 && listing.shown == 0;
     return good;
 }
 

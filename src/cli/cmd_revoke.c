@@ -3,18 +3,18 @@
  * mutual revoke WHO: takes a certificate of ours back and publishes the list that says so; puts
  * another's, a key or an identity on our own deny list.
  */
-#include "cli/authority_internal.h"
 #include "cli/denied_internal.h"
 #include "cli/question_internal.h"
+#include "cli/reach_internal.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { BY_CERTIFICATE, BY_KEY };
 
 struct revoke_options {
-    const char *dir, *reason, *list, *serial, *issuer, *key, *identity, *owner;
+    struct reach_options at;
+    const char *reason, *list, *serial, *issuer, *key, *identity, *owner;
     int by;
     bool deny, undo;
 };
@@ -22,11 +22,7 @@ struct revoke_options {
 static const char *const by_words[] = {"certificate", "key", NULL};
 #define O(field_) offsetof(struct revoke_options, field_)
 static const struct cli_option revoke_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(O(at)),
     {.name = "reason",
      .letter = 'r',
      .kind = CLI_TEXT,
@@ -84,78 +80,53 @@ static const struct cli_option revoke_table[] = {
 };
 #undef O
 
-/* "key-compromise" is what people type, "keyCompromise" what RFC 5280 section 5.3.1 calls it. Hold
- * and its removal are left out: a certificate that may come back was never revoked. */
-static bool parse_reason(const char *text, enum mu_reason *ret_reason, struct mutual_error *err)
+static bool told(const struct cli *cli, const struct reach *reach, const json_t *revoked,
+                 struct mu_buf *out, struct mutual_error *err)
 {
-    char word[64];
-    size_t len = 0;
-    for (const char *p = text; *p != '\0' && len < sizeof word - 1; p++) {
-        bool joined = *p == '-' || *p == '_';
-        if (joined && p[1] != '\0') {
-            p++;
-        }
-        word[len++] = (char)(joined ? toupper((unsigned char)*p) : *p);
+    if (cli->json) {
+        return reach_print(revoked, out, err);
     }
-    word[len] = '\0';
-    enum mu_reason reason;
-    if (mu_reason_find(word, &reason) && reason != MU_REASON_HOLD && reason != MU_REASON_REMOVE) {
-        *ret_reason = reason;
-        return true;
-    }
-    return mu_fail(err, MUTUAL_E_OPTION_VALUE, "\"%s\" is not a revocation reason", text) ||
-           mu_error_hint(err, "One of: unspecified, key-compromise, affiliation-changed, "
-                              "superseded, cessation-of-operation, privilege-withdrawn.");
+    mu_buf_printf(out, "revoked  %s   serial %s, reason %s\n", reach_text(revoked, "name"),
+                  reach_text(revoked, "serial"), reach_text(revoked, "reason"));
+    mu_buf_printf(out,
+                  "wrote    %s%s\n"
+                  "next     gateways that watch this file apply it now; to others: systemctl "
+                  "reload mutual\n",
+                  reach_text(revoked, "crl"), reach_ca(reach) != NULL ? "" : " at the authority");
+    return !out->failed || mu_fail_memory(err);
 }
 
-static void told(const struct cli *cli, const struct ca *ca, const struct inventory_record *record,
-                 enum mu_reason reason, struct mu_buf *out)
+static bool revoke_one(struct reach *reach, const struct inventory_record *record,
+                       const char *reason, json_t **ret_revoked, struct mutual_error *err)
 {
-    MU_AUTO(buf) struct mu_buf serial;
-    mu_buf_init(&serial, 256);
-    mu_hex(&serial, record->serial);
-    if (!cli->json) {
-        mu_buf_printf(out, "revoked  %s   serial %s, reason %s\n", record->name,
-                      mu_buf_str(&serial), mu_reason_word(reason));
-        mu_buf_printf(out,
-                      "wrote    %s\n"
-                      "next     gateways that watch this file apply it now; to others: systemctl "
-                      "reload mutual\n",
-                      ca_crl_path(ca));
-        return;
-    }
-    struct mu_json json;
-    mu_json_init(&json, out);
-    mu_json_open(&json, NULL, '{');
-    mu_json_string(&json, "name", record->name);
-    mu_json_string(&json, "serial", mu_buf_str(&serial));
-    mu_json_string(&json, "reason", mu_reason_word(reason));
-    mu_json_string(&json, "crl", ca_crl_path(ca));
-    mu_json_close(&json, '}');
-    mu_buf_byte(out, '\n');
+    MU_AUTO(buf) struct mu_buf target;
+    MU_AUTO(api_json) json_t *body = json_object();
+    mu_buf_init(&target, 256);
+    mu_buf_text(&target, "/certificates/");
+    mu_hex(&target, record->serial);
+    mu_buf_text(&target, "/revoke");
+    reach_put(body, "reason", reason);
+    return reach_post(reach, mu_buf_str(&target), body, ret_revoked, err);
 }
 
 static bool run_revoke_with(const struct cli *cli, const struct revoke_options *options,
                             struct mutual_error *err)
 {
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
     MU_AUTO(inventory_records) struct inventory_records records = {0};
+    MU_AUTO(api_json) json_t *revoked = NULL;
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, 64u << 10);
     const struct inventory_record *record = NULL;
-    enum mu_reason reason = MU_REASON_UNSPECIFIED;
-    int64_t now_s = mu_clock_wall_s();
-    struct ca_signer signer;
-    ca_signer_init_process(&signer);
-    if (!authority_open(cli, options->dir, CA_CHANGE, &ca, err) ||
-        !ca_find(ca, cli->args[0], &records, err) ||
-        !parse_reason(options->reason != NULL ? options->reason : "unspecified", &reason, err) ||
-        !ca_choose(&records, cli->args[0], CA_WISH_REVOKE, now_s, &record, err) ||
-        !ca_revoke(ca, record, reason, &signer, now_s, err)) {
+    const char *reason = options->reason != NULL ? options->reason : "unspecified";
+    enum mu_reason code;
+    if (!reach_open(cli, &options->at, CA_CHANGE, &reach, err) ||
+        !reach_find(reach, cli->args[0], &records, err) || !ca_reason_parse(reason, &code, err) ||
+        !ca_choose(&records, cli->args[0], CA_WISH_REVOKE, mu_clock_wall_s(), &record, err) ||
+        !revoke_one(reach, record, reason, &revoked, err)) {
         return false;
     }
-    told(cli, ca, record, reason, &out);
-    return cli_write(cli, &out, err);
+    return told(cli, reach, revoked, &out, err) && cli_write(cli, &out, err);
 }
 
 /* ---- the deny list --------------------------------------------------------------------------- */

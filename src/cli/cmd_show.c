@@ -2,24 +2,21 @@
  *
  * mutual show FILE|WHO, mutual show profile NAME: what a thing is and what it may do, in words.
  */
-#include "cli/authority_internal.h"
 #include "cli/lastseen_internal.h"
+#include "cli/reach_internal.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 struct show_options {
-    const char *dir, *password_file, *control, *issuer;
+    struct reach_options at;
+    const char *password_file, *control, *issuer;
     bool pem;
 };
 
 #define O(field_) offsetof(struct show_options, field_)
 static const struct cli_option show_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(O(at)),
     {.name = "password-file",
      .kind = CLI_PATH,
      .offset = O(password_file),
@@ -37,11 +34,7 @@ static const struct cli_option show_table[] = {
     {.name = NULL},
 };
 static const struct cli_option profile_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(O(at)),
     {.name = "issuer",
      .kind = CLI_TEXT,
      .offset = O(issuer),
@@ -113,34 +106,37 @@ static bool add_seen(const struct cli *cli, const struct show_options *options,
     return !out->failed || mu_fail_memory(err);
 }
 
+static bool ask_pem(struct reach *reach, const struct inventory_record *record, struct mu_buf *out,
+                    struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf target;
+    mu_buf_init(&target, 256);
+    mu_buf_text(&target, "/certificates/");
+    mu_hex(&target, record->serial);
+    const struct reach_question question = {.method = "GET",
+                                            .target = mu_buf_str(&target),
+                                            .accept = "application/pem-certificate-chain"};
+    return reach_ask(reach, &question, out, err);
+}
+
 static bool show_record(const struct cli *cli, const struct show_options *options,
                         struct mutual_error *err)
 {
-    MU_AUTO(ca) struct ca *ca = NULL;
+    MU_AUTO(reach) struct reach *reach = NULL;
     MU_AUTO(inventory_records) struct inventory_records records = {0};
     const struct inventory_record *record = NULL;
-    MU_AUTO(cert) struct mu_cert *cert = NULL;
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, 1u << 20);
     int64_t now_s = mu_clock_wall_s();
-    if (!authority_open(cli, options->dir, CA_LOOK, &ca, err) ||
-        !ca_find(ca, cli->args[0], &records, err) ||
+    if (!reach_open(cli, &options->at, CA_LOOK, &reach, err) ||
+        !reach_find(reach, cli->args[0], &records, err) ||
         !ca_choose(&records, cli->args[0], CA_WISH_SHOW, now_s, &record, err)) {
         return false;
     }
-    if (!options->pem) {
-        return ca_describe_record(record, now_s, cli->json, &out, err) &&
-               add_seen(cli, options, record, now_s, &out, err) && cli_write(cli, &out, err);
-    }
-    if (!mu_cert_from_der(record->der, &cert, err)) {
-        return false;
-    }
-    if (mu_cert_facts(cert)->ca) {
-        mu_cert_to_pem(cert, &out);
-    } else {
-        ca_chain_pem(ca, cert, &out);
-    }
-    return cli_write(cli, &out, err);
+    bool good = options->pem ? ask_pem(reach, record, &out, err)
+                             : ca_describe_record(record, now_s, cli->json, &out, err) &&
+                                   add_seen(cli, options, record, now_s, &out, err);
+    return good && cli_write(cli, &out, err);
 }
 
 static int run_show(struct cli *cli, const void *given)
@@ -154,63 +150,67 @@ static int run_show(struct cli *cli, const void *given)
     return good ? CLI_YES : cli_fail(cli, &err);
 }
 
-/* The i-th rule there is; without an authority the profiles are shown without an issuer's limits.
+/* ---- profiles ----------------------------------------------------------------------------------
  */
-static bool rule_at(const struct ca *ca, size_t i, struct ca_rule *ret_rule)
-{
-    const struct ca_profile *profile = ca != NULL ? ca_profile_next(ca, i) : ca_profile_at(i);
-    if (profile == NULL) {
-        return false;
-    }
-    if (ca != NULL) {
-        ca_rule_of(ca, profile, ret_rule);
-    } else {
-        ca_rule_bare(profile, ret_rule);
-    }
-    return true;
-}
 
-static bool show_one(const struct ca *ca, const char *name, bool json, struct mu_buf *out,
-                     struct mutual_error *err)
+/* Without an authority the profiles are shown without an issuer's limits. */
+static bool show_bare(const struct cli *cli, struct mutual_error *err)
 {
-    const struct ca_profile *profile = NULL;
+    MU_AUTO(buf) struct mu_buf out;
+    const char *wanted = cli->arg_count > 0 ? cli->args[0] : NULL;
+    const struct ca_profile *profile;
     struct ca_rule rule;
-    if (!(ca != NULL ? ca_profile_of(ca, name, &profile, err)
-                     : ca_profile_find(name, &profile, err))) {
+    mu_buf_init(&out, 8u << 20);
+    if (wanted != NULL && !ca_profile_find(wanted, &profile, err)) {
         return false;
     }
-    for (size_t i = 0; rule_at(ca, i, &rule); i++) {
-        if (strcmp(rule.profile, name) == 0) {
-            ca_rule_describe(&rule, json, out);
+    mu_buf_text(&out, cli->json && wanted == NULL ? "[" : "");
+    for (size_t i = 0; (profile = ca_profile_at(i)) != NULL; i++) {
+        if (wanted == NULL || strcmp(profile->name, wanted) == 0) {
+            mu_buf_text(&out, i == 0 || wanted != NULL ? "" : cli->json ? "," : "\n");
+            ca_rule_bare(profile, &rule);
+            ca_rule_describe(&rule, cli->json, &out);
         }
     }
-    return true;
+    mu_buf_text(&out, cli->json && wanted == NULL ? "]\n" : "");
+    return cli_write(cli, &out, err);
+}
+
+static bool show_rules(const struct cli *cli, struct reach *reach, const char *issuer,
+                       struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf out;
+    MU_AUTO(buf) struct mu_buf target;
+    const char *wanted = cli->arg_count > 0 ? cli->args[0] : NULL;
+    mu_buf_init(&out, 8u << 20);
+    mu_buf_init(&target, 8192);
+    mu_buf_text(&target, wanted != NULL ? "/profiles/" : "/profiles");
+    reach_encode(&target, wanted != NULL ? wanted : "");
+    reach_query(&target, "issuer", issuer);
+    if (!cli->json) {
+        const struct reach_question question = {
+            .method = "GET", .target = mu_buf_str(&target), .accept = "text/plain"};
+        return reach_ask(reach, &question, &out, err) && cli_write(cli, &out, err);
+    }
+    MU_AUTO(api_json) json_t *answer = NULL;
+    return reach_get(reach, mu_buf_str(&target), &answer, err) &&
+           reach_print(wanted != NULL ? answer : json_object_get(answer, "profiles"), &out, err) &&
+           cli_write(cli, &out, err);
 }
 
 static bool show_profiles(const struct cli *cli, const struct show_options *options,
                           struct mutual_error *err)
 {
-    struct ca_rule rule;
-    MU_AUTO(ca) struct ca *ca = NULL;
-    MU_AUTO(buf) struct mu_buf out;
-    mu_buf_init(&out, 8u << 20);
-    if (!authority_open(cli, options->dir, CA_LOOK, &ca, err) &&
-        (options->dir != NULL || options->issuer != NULL || err->code != MUTUAL_E_FILE_MISSING)) {
+    MU_AUTO(reach) struct reach *reach = NULL;
+    if (reach_open(cli, &options->at, CA_LOOK, &reach, err)) {
+        return show_rules(cli, reach, options->issuer, err);
+    }
+    if (options->at.dir != NULL || options->issuer != NULL || reach_is_far(&options->at) ||
+        err->code != MUTUAL_E_FILE_MISSING) {
         return false;
     }
-    if (ca != NULL && !ca_select(ca, options->issuer, err)) {
-        return false;
-    }
-    if (cli->arg_count > 0) {
-        return show_one(ca, cli->args[0], cli->json, &out, err) && cli_write(cli, &out, err);
-    }
-    mu_buf_text(&out, cli->json ? "[" : "");
-    for (size_t i = 0; rule_at(ca, i, &rule); i++) {
-        mu_buf_text(&out, i == 0 ? "" : cli->json ? "," : "\n");
-        ca_rule_describe(&rule, cli->json, &out);
-    }
-    mu_buf_text(&out, cli->json ? "]\n" : "");
-    return cli_write(cli, &out, err);
+    *err = (struct mutual_error){0};
+    return show_bare(cli, err);
 }
 
 static int run_show_profile(struct cli *cli, const void *given)

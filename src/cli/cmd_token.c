@@ -2,14 +2,14 @@
  *
  * mutual token NAME: lets somebody enrol once, as NAME; or takes that back.
  */
-#include "cli/authority_internal.h"
 #include "cli/qr_internal.h"
-#include "config/config.h"
+#include "cli/reach_internal.h"
 
 #include <string.h>
 
 struct token_options {
-    const char *dir, *profile, *url, *owner, *place, *purpose;
+    struct reach_options at;
+    const char *profile, *url, *owner, *place, *purpose;
     struct authority_san san;
     int64_t ttl_ns, life_ns;
     bool approval, qr, withdraw;
@@ -17,11 +17,7 @@ struct token_options {
 
 #define O(field_) offsetof(struct token_options, field_)
 static const struct cli_option token_table[] = {
-    {.name = "dir",
-     .kind = CLI_PATH,
-     .offset = O(dir),
-     .value = "DIRECTORY",
-     .help = "where the authority is kept"},
+    REACH_OPTIONS(O(at)),
     {.name = "profile",
      .letter = 'p',
      .kind = CLI_TEXT,
@@ -74,123 +70,128 @@ static const struct cli_option token_table[] = {
 };
 #undef O
 
-/* The address in the configuration, if there is one. NULL: none. */
-static char *configured_url(const struct cli *cli)
-{
-    MU_AUTO(config_snapshot) struct config_snapshot *snapshot = NULL;
-    MU_AUTO(config_findings) struct config_findings findings;
-    MU_AUTO(config) struct config *config = NULL;
-    config_findings_init(&findings);
-    (void)config_snapshot_load(cli->config_path, &findings, &snapshot);
-    if (snapshot != NULL) {
-        (void)config_build_partial(snapshot, NULL, &findings, &config);
-    }
-    bool said = config != NULL && config->authority.url != NULL;
-    return said ? mu_strdup(config->authority.url) : NULL;
-}
-
-static bool tell(const struct cli *cli, const struct token_options *options,
-                 const struct ca_token_wish *wish, int64_t id, struct mu_buf *text,
+static bool tell(const struct cli *cli, const struct token_options *options, const json_t *made,
                  struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf out;
-    char until[MU_TIME_TEXT];
+    const char *text = reach_text(made, "token");
     mu_buf_init(&out, 1u << 20);
-    if (options->qr && !cli->json && !qr_draw(mu_buf_str(text), &out, err)) {
+    if (options->qr && !cli->json && !qr_draw(text, &out, err)) {
         return false;
     }
-    (void)mu_time_format(wish->now_s + wish->ttl_s, until);
     if (cli->json) {
-        struct mu_json json;
-        mu_json_init(&json, &out);
-        mu_json_open(&json, NULL, '{');
-        mu_json_int(&json, "id", id);
-        mu_json_string(&json, "token", mu_buf_str(text));
-        mu_json_string(&json, "name", wish->name);
-        mu_json_string(&json, "profile", wish->profile->name);
-        mu_json_string(&json, "url", wish->url);
-        mu_json_string(&json, "until", until);
-        mu_json_bool(&json, "approval", wish->approval);
-        mu_json_close(&json, '}');
-        (void)mu_buf_byte(&out, '\n');
+        if (!reach_print(made, &out, err)) {
+            return false;
+        }
     } else {
-        (void)mu_buf_printf(&out, "%s\n", mu_buf_str(text));
+        (void)mu_buf_printf(&out, "%s\n", text);
         cli_say(cli,
                 "token %lld for \"%s\" (%s) holds until %s, for one certificate%s\n"
                 "next: mutual enroll TOKEN\n",
-                (long long)id, wish->name, wish->profile->name, until,
-                wish->approval ? ", after mutual approve" : "");
+                (long long)json_integer_value(json_object_get(made, "id")),
+                reach_text(made, "name"), reach_text(made, "profile"), reach_text(made, "until"),
+                options->approval ? ", after mutual approve" : "");
     }
     bool written = cli_write(cli, &out, err);
     mu_wipe(out.data, out.len);
     return written;
 }
 
-static bool make(const struct cli *cli, const struct token_options *options, struct ca *ca,
+static json_t *body_of(const struct cli *cli, const struct token_options *options,
+                       const struct authority_names *names)
+{
+    json_t *body = json_object();
+    reach_put(body, "name", cli->args[0]);
+    reach_put(body, "profile", options->profile);
+    reach_put(body, "url", options->url);
+    reach_put(body, "owner", options->owner != NULL ? options->owner : authority_owner());
+    reach_put(body, "place", options->place);
+    reach_put(body, "purpose", options->purpose);
+    reach_put_number(body, "life", options->life_ns / MU_NS_PER_S);
+    reach_put_number(body, "ttl", options->ttl_ns / MU_NS_PER_S);
+    (void)json_object_set_new(body, "approval", json_boolean(options->approval));
+    (void)json_object_set_new(body, "names", reach_names(names));
+    return body;
+}
+
+static bool make(const struct cli *cli, const struct token_options *options, struct reach *reach,
                  struct mutual_error *err)
 {
     MU_AUTO(authority_names) struct authority_names *names = NULL;
-    MU_AUTO(free) char *url = options->url != NULL ? mu_strdup(options->url) : configured_url(cli);
-    MU_AUTO(buf) struct mu_buf text;
-    int64_t id = 0;
-    mu_buf_init(&text, 4096);
-    struct ca_token_wish wish = {
-        .name = cli->args[0],
-        .life_s = options->life_ns / MU_NS_PER_S,
-        .ttl_s = options->ttl_ns / MU_NS_PER_S,
-        .approval = options->approval,
-        .url = url,
-        .owner = options->owner != NULL ? options->owner : authority_owner(),
-        .place = options->place != NULL ? options->place : cli->args[0],
-        .purpose = options->purpose,
-        .now_s = mu_clock_wall_s(),
-    };
-    if (url == NULL) {
-        return mu_fail(err, MUTUAL_E_USAGE, "where the authority is reached is not known") ||
-               mu_error_hint(err, "Give --url https://HOST:PORT, or say authority: {url: …} in "
-                                  "the configuration.");
-    }
-    if (!ca_profile_of(ca, options->profile, &wish.profile, err) ||
-        !authority_names_read(&options->san, &names, err)) {
+    MU_AUTO(api_json) json_t *body = NULL;
+    MU_AUTO(api_json) json_t *made = NULL;
+    if (!authority_names_read(&options->san, &names, err)) {
         return false;
     }
-    wish.names = names->items;
-    wish.name_count = names->count;
-    bool good =
-        ca_token_new(ca, &wish, &text, &id, err) && tell(cli, options, &wish, id, &text, err);
-    mu_wipe(text.data, text.len);
-    return good;
+    body = body_of(cli, options, names);
+    return reach_post(reach, "/tokens", body, &made, err) && tell(cli, options, made, err);
 }
 
-static bool withdraw(const struct cli *cli, struct ca *ca, struct mutual_error *err)
+struct withdrawing {
+    int64_t *ids;
+    size_t count, cap;
+};
+
+static bool note_token(void *context, const json_t *token, struct mutual_error *err)
 {
-    MU_AUTO(inventory_tokens) struct inventory_tokens tokens = {0};
-    const struct inventory_token_filter filter = {.name = cli->args[0]};
-    size_t count = 0;
-    if (!inventory_tokens_get(ca_inventory(ca), &filter, &tokens, err)) {
+    struct withdrawing *withdrawing = context;
+    if (json_is_true(json_object_get(token, "used"))) {
+        return true;
+    }
+    if (withdrawing->count == withdrawing->cap &&
+        !mu_grow((void **)&withdrawing->ids, &withdrawing->cap, withdrawing->count,
+                 sizeof *withdrawing->ids, INVENTORY_TOKENS_MAX)) {
+        return mu_fail_memory(err);
+    }
+    withdrawing->ids[withdrawing->count++] = json_integer_value(json_object_get(token, "id"));
+    return true;
+}
+
+static bool withdraw_one(struct reach *reach, int64_t id, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf answer;
+    char target[64];
+    mu_buf_init(&answer, 4096);
+    (void)snprintf(target, sizeof target, "/tokens/%lld", (long long)id);
+    const struct reach_question question = {.method = "DELETE", .target = target};
+    return reach_ask(reach, &question, &answer, err);
+}
+
+static bool withdraw_all(const struct cli *cli, struct reach *reach,
+                         struct withdrawing *withdrawing, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf target;
+    mu_buf_init(&target, 1u << 14);
+    mu_buf_text(&target, "/tokens");
+    reach_query(&target, "name", cli->args[0]);
+    if (!reach_pages(reach, mu_buf_str(&target), "tokens", 0, note_token, withdrawing, err)) {
         return false;
     }
-    for (size_t i = 0; i < tokens.count; i++) {
-        if (tokens.items[i].used_s != 0) {
-            continue;
-        }
-        if (!ca_token_withdraw(ca, tokens.items[i].id, mu_clock_wall_s(), err)) {
+    for (size_t i = 0; i < withdrawing->count; i++) {
+        if (!withdraw_one(reach, withdrawing->ids[i], err)) {
             return false;
         }
-        count++;
     }
-    if (count == 0) {
-        return mu_fail(err, MUTUAL_E_NOT_FOUND, "\"%s\" has no token that is not used",
-                       cli->args[0]) ||
-               mu_error_hint(err, "Run: mutual list --tokens.");
+    return withdrawing->count > 0 ||
+           mu_fail(err, MUTUAL_E_NOT_FOUND, "\"%s\" has no token that is not used", cli->args[0]) ||
+           mu_error_hint(err, "Run: mutual list --tokens.");
+}
+
+static bool withdraw(const struct cli *cli, struct reach *reach, struct mutual_error *err)
+{
+    struct withdrawing withdrawing = {0};
+    bool good = withdraw_all(cli, reach, &withdrawing, err);
+    mu_free(withdrawing.ids);
+    if (!good) {
+        return false;
     }
     if (cli->json) {
         MU_AUTO(buf) struct mu_buf out;
         mu_buf_init(&out, 256);
-        (void)mu_buf_printf(&out, "{\"withdrawn\":%zu}\n", count);
+        (void)mu_buf_printf(&out, "{\"withdrawn\":%zu}\n", withdrawing.count);
         return cli_write(cli, &out, err);
     }
-    cli_print(cli, "withdrawn  %zu\n", count);
+    cli_print(cli, "withdrawn  %zu\n", withdrawing.count);
     return true;
 }
 
@@ -198,9 +199,9 @@ static int run_token(struct cli *cli, const void *options)
 {
     const struct token_options *token = options;
     struct mutual_error err = {0};
-    MU_AUTO(ca) struct ca *ca = NULL;
-    bool good = authority_open(cli, token->dir, CA_CHANGE, &ca, &err) &&
-                (token->withdraw ? withdraw(cli, ca, &err) : make(cli, token, ca, &err));
+    MU_AUTO(reach) struct reach *reach = NULL;
+    bool good = reach_open(cli, &token->at, CA_CHANGE, &reach, &err) &&
+                (token->withdraw ? withdraw(cli, reach, &err) : make(cli, token, reach, &err));
     return good ? CLI_YES : cli_fail(cli, &err);
 }
 

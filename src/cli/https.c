@@ -4,11 +4,14 @@
  */
 #include "cli/https_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { BODY_MAX = 4 << 20 };
@@ -19,6 +22,7 @@ struct exchange {
     struct mutual_error why;
     struct addrinfo *addresses;
     char host[256];
+    const char *socket;
 };
 
 void https_reply_done(struct https_reply *reply)
@@ -45,11 +49,33 @@ static bool look_up(struct exchange *exchange, uint16_t port, struct mutual_erro
                    exchange->host, gai_strerror(answer));
 }
 
+static void want_socket(const struct exchange *exchange, struct http_client *client)
+{
+    struct mutual_error err = {0};
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)snprintf(un.sun_path, sizeof un.sun_path, "%s", exchange->socket);
+    if (fd == -1 || connect(fd, (const struct sockaddr *)&un, sizeof un) == -1 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) == -1) {
+        (void)mu_fail_errno(&err, MUTUAL_E_CONNECT_FAILED, errno, "could not connect to \"%s\"",
+                            exchange->socket);
+        if (fd != -1) {
+            (void)close(fd);
+            fd = -1;
+        }
+    }
+    http_client_give(client, fd, &err);
+}
+
 /* The nth address, with a connect begun. */
 static void want(void *owner, struct http_client *client, uint16_t port, unsigned attempt)
 {
     struct exchange *exchange = owner;
     struct mutual_error err = {0};
+    if (exchange->socket != NULL) {
+        want_socket(exchange, client);
+        return;
+    }
     if (exchange->addresses == NULL && !look_up(exchange, port, &err)) {
         http_client_give(client, -1, &err);
         return;
@@ -105,7 +131,7 @@ bool https_call(const struct https_request *request, struct https_reply *ret_rep
                 struct mutual_error *err)
 {
     struct https_reply reply = {0};
-    struct exchange exchange = {.reply = &reply};
+    struct exchange exchange = {.reply = &reply, .socket = request->socket};
     struct http_client *client = NULL;
     struct http_url url;
     if (!http_url_parse(mu_slice_text(request->url), &url, err) ||
@@ -118,7 +144,10 @@ bool https_call(const struct https_request *request, struct https_reply *ret_rep
     const struct http_client_options options = {
         .reactor = exchange.reactor,
         .url = request->url,
-        .method = request->body.len > 0 ? "POST" : "GET",
+        .method = request->method != NULL ? request->method
+                  : request->body.len > 0 ? "POST"
+                                          : "GET",
+        .accept = request->accept,
         .content_type = request->content_type,
         .body = request->body,
         .authorization = request->authorization,

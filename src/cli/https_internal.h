@@ -11,7 +11,10 @@ struct https_request {
     const char *url;
     struct mutual_trust *trust; /* whom to believe; nobody else is */
     const char *content_type;
-    struct mu_slice body;             /* empty: GET, else POST */
+    const char *socket; /* a UNIX socket to ask at, with an http URL; NULL: where the URL says */
+    struct mu_slice body;
+    const char *method;               /* NULL: GET, with a body POST */
+    const char *accept;               /* or NULL               */
     const char *authorization;        /* or NULL               */
     struct mutual_identity *identity; /* or NULL               */
 };

@@ -17,6 +17,18 @@ struct config_acme {
     int64_t http_port, tls_port; /* where challenges are looked for      */
     const char *resolver;        /* "127.0.0.1:53", or NULL: the machine's */
 };
+/* In the order of enum admin_role behind "nobody". */
+enum config_role { CONFIG_ROLE_AUDITOR, CONFIG_ROLE_OPERATOR, CONFIG_ROLE_ADMIN };
+/* Who administers the authority from afar. */
+#define CONFIG_ADMIN_PATTERNS 64u
+struct config_admin {
+    struct config_mark mark;
+    enum config_role role;
+    struct config_pattern *who;
+    size_t who_count;
+    const char *owner;
+    const char *why;
+};
 struct config_authority {
     struct config_mark mark;
     const char *directory; /* resolved path, or NULL: there is none here          */
@@ -25,6 +37,8 @@ struct config_authority {
     bool server_keygen;    /* keys are made for callers who ask                   */
     int64_t grace_ns;      /* a certificate may be renewed so long after its end  */
     struct config_acme acme;
+    struct config_admin *admins;
+    size_t admin_count;
 };
 
 #endif

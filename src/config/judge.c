@@ -426,6 +426,22 @@ static bool is_resolver(const char *text)
     return inet_pton(v6 ? AF_INET6 : AF_INET, host, address) == 1;
 }
 
+static void judge_admins(struct judge *j)
+{
+    const struct config_authority *authority = &j->config->authority;
+    size_t count = 0;
+    for (size_t i = 0; i < authority->admin_count; i++) {
+        count += authority->admins[i].who_count;
+    }
+    if (count > CONFIG_ADMIN_PATTERNS) {
+        struct config_place place = config_place_of(&authority->mark, "admins");
+        COMPLAIN(j, CONFIG_ERROR, MUTUAL_E_LIMIT, &place,
+                 "give a name pattern to those who have the role: spiffe://example.org/admin/*",
+                 "the authority's administrators are %zu patterns, and %u is the most", count,
+                 CONFIG_ADMIN_PATTERNS);
+    }
+}
+
 static void judge_acme(struct judge *j)
 {
     const struct config_authority *authority = &j->config->authority;
@@ -463,6 +479,7 @@ void config_judge(struct config_whole *whole, const struct config_snapshot *snap
     }
     judge_fetch(&j);
     judge_acme(&j);
+    judge_admins(&j);
     judge_listeners(&j);
     judge_grants(&j);
     if (findings->errors == errors) {

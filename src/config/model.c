@@ -113,6 +113,9 @@ void config_trim(struct config *config)
     for (size_t i = 0; i < MU_COUNT(marks); i++) {
         marks[i]->node = NULL;
     }
+    for (size_t i = 0; i < config->authority.admin_count; i++) {
+        config->authority.admins[i].mark.node = NULL;
+    }
     for (size_t i = 0; i < config->trust_count; i++) {
         config->trusts[i].mark.node = NULL;
         config->trusts[i].revocation.mark.node = NULL;

@@ -34,6 +34,30 @@ static const struct block acme_block = {
     .settings = acme_settings,
 };
 
+#define THIS config_admin
+static const char *const role_words[] = {"auditor", "operator", "admin", NULL};
+static const struct setting admin_settings[] = {
+    {"role", SETTING_WORD, .required = true, .reload = RELOAD_LIVE, AT(role), .words = role_words,
+     .since = "0.1",
+     .help =
+         "auditor: reads; operator: also makes tokens, decides on requests, issues and revokes; "
+         "admin: also gives out keys for ACME"},
+    {"who", SETTING_PATTERN, SETTING_ONE_OR_MANY, true, RELOAD_LIVE, LIST_AT(who, who_count),
+     .since = "0.1", .help = "who has it: any of these, as in grants"},
+    {"owner", SETTING_TEXT, .required = true, .reload = RELOAD_LIVE, AT(owner), .max = 256,
+     .since = "0.1", .help = "who answers for it"},
+    {"why", SETTING_TEXT, .required = true, .reload = RELOAD_LIVE, AT(why), .max = 1024,
+     .since = "0.1", .help = "the reason it was given"},
+    {.name = NULL},
+};
+#undef THIS
+static const struct block admin_block = {
+    .name = "administrator",
+    .help = "Who may administer the authority below authority.url at /api/v1. Nobody else may.",
+    .size = sizeof(struct config_admin),
+    .settings = admin_settings,
+};
+
 #define THIS config_authority
 static const char *const none_word[] = {"none", NULL};
 static const struct setting authority_settings[] = {
@@ -57,6 +81,10 @@ static const struct setting authority_settings[] = {
              "devices that were offline"},
     {"acme", SETTING_BLOCK, AT(acme), .block = &acme_block, .since = "0.1",
      .help = "certificates by ACME"},
+    {"admins", SETTING_BLOCK, SETTING_MANY, .reload = RELOAD_LIVE, LIST_AT(admins, admin_count),
+     .block = &admin_block, .since = "0.1",
+     .help = "who may administer it from elsewhere, by the names of their certificates; nobody "
+             "else may"},
     {.name = NULL},
 };
 #undef THIS

@@ -46,9 +46,29 @@ bool evidence_body_read(struct mu_slice body, struct evidence *ret_evidence,
 
 enum { STREAMS_BATCH = 16 };
 
+/* ---- LOCAL: somebody on this machine -----------------------------------------------------------
+ */
+
+#define EVIDENCE_USER 64
+struct evidence_local {
+    uint32_t uid;
+    char who[EVIDENCE_USER + 16]; /* "alice (1000)" */
+};
+/* `name` may be "". */
+void evidence_local_write(uint32_t uid, const char *name, struct mu_buf *out);
+bool evidence_local_read(struct mu_slice bytes, struct evidence_local *ret_local,
+                         struct mutual_error *err) MUTUAL_MUST_CHECK;
+
 /* ---- how the authority begins ------------------------------------------------------------------
  */
 
+/* One pattern of somebody who administers; role and type are the numbers of enum admin_role and
+ * enum mutual_name_type. */
+struct evidence_admin {
+    uint8_t role, type;
+    char *pattern;
+};
+#define EVIDENCE_ADMINS 64u
 /* What the configuration says to it: the setup bytes of its START. Texts are owned. */
 struct evidence_setup {
     char *directory;  /* as mutual init made it    */
@@ -59,6 +79,8 @@ struct evidence_setup {
     bool acme_open;   /* accounts need no key      */
     char *acme_terms; /* NULL: none               */
     bool keygen;      /* keys are made for callers */
+    struct evidence_admin admins[EVIDENCE_ADMINS];
+    size_t admin_count;
 };
 void evidence_setup_write(const struct evidence_setup *setup, struct mu_buf *out);
 bool evidence_setup_read(struct mu_slice bytes, struct evidence_setup *ret_setup,

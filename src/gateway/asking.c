@@ -40,6 +40,11 @@ bool gateway_control_path(char path[GATEWAY_PATH_MAX])
     return user != NULL && put_path(path, user, "/mutual/control.sock");
 }
 
+bool gateway_authority_path(const char *control, char path[GATEWAY_PATH_MAX])
+{
+    return put_path(path, control, ".authority");
+}
+
 /* ---- asking -----------------------------------------------------------------------------------
  */
 

@@ -16,7 +16,7 @@
 #include "gateway/figures_internal.h"
 #include "gateway/parent_internal.h"
 
-enum { SETUP_MAX = 16384 };
+enum { SETUP_MAX = 196608 };
 
 static const struct config_authority *config_of(const struct setup *setup)
 {
@@ -26,22 +26,44 @@ static const struct config_authority *config_of(const struct setup *setup)
 /* ---- its life ----------------------------------------------------------------------------------
  */
 
+/* Judged when the configuration was: there are no more than fit. What finds no memory is left out,
+ * and so has no role. */
+static void put_admins(const struct config_authority *config, struct evidence_setup *setup)
+{
+    for (size_t i = 0; i < config->admin_count; i++) {
+        const struct config_admin *admin = &config->admins[i];
+        for (size_t k = 0; k < admin->who_count && setup->admin_count < EVIDENCE_ADMINS; k++) {
+            char *pattern = mu_strdup(admin->who[k].text);
+            if (pattern != NULL) {
+                setup->admins[setup->admin_count++] =
+                    (struct evidence_admin){.role = (uint8_t)(admin->role + 1),
+                                            .type = (uint8_t)admin->who[k].type,
+                                            .pattern = pattern};
+            }
+        }
+    }
+}
+
 static void write_setup(const struct config_authority *config, struct mu_buf *out)
 {
     MU_AUTO(free) char *directory = mu_strdup(config->directory);
     MU_AUTO(free) char *url = config->url == NULL ? NULL : mu_strdup(config->url);
     MU_AUTO(free) char *publish = config->publish == NULL ? NULL : mu_strdup(config->publish);
     MU_AUTO(free) char *terms = config->acme.terms == NULL ? NULL : mu_strdup(config->acme.terms);
-    const struct evidence_setup setup = {.directory = directory,
-                                         .url = url,
-                                         .publish = publish,
-                                         .grace_s = config->grace_ns / MU_NS_PER_S,
-                                         .acme = config->acme.accounts != CONFIG_ACME_NONE,
-                                         .acme_open = config->acme.accounts == CONFIG_ACME_OPEN,
-                                         .acme_terms = terms,
-                                         .keygen = config->server_keygen};
+    struct evidence_setup setup = {.directory = directory,
+                                   .url = url,
+                                   .publish = publish,
+                                   .grace_s = config->grace_ns / MU_NS_PER_S,
+                                   .acme = config->acme.accounts != CONFIG_ACME_NONE,
+                                   .acme_open = config->acme.accounts == CONFIG_ACME_OPEN,
+                                   .acme_terms = terms,
+                                   .keygen = config->server_keygen};
+    put_admins(config, &setup);
     mu_buf_clear(out);
     evidence_setup_write(&setup, out);
+    for (size_t i = 0; i < setup.admin_count; i++) {
+        mu_free(setup.admins[i].pattern);
+    }
 }
 
 void authority_init(struct parent *parent)
@@ -51,6 +73,7 @@ void authority_init(struct parent *parent)
 
 void authority_done(struct parent *parent)
 {
+    local_end(parent);
     mu_buf_done(&parent->authority.setup);
 }
 
@@ -113,8 +136,10 @@ void authority_follow(struct parent *parent)
     if (config->directory == NULL || parent->options->authority == NULL) {
         end(parent);
         figures_authority_none(parent->figures);
+        local_end(parent);
         return;
     }
+    local_begin(parent);
     write_setup(config, &setup);
     bool same = mu_slice_equal(mu_buf_slice(&setup), mu_buf_slice(&parent->authority.setup));
     if (parent->authority.runs && same) {

@@ -37,6 +37,8 @@ int gateway_serve(const struct gateway_options *options);
  * /run/mutual/control.sock for root, else below $XDG_RUNTIME_DIR; false: there is no such place. */
 #define GATEWAY_PATH_MAX 108
 bool gateway_control_path(char path[GATEWAY_PATH_MAX]);
+/* Where the authority that it serves is administered: CONTROL.authority. False: too long. */
+bool gateway_authority_path(const char *control, char path[GATEWAY_PATH_MAX]);
 #define GATEWAY_ANSWER_MAX (32u << 20)
 /* Whom the running gateway saw at a service, as JSON; NULL: at all of them. Fails with
  * CONNECT_FAILED, and USAGE for what cannot be a service's name. */

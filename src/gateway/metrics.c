@@ -384,18 +384,28 @@ static void put_keys(struct exposition *expo, const struct parent *parent)
     }
 }
 
+static void put_ready(struct exposition *expo, const struct parent *parent, enum ipc_party party,
+                      const char *word, bool publisher)
+{
+    uint64_t ready = 0;
+    for (size_t i = 0; i < supervisor_count(parent->supervisor); i++) {
+        const struct supervised *child = supervisor_get(parent->supervisor, i);
+        bool publishes = child->role == parent->options->publisher;
+        ready += child->role->party == party && publishes == publisher && child->ready ? 1 : 0;
+    }
+    expo_put(expo, EXPO_LABELS({"role", word}), ready);
+}
+
 static void put_processes(struct exposition *expo, const struct parent *parent)
 {
     static const enum ipc_party parties[] = {IPC_KEYS, IPC_WORKER, IPC_FETCH, IPC_AUTHORITY};
     size_t count = MU_COUNT(parties) - (parent->authority.runs ? 0 : 1);
     expo_family(expo, "mutual_process_ready", EXPO_GAUGE, NULL, "Processes of a role that serve.");
     for (size_t i = 0; i < count; i++) {
-        uint64_t ready = 0;
-        for (size_t j = 0; j < supervisor_count(parent->supervisor); j++) {
-            const struct supervised *child = supervisor_get(parent->supervisor, j);
-            ready += child->role->party == parties[i] && child->ready ? 1 : 0;
-        }
-        expo_put(expo, EXPO_LABELS({"role", ipc_party_name(parties[i])}), ready);
+        put_ready(expo, parent, parties[i], ipc_party_name(parties[i]), false);
+    }
+    if (parent->authority.runs) {
+        put_ready(expo, parent, IPC_AUTHORITY, "publisher", true);
     }
     expo_family(expo, "mutual_process_deaths", EXPO_COUNTER, NULL,
                 "Processes that ended without being told to, and were replaced.");

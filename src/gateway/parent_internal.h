@@ -121,6 +121,9 @@ struct authority_process {
     /* Why the one, and the other, cannot write; else code MUTUAL_OK. */
     struct mutual_error trouble[AUTHORITY_PROCESSES];
     struct authority_given given[LISTEN_WORKERS_MAX];
+    struct binding *local; /* its socket on this machine, or NULL */
+    event_watch watch;
+    char user[64]; /* our own name */
 };
 
 struct control;
@@ -296,6 +299,9 @@ bool authority_become(const struct parent *parent, struct process_user *ret_user
 /* Puts the keys of the authority that the setup names into the loader. */
 bool authority_put_keys(struct parent *parent, const struct setup *setup,
                         struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* local.c: its socket on this machine; it is there while an authority is served. */
+void local_begin(struct parent *parent);
+void local_end(struct parent *parent);
 /* Answers STREAMS_WANTED. */
 bool authority_streams(struct parent *parent, const struct supervised *worker,
                        const struct ipc_message *message,

@@ -50,6 +50,7 @@ static const struct table tables[] = {
      "id, hash, name, profile, names, life_s, owner, place, purpose, approval, made_s, made_by,"
      " expires_s, used_s, certificate_id, asked_s, asked_by, csr, key_hash, decision, decided_s",
      "ibtttitttiitiiiitbbti", "id"},
+    {"replay", "mark, digest, at_s, status, type, body", "bbiitb", "mark"},
 };
 
 static bool count_rows(struct inventory *inventory, const struct table *table, int64_t *ret_count,

@@ -142,10 +142,18 @@ bool inventory_events(struct inventory *inventory,
                       bool (*each)(void *context, const struct inventory_event *event),
                       void *context, struct mutual_error *err)
 {
+    return inventory_events_after(inventory, 0, each, context, err);
+}
+
+bool inventory_events_after(struct inventory *inventory, int64_t after_id,
+                            bool (*each)(void *context, const struct inventory_event *event),
+                            void *context, struct mutual_error *err)
+{
     MU_AUTO(store_statement) struct store_statement *read = NULL;
-    if (!store_scan(inventory->store, EVENT_COLUMNS " ORDER BY id", &read, err)) {
+    if (!store_scan(inventory->store, EVENT_COLUMNS " WHERE id > $1 ORDER BY id", &read, err)) {
         return false;
     }
+    store_bind_int(read, 1, after_id);
     for (bool row = true;;) {
         if (!store_step(read, &row, err)) {
             return false;

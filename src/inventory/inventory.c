@@ -241,6 +241,17 @@ static const char acme_step[] =
 static const char asked_again_step[] =
     "ALTER TABLE certificate ADD COLUMN asked_again {int} NOT NULL DEFAULT 0";
 
+/* Requests that carry a key of their sender's, see inventory_replay_begin. */
+static const char replay_step[] = "CREATE TABLE replay ("
+                                  " mark {bytes} PRIMARY KEY,"
+                                  " digest {bytes} NOT NULL,"
+                                  " at_s {int} NOT NULL,"
+                                  " status {int} NOT NULL DEFAULT 0,"
+                                  " type TEXT NOT NULL DEFAULT '',"
+                                  " body {bytes}"
+                                  ") {strict};"
+                                  "CREATE INDEX replay_at ON replay (at_s)";
+
 static const struct store_migration steps[] = {
     {1, "issuers, certificates, names, events", first_step},
     {2, "which machine delivers", machine_step},
@@ -251,6 +262,7 @@ static const struct store_migration steps[] = {
     {7, "counts by the hour of the end", inventory_tally_step},
     {8, "tokens for enrolment", token_step},
     {9, "who asks again for a lost answer", asked_again_step},
+    {10, "requests that may be repeated", replay_step},
 };
 
 bool inventory_open(const char *where, enum store_access access, int wait_ms,

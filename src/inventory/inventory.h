@@ -146,13 +146,16 @@ struct inventory_filter {
     struct mu_slice fingerprint;
     struct mu_slice key_hash;                               /* SHA-256 of the key */
     const char *owner, *place, *purpose, *profile, *issuer; /* exact; NULL: any */
-    const char *machine;      /* that machine's, and those that say none; NULL: any */
-    int64_t expires_before_s; /* 0: any; the expired are included */
-    int64_t valid_at_s;       /* 0: any; else valid at that time, not revoked, delivered */
-    bool revoked;             /* only those */
-    bool interrupted;         /* only RESERVED and SIGNED; otherwise RESERVED and ABANDONED are
-                                 never shown */
-    int64_t limit;            /* 0: none */
+    const char *machine;       /* that machine's, and those that say none; NULL: any */
+    int64_t expires_before_s;  /* 0: any; the expired are included */
+    int64_t valid_at_s;        /* 0: any; else valid at that time, not revoked, delivered */
+    bool revoked;              /* only those */
+    bool live;                 /* only the not revoked that no other one replaced */
+    int64_t after_s, after_id; /* only what comes behind the one that ends then and has this id; id
+                                  0: from the first on */
+    bool interrupted;          /* only RESERVED and SIGNED; otherwise RESERVED and ABANDONED are
+                                  never shown */
+    int64_t limit;             /* 0: none */
 };
 struct inventory_cursor;
 /* Walks them. A cursor must be freed before the store is written to. */
@@ -236,12 +239,15 @@ void mu_inventory_tokens_auto(struct inventory_tokens *tokens);
 /* Of the token only what describes it, not what became of it. */
 bool inventory_token_add(struct inventory *inventory, const struct inventory_token *token,
                          int64_t *ret_id, struct mutual_error *err);
-/* The first that is set counts; all-zero: every token that is not used. */
+/* The first of hash, id, name and pending that is set counts; all-zero: every token that is not
+ * used. */
 struct inventory_token_filter {
     struct mu_slice hash;
     int64_t id;
     const char *name;
-    bool pending; /* those that wait for a decision */
+    bool pending;     /* those that wait for a decision */
+    int64_t after_id; /* only those with a greater number */
+    int64_t limit;    /* 0: none */
 };
 bool inventory_tokens_get(struct inventory *inventory, const struct inventory_token_filter *filter,
                           struct inventory_tokens *ret_tokens, struct mutual_error *err);
@@ -269,6 +275,31 @@ bool inventory_token_decide(struct inventory *inventory, int64_t id, bool approv
 /* Forgets one that is not used. */
 bool inventory_token_withdraw(struct inventory *inventory, int64_t id, bool *ret_withdrawn,
                               struct mutual_error *err);
+
+/* ---- requests that may be repeated ------------------------------------------------------------
+ *
+ * Of a request that carries a key of its sender's, so that sending it again does nothing twice:
+ * what it was, and what was answered. Kept for INVENTORY_REPLAY_S.
+ */
+
+#define INVENTORY_REPLAY_S (INT64_C(24) * 3600)
+struct inventory_replay {
+    struct mu_slice mark;   /* digest of key and sender    */
+    struct mu_slice digest; /* of the request              */
+    unsigned status;        /* of its answer; 0: under way, or its process was killed */
+    const char *type;       /* of the answer's content; "" when it is not kept        */
+    struct mu_slice body;
+};
+/* Takes the mark. *ret_taken false: it was taken before, and `ret_before` (arena's) is by what. */
+bool inventory_replay_begin(struct inventory *inventory, const struct inventory_replay *replay,
+                            int64_t now_s, struct mu_arena *arena, bool *ret_taken,
+                            struct inventory_replay *ret_before, struct mutual_error *err);
+/* Keeps the answer. */
+bool inventory_replay_end(struct inventory *inventory, const struct inventory_replay *replay,
+                          struct mutual_error *err);
+/* Nothing came of it: the mark is free. */
+bool inventory_replay_forget(struct inventory *inventory, struct mu_slice mark,
+                             struct mutual_error *err);
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
@@ -371,6 +402,11 @@ struct inventory_event {
 bool inventory_events(struct inventory *inventory,
                       bool (*each)(void *context, const struct inventory_event *event),
                       void *context, struct mutual_error *err);
+
+/* The same for those with a greater number than `after_id`. */
+bool inventory_events_after(struct inventory *inventory, int64_t after_id,
+                            bool (*each)(void *context, const struct inventory_event *event),
+                            void *context, struct mutual_error *err);
 
 /* The last event and its link; all zero when there is none. */
 struct inventory_head {

@@ -163,6 +163,15 @@ static bool prepare_rows(struct inventory *inventory, const struct inventory_fil
     if (filter->revoked) {
         mu_buf_text(&sql, "c.revoked_s IS NOT NULL AND ");
     }
+    if (filter->live) {
+        mu_buf_text(&sql, "c.revoked_s IS NULL AND NOT EXISTS (SELECT 1 FROM certificate s"
+                          " WHERE s.replaces_id = c.id AND s.state IN ('signed', 'delivered'))"
+                          " AND ");
+    }
+    if (filter->after_id != 0) {
+        mu_buf_printf(&sql, "(c.not_after_s, c.id) > (%lld, %lld) AND ", (long long)filter->after_s,
+                      (long long)filter->after_id);
+    }
     /* The few that are interrupted have an index of their own, which another order would leave
      * unused: they are looked for whenever the lock is taken. */
     mu_buf_text(&sql, filter->interrupted ? "c.state IN ('reserved', 'signed') ORDER BY c.id"

@@ -141,19 +141,23 @@ bool inventory_tokens_get(struct inventory *inventory, const struct inventory_to
     enum { BYTES_MAX = 64 << 20 };
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     struct inventory_tokens tokens = {.arena = mu_arena_new(BYTES_MAX)};
-    const char *sql =
-        filter->hash.len > 0   ? "SELECT " COLUMNS " FROM enrolment_token WHERE hash = $1"
-        : filter->id != 0      ? "SELECT " COLUMNS " FROM enrolment_token WHERE id = $1"
-        : filter->name != NULL ? "SELECT " COLUMNS
-                                 " FROM enrolment_token WHERE name = $1 ORDER BY id"
-        : filter->pending ? "SELECT " COLUMNS " FROM enrolment_token WHERE asked_s IS NOT NULL"
-                            " AND decision = '' AND used_s IS NULL ORDER BY id"
-                          : "SELECT " COLUMNS
-                            " FROM enrolment_token WHERE used_s IS NULL ORDER BY id";
-    if (tokens.arena == NULL) {
+    MU_AUTO(buf) struct mu_buf sql;
+    mu_buf_init(&sql, 4096);
+    mu_buf_printf(&sql, "SELECT " COLUMNS " FROM enrolment_token WHERE %s",
+                  filter->hash.len > 0   ? "hash = $1"
+                  : filter->id != 0      ? "id = $1"
+                  : filter->name != NULL ? "name = $1"
+                  : filter->pending ? "asked_s IS NOT NULL AND decision = '' AND used_s IS NULL"
+                                    : "used_s IS NULL");
+    mu_buf_printf(&sql, " AND id > %lld ORDER BY id", (long long)filter->after_id);
+    if (filter->limit > 0) {
+        mu_buf_printf(&sql, " LIMIT %lld", (long long)filter->limit);
+    }
+    if (tokens.arena == NULL || sql.failed) {
+        inventory_tokens_done(&tokens);
         return mu_fail_memory(err);
     }
-    bool good = store_prepare(inventory->store, sql, &read, err);
+    bool good = store_prepare(inventory->store, mu_buf_str(&sql), &read, err);
     if (good && filter->hash.len > 0) {
         store_bind_bytes(read, 1, filter->hash);
     } else if (good && filter->id != 0) {

@@ -243,6 +243,27 @@ static void judge_all(struct build *build, struct digest *digest)
     mu_map_free(given);
 }
 
+/* Who administers an authority is judged elsewhere; here the patterns are looked at, so that one
+ * that is none is told before anything is served. */
+static void look_at_admins(struct build *build)
+{
+    const struct config_authority *authority = &build->whole->world.config->authority;
+    for (size_t i = 0; i < authority->admin_count; i++) {
+        const struct config_admin *admin = &authority->admins[i];
+        struct mutual_pattern **patterns = mu_alloc(admin->who_count + 1, sizeof(void *));
+        if (patterns == NULL) {
+            build->no_memory = true;
+            return;
+        }
+        size_t count =
+            build_patterns(build, &admin->mark, "who", admin->who, admin->who_count, patterns);
+        for (size_t k = 0; k < count; k++) {
+            mutual_pattern_free(patterns[k]);
+        }
+        mu_free(patterns);
+    }
+}
+
 void build_policy(struct build *build)
 {
     struct world *world = &build->whole->world;
@@ -257,6 +278,7 @@ void build_policy(struct build *build)
     if (tried && build->findings->errors == errors) {
         world->shadow = build_one(build, true);
     }
+    look_at_admins(build);
     judge_all(build, &digest);
     world->policy_generation = digest_value(&digest);
     build->no_memory = build->no_memory || digest.failed;

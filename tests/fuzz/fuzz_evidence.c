@@ -33,6 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ledger_retire(&kept, &retired);
         ledger_add(&kept, &retired);
     }
+    struct evidence_local local;
+    if (evidence_local_read(mu_slice_of(data, size), &local, &err)) {
+        mu_assert(strchr(local.who, '\n') == NULL && strchr(local.who, '(') != NULL);
+    }
     if (size < EVIDENCE_HEAD || !evidence_head_read(data, &len, &err)) {
         return 0;
     }

@@ -16,6 +16,7 @@ import subprocess
 
 import crash
 import pytest
+from admin import Administered
 from pki import Authority as Root
 
 MUTUAL = os.environ.get("MUTUAL", str(pathlib.Path(__file__).parents[2] / "build" / "mutual"))
@@ -344,3 +345,30 @@ def test_a_disk_that_is_full_and_one_that_is_read_only(space, tmp_path):
     mutual("audit", "verify")
     left = space("find", disk, "-name", "*.new", "-o", "-name", ".*").stdout.split()
     assert not left, left
+
+
+def test_killed_while_issuing_from_afar(mutual, gateway, tmp_path):
+    """The files are there whole or not at all, and the same command works afterwards."""
+    place = Administered(mutual, gateway, tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+
+    def command(name):
+        return [mutual, "issue", name, "--profile", "client", "--out", str(here), "--server",
+                place.url(), "--credentials", str(place.people["operator"])]
+
+    _, counts = crash.count(command("probe"), ENV)
+    check_directory(here / "probe", "probe")
+    kills = 0
+    for call, when in crash.points(counts, 8):
+        name = f"{call}-{when}"
+        done, killed = crash.disturb(command(name), call, when, "signal=KILL", ENV)
+        assert killed or done.returncode == 0, done.stderr
+        kills += killed
+        if not (here / name).exists():
+            done = subprocess.run(command(name), capture_output=True, text=True, timeout=60, env=ENV)
+            assert done.returncode == 0, done.stderr
+        check_directory(here / name, name)
+        assert not [one for one in here.iterdir() if one.name.startswith(".")]
+    assert kills >= 6, "it was meant to be killed more often"
+    assert place.run("audit", "verify").stdout.startswith("whole")

@@ -6,6 +6,27 @@
 
 #include <unistd.h>
 
+static void has_each_once(const struct cli_option *options)
+{
+    for (size_t i = 0; options != NULL && options[i].name != NULL; i++) {
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(options[i].name, options[k].name);
+            assert_true(options[i].letter == 0 || options[i].letter != options[k].letter);
+        }
+    }
+}
+
+static void test_no_option_is_there_twice(void **state)
+{
+    (void)state;
+    for (const struct cli_verb *const *verb = cli_verbs; *verb != NULL; verb++) {
+        has_each_once((*verb)->options);
+        for (const struct cli_verb *sub = (*verb)->subs; sub != NULL && sub->name != NULL; sub++) {
+            has_each_once(sub->options);
+        }
+    }
+}
+
 static void test_help(void **state)
 {
     (void)state;
@@ -84,5 +105,6 @@ static void test_verify(void **state)
     assert_ran(RUN("verify", "x.crt", "--ca", "x", "--name", "web"), 2, NULL, "[OPTION_VALUE]");
 }
 
-UNIT_MAIN(UNIT_CASE(test_help), UNIT_CASE(test_explain_code), UNIT_CASE(test_config),
-          UNIT_CASE(test_completion), UNIT_CASE(test_check), UNIT_CASE(test_verify))
+UNIT_MAIN(UNIT_CASE(test_no_option_is_there_twice), UNIT_CASE(test_help),
+          UNIT_CASE(test_explain_code), UNIT_CASE(test_config), UNIT_CASE(test_completion),
+          UNIT_CASE(test_check), UNIT_CASE(test_verify))

@@ -42,6 +42,42 @@ static void what_is_written_is_read(void **state)
     built_done(&b);
 }
 
+static void administrators_have_a_role_names_an_owner_and_a_reason(void **state)
+{
+    (void)state;
+    struct built b = build_text("version: 1\nauthority:\n  directory: /d\n  admins:\n"
+                                "    - {role: operator, who: [{dns: a.example.org}, {spiffe: "
+                                "'spiffe://example.org/ops/*'}], owner: o, why: w}\n"
+                                "    - {role: admin, who: {email: '@example.org'}, owner: o, why: "
+                                "w}\n");
+    assert_non_null(b.config);
+    const struct config_authority *authority = &b.config->authority;
+    assert_int_equal(authority->admin_count, 2);
+    assert_int_equal(authority->admins[0].role, CONFIG_ROLE_OPERATOR);
+    assert_int_equal(authority->admins[0].who_count, 2);
+    assert_string_equal(authority->admins[0].who[1].text, "spiffe://example.org/ops/*");
+    assert_int_equal(authority->admins[1].role, CONFIG_ROLE_ADMIN);
+    assert_string_equal(authority->admins[1].owner, "o");
+    built_done(&b);
+    static const char *const bad[] = {"{role: root, who: {dns: a}, owner: o, why: w}",
+                                      "{who: {dns: a}, owner: o, why: w}",
+                                      "{role: admin, owner: o, why: w}",
+                                      "{role: admin, who: {dns: a}, why: w}",
+                                      "{role: admin, who: {dns: a}, owner: o}",
+                                      "{role: admin, who: a, owner: o, why: w}",
+                                      "{role: admin, who: [], owner: o, why: w}"};
+    for (size_t i = 0; i < MU_COUNT(bad); i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, "version: 1\nauthority: {directory: /d, admins: [%s]}\n",
+                       bad[i]);
+        b = build_text(text);
+        if (b.findings.errors == 0) {
+            fail_msg("%s was taken", bad[i]);
+        }
+        built_done(&b);
+    }
+}
+
 static void ports_are_ports(void **state)
 {
     (void)state;
@@ -57,4 +93,5 @@ static void ports_are_ports(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(what_is_left_out_has_its_default), UNIT_CASE(what_is_written_is_read),
-          UNIT_CASE(ports_are_ports))
+          UNIT_CASE(ports_are_ports),
+          UNIT_CASE(administrators_have_a_role_names_an_owner_and_a_reason))

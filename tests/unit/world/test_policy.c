@@ -74,6 +74,18 @@ static void test_bad_patterns_are_told_once(void **state)
     scene_done(&s);
 }
 
+static void test_bad_patterns_of_administrators_are_told(void **state)
+{
+    (void)state;
+    struct scene s =
+        scene_of("authority: {directory: /nowhere, admins: [{role: admin, who: {dns: 'a "
+                 "b'}, owner: o, why: w}]}\n" TWO GRANT("g", "to: db, from: {dns: a.b}"));
+    scene_build(&s);
+    assert_null(s.world);
+    assert_found(&s, CONFIG_ERROR, MUTUAL_E_NAME_MALFORMED, "\"a b\"");
+    scene_done(&s);
+}
+
 /* The policy of tomorrow is there only when something is tried, and is no part of today's. */
 static void test_what_is_tried(void **state)
 {
@@ -97,4 +109,5 @@ static void test_what_is_tried(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(test_what_is_tried), UNIT_CASE(test_never), UNIT_CASE(test_not_shadowed),
-          UNIT_CASE(test_several_listeners), UNIT_CASE(test_bad_patterns_are_told_once))
+          UNIT_CASE(test_several_listeners), UNIT_CASE(test_bad_patterns_are_told_once),
+          UNIT_CASE(test_bad_patterns_of_administrators_are_told))

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The authority's own socket on this machine, beside the control socket: who may open it, our own
+ * user and root, administers the authority that is served. The kernel says who connects; the
+ * connection goes to the authority's process as it is, and no byte of it is read here.
+ */
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "evidence/evidence.h"
+#include "gateway/gateway.h"
+#include "gateway/parent_internal.h"
+
+/* Whoever may not is closed at once: the file's mode keeps others out already. */
+static bool may(int fd, struct ucred *ret_peer)
+{
+    socklen_t size = sizeof *ret_peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &size) == 0 &&
+           (ret_peer->uid == 0 || ret_peer->uid == geteuid());
+}
+
+static bool hand_over(struct parent *parent, int fd, uid_t uid, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf payload;
+    const struct authority_process *authority = &parent->authority;
+    const struct supervised *child =
+        supervisor_find(parent->supervisor, IPC_AUTHORITY, authority->index);
+    mu_buf_init(&payload, 256);
+    evidence_local_write(uid, uid == 0 ? "root" : authority->user, &payload);
+    return child != NULL && child->ready &&
+           supervisor_send(parent->supervisor, child, IPC_MSG_LOCAL, mu_buf_slice(&payload), &fd, 1,
+                           err);
+}
+
+static void on_accept(void *owner, uint32_t events)
+{
+    struct parent *parent = owner;
+    struct mutual_error lost = {0};
+    struct ucred peer;
+    (void)events;
+    int fd =
+        accept4(binding_fd(parent->authority.local, 0), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd == -1) {
+        return;
+    }
+    if (!may(fd, &peer)) {
+        parent_log(parent, CONFIG_LOG_WARNING, "local_refused",
+                   "somebody who is not our user came to the authority's socket", NULL);
+    } else {
+        (void)hand_over(parent, fd, peer.uid, &lost); /* else he sees the end, and comes again */
+    }
+    (void)close(fd);
+}
+
+static bool path_of(const struct parent *parent, char path[GATEWAY_PATH_MAX])
+{
+    char control[GATEWAY_PATH_MAX];
+    const char *given = parent->options->control_path;
+    return (given != NULL || gateway_control_path(control)) &&
+           gateway_authority_path(given != NULL ? given : control, path);
+}
+
+void local_begin(struct parent *parent)
+{
+    struct mutual_error err = {0};
+    char path[GATEWAY_PATH_MAX];
+    struct authority_process *authority = &parent->authority;
+    if (authority->local != NULL || !path_of(parent, path)) {
+        return;
+    }
+    const struct passwd *own = getpwuid(geteuid());
+    (void)snprintf(authority->user, sizeof authority->user, "%s", own != NULL ? own->pw_name : "");
+    const struct config_address address = {.kind = CONFIG_ADDRESS_UNIX, .path = path, .text = path};
+    mode_t before = umask(0177);
+    bool good = binding_new(&address, true, 1, &parent->inherited, &authority->local, &err) &&
+                reactor_watch(parent->reactor, binding_fd(authority->local, 0), EVENT_READ,
+                              on_accept, parent, &authority->watch, &err);
+    (void)umask(before);
+    if (!good) {
+        local_end(parent);
+        parent_log(parent, CONFIG_LOG_WARNING, "local_unavailable",
+                   "the authority's socket on this machine cannot be had", &err);
+    }
+}
+
+void local_end(struct parent *parent)
+{
+    reactor_unwatch(parent->reactor, &parent->authority.watch);
+    binding_unref(MU_TAKE(parent->authority.local));
+}

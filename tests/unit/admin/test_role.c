@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "place.h"
+
+static void the_greatest_role_of_any_name_counts(void **state)
+{
+    (void)state;
+    for (int i = ADMIN_NOBODY; i < ADMIN_ROLE_COUNT_; i++) {
+        as((enum admin_role)i);
+        assert_int_equal(admin_role_of(&roles, &home.caller), i);
+    }
+}
+
+static void nobody_has_one_by_default(void **state)
+{
+    (void)state;
+    const struct admin_settings none = {0};
+    as(ADMIN_ADMIN);
+    assert_int_equal(admin_role_of(NULL, &home.caller), ADMIN_NOBODY);
+    assert_int_equal(admin_role_of(&none, &home.caller), ADMIN_NOBODY);
+    home.settings.admin = NULL;
+    refused("GET", "/counts", NULL, NULL, 403, "ROLE_MISSING");
+    home.settings.admin = &roles;
+}
+
+static void only_what_was_proved_counts(void **state)
+{
+    (void)state;
+    as(ADMIN_ADMIN);
+    struct api_caller claimed = home.caller; /* names, and nothing that proved them */
+    claimed.leaf = NULL;
+    assert_int_equal(admin_role_of(&roles, &claimed), ADMIN_NOBODY);
+    claimed = home.caller;
+    claimed.channel = API_TLS;
+    assert_int_equal(admin_role_of(&roles, &claimed), ADMIN_NOBODY);
+}
+
+static void each_role_may_what_is_its_own(void **state)
+{
+    (void)state;
+    for (int i = ADMIN_NOBODY; i < ADMIN_ROLE_COUNT_; i++) {
+        as((enum admin_role)i);
+        for (size_t k = 0; k < admin_operation_count; k++) {
+            const struct admin_operation *operation = &admin_operations[k];
+            static struct api_reply reply;
+            char path[128];
+            const char *brace = strchr(admin_routes[k].path, '{');
+            (void)snprintf(path, sizeof path, "%.*s%s%s",
+                           brace != NULL ? (int)(brace - admin_routes[k].path) : 127,
+                           admin_routes[k].path, brace != NULL ? "none" : "",
+                           brace != NULL ? strchr(brace, '}') + 1 : "");
+            call(admin_routes[k].method, path + strlen(ADMIN_PATH), NULL,
+                 operation->takes != NULL ? "{}" : NULL, &reply);
+            assert_int_equal(reply.head.status == 403, i < (int)operation->role);
+            api_reply_done(&reply);
+        }
+    }
+}
+
+static void the_machine_itself_may_everything(void **state)
+{
+    (void)state;
+    api_home_caller(&home, API_LOCAL, NULL);
+    home.caller.user = "joe (1000)";
+    json_decref(ask("POST", "/tokens", "{\"name\":\"web\"}", 201));
+    json_t *page = ask("GET", "/tokens", NULL, 200);
+    const json_t *token = json_array_get(json_object_get(page, "tokens"), 0);
+    assert_string_equal(text_of(token, "made_by"), "joe (1000)");
+    json_decref(page);
+}
+
+ADMIN_MAIN(UNIT_CASE(the_greatest_role_of_any_name_counts), UNIT_CASE(nobody_has_one_by_default),
+           UNIT_CASE(only_what_was_proved_counts), UNIT_CASE(each_role_may_what_is_its_own),
+           UNIT_CASE(the_machine_itself_may_everything))
