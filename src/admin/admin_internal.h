@@ -98,6 +98,10 @@ void admin_put_time(struct mu_json *json, const char *key, int64_t time_s);
 /* Who answers for what is made: whom the body names, else `usual`, else the caller. */
 bool admin_owner(const struct admin_call *call, const char *usual, const char **ret_owner,
                  struct mutual_error *err);
+/* May he have such a certificate made? Nobody makes himself, or another, more than he is:
+ * ROLE_MISSING for names that have a greater role. */
+bool admin_may_name(const struct admin_call *call, const struct ca_request *wish,
+                    struct mutual_error *err);
 struct admin_names {
     struct mutual_name items[MU_LIMIT_CERT_NAMES];
     size_t count;

@@ -430,7 +430,8 @@ bool admin_issue_certificate(struct admin_call *call, struct mutual_error *err)
     wish.csr = csr;
     wish.names = names->items;
     wish.name_count = names->count;
-    if (!ca_issue(call->ca, &wish, call->world->signer, &issued, err) ||
+    if (!admin_may_name(call, &wish, err) ||
+        !ca_issue(call->ca, &wish, call->world->signer, &issued, err) ||
         !put_issued(call, &issued, err)) {
         return false;
     }

@@ -285,6 +285,14 @@ bool admin_make_token(struct admin_call *call, struct mutual_error *err)
     }
     wish.names = names->items;
     wish.name_count = names->count;
+    const struct ca_request made = {.profile = wish.profile,
+                                    .name = wish.name,
+                                    .names = wish.names,
+                                    .name_count = wish.name_count,
+                                    .now_s = wish.now_s};
+    if (!admin_may_name(call, &made, err)) {
+        return false;
+    }
     bool good = ca_token_new(call->ca, &wish, &text, &id, err);
     if (good) {
         put_made(call, &wish, id, &text);

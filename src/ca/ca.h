@@ -242,6 +242,19 @@ void mu_ca_issued_auto(struct ca_issued *issued);
  * DISK_FULL, and what the signer says. */
 bool ca_issue(struct ca *ca, const struct ca_request *request, struct ca_signer *signer,
               struct ca_issued *ret_issued, struct mutual_error *err);
+struct ca_names {
+    struct mutual_name *items; /* room for MU_LIMIT_CERT_NAMES */
+    size_t count;
+    bool wildcards; /* "*.example.org" is taken too */
+    struct mu_arena *arena;
+};
+void ca_names_done(struct ca_names *names);
+void mu_ca_names_auto(struct ca_names *names);
+/* The names that would be certified: given ones, those of the request, and for types that have none
+ * those that the profile makes of its name; whether they may be is the rule's matter. The common
+ * name is the request's name besides. */
+bool ca_names_of(struct ca *ca, const struct ca_request *request, struct ca_names *ret_names,
+                 struct mutual_error *err);
 /* Would it be issued? Everything that ca_issue asks before it makes a key; changes nothing. */
 bool ca_permits(struct ca *ca, const struct ca_request *request, struct ca_decision *ret_decision,
                 struct mutual_error *err);

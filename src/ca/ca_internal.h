@@ -64,22 +64,11 @@ bool ca_delivered_fingerprint(const char *path, uint8_t ret_fingerprint[32]);
 
 /* ---- names (name.c) -------------------------------------------------------------------------- */
 
-struct ca_names {
-    struct mutual_name *items; /* room for MU_LIMIT_CERT_NAMES */
-    size_t count;
-    bool wildcards; /* "*.example.org" is taken too */
-    struct mu_arena *arena;
-};
-void ca_names_done(struct ca_names *names);
-void mu_ca_names_auto(struct ca_names *names);
 /* The names to certify: given ones, those of the request, and for types among `made_types` that
  * have none, names made from the handle. Whether they may be is the rule's matter.
  * PROFILE_DENIED for a request that wants what nobody may have. */
 bool ca_names_build(const struct ca_rule *rule, const struct ca_request *request,
                     struct ca_names *ret_names, struct mutual_error *err);
-/* The same by the rule of the request's profile and issuer. */
-bool ca_names_of(struct ca *ca, const struct ca_request *request, struct ca_names *ret_names,
-                 struct mutual_error *err);
 /* As general names; `addresses` needs 16 bytes for each. */
 bool ca_names_general(const struct ca_names *names, struct mu_gname *out, uint8_t (*addresses)[16]);
 

@@ -315,10 +315,10 @@ def test_a_list_of_many_pages_from_afar(mutual, gateway, tmp_path):
                        not_after_s=row["not_after_s"] + (i % 500 == 0))
             store.execute(f"INSERT INTO certificate VALUES ({','.join('?' * len(row))})",
                           list(row.values()))
-    listed = json.loads(far(place, "auditor", "list", "--json").stdout)["certificates"]
+    listed = json.loads(far(place, "auditor", "list", "--profile", "server", "--json").stdout)["certificates"]
     names = [one["name"] for one in listed if one["name"].startswith("many-")]
     assert len(names) == 3300 and len(set(names)) == 3300
-    some = json.loads(far(place, "auditor", "list", "--json", "--limit", "2345").stdout)
+    some = json.loads(far(place, "auditor", "list", "--profile", "server", "--json", "--limit", "2345").stdout)
     assert [one["serial"] for one in some["certificates"]] == [one["serial"] for one in listed[:2345]]
 
 

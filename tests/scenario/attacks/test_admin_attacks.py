@@ -64,6 +64,18 @@ def test_a_name_that_only_looks_like_an_admins(place):
         place.refused(403, "ROLE_MISSING", place.api("GET", "/counts", who="fake"))
 
 
+def test_an_operator_makes_himself_no_admin(place):
+    """Neither by issuing nor by a token: a name with a greater role is given by who has it."""
+    wish = {"csr": csr(), "name": "admin", "profile": "user"}
+    place.refused(403, "ROLE_MISSING", place.api("POST", "/certificates", wish, who="operator"))
+    wish = {"csr": csr(), "name": "x", "profile": "client",
+            "names": ["spiffe://example.org/user/admin"]}
+    place.refused(403, "ROLE_MISSING", place.api("POST", "/certificates", wish, who="operator"))
+    place.refused(403, "ROLE_MISSING", place.api(
+        "POST", "/tokens", {"name": "admin", "profile": "user"}, who="operator"))
+    assert place.api("POST", "/certificates", wish).status == 201
+
+
 @pytest.mark.parametrize("how", ["revoked", "denied"])
 def test_an_admin_of_yesterday_on_an_open_connection(place, how, tmp_path):
     denied.write(tmp_path / "deny")

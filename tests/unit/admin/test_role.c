@@ -56,6 +56,30 @@ static void each_role_may_what_is_its_own(void **state)
     }
 }
 
+static void nobody_makes_himself_more_than_he_is(void **state)
+{
+    (void)state;
+    MU_AUTO(buf) struct mu_buf wish;
+    as(ADMIN_OPERATOR);
+    refused("POST", "/tokens", NULL, "{\"name\":\"admin\",\"profile\":\"user\"}", 403,
+            "ROLE_MISSING");
+    refused(
+        "POST", "/tokens", NULL,
+        "{\"name\":\"x\",\"profile\":\"client\",\"names\":[\"spiffe://example.org/user/admin\"]}",
+        403, "ROLE_MISSING");
+    put_wish("admin", &wish);
+    json_decref(ask("POST", "/certificates", mu_buf_str(&wish), 201)); /* a client, not the user */
+    json_decref(ask("POST", "/tokens", "{\"name\":\"operator\",\"profile\":\"user\"}", 201));
+    struct admin_holder by_name = {.role = ADMIN_ADMIN};
+    struct mutual_error err = {0};
+    assert_ok(mutual_pattern_parse(MUTUAL_NAME_CN, "chief", &by_name.who, &err), &err);
+    holders[roles.count++] = by_name;
+    refused("POST", "/tokens", NULL, "{\"name\":\"chief\",\"profile\":\"client\"}", 403,
+            "ROLE_MISSING");
+    as(ADMIN_ADMIN);
+    json_decref(ask("POST", "/tokens", "{\"name\":\"admin\",\"profile\":\"user\"}", 201));
+}
+
 static void the_machine_itself_may_everything(void **state)
 {
     (void)state;
@@ -70,4 +94,5 @@ static void the_machine_itself_may_everything(void **state)
 
 ADMIN_MAIN(UNIT_CASE(the_greatest_role_of_any_name_counts), UNIT_CASE(nobody_has_one_by_default),
            UNIT_CASE(only_what_was_proved_counts), UNIT_CASE(each_role_may_what_is_its_own),
-           UNIT_CASE(the_machine_itself_may_everything))
+           UNIT_CASE(the_machine_itself_may_everything),
+           UNIT_CASE(nobody_makes_himself_more_than_he_is))

@@ -149,6 +149,24 @@ static void assert_said(const char *text, size_t errors, const char *said)
 
 #define ACME(rest_) "version: 1\nauthority: {directory: /d, " rest_ "}\n"
 
+static void test_administrators_are_counted(void **state)
+{
+    (void)state;
+    MU_AUTO(buf) struct mu_buf text;
+    mu_buf_init(&text, 1u << 16);
+    for (unsigned count = CONFIG_ADMIN_PATTERNS; count <= CONFIG_ADMIN_PATTERNS + 1; count++) {
+        mu_buf_clear(&text);
+        mu_buf_text(&text, "version: 1\nauthority: {directory: /d, admins: [{role: auditor, "
+                           "owner: o, why: w, who: [");
+        for (unsigned i = 0; i < count; i++) {
+            mu_buf_printf(&text, "%s{dns: h%u.example.org}", i > 0 ? ", " : "", i);
+        }
+        mu_buf_text(&text, "]}]}\n");
+        bool many = count > CONFIG_ADMIN_PATTERNS;
+        assert_said(mu_buf_str(&text), many, many ? "administrators are 65 patterns" : NULL);
+    }
+}
+
 static void test_acme(void **state)
 {
     (void)state;
@@ -225,6 +243,6 @@ static void test_applications(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(test_applications), UNIT_CASE(test_hosts), UNIT_CASE(test_hosts_that_cannot_be),
-          UNIT_CASE(test_acme), UNIT_CASE(test_names), UNIT_CASE(test_references),
-          UNIT_CASE(test_plaintext_beyond_this_machine), UNIT_CASE(test_collisions),
-          UNIT_CASE(test_modes), UNIT_CASE(test_outbound_presents_one))
+          UNIT_CASE(test_acme), UNIT_CASE(test_administrators_are_counted), UNIT_CASE(test_names),
+          UNIT_CASE(test_references), UNIT_CASE(test_plaintext_beyond_this_machine),
+          UNIT_CASE(test_collisions), UNIT_CASE(test_modes), UNIT_CASE(test_outbound_presents_one))
