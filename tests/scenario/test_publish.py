@@ -12,6 +12,7 @@ import urllib.parse
 
 import pytest
 from net import free_port, until
+from postgres import Postgres
 from served import ENV, Served
 
 
@@ -208,6 +209,54 @@ def test_others_take_the_lists(served, tmp_path):
         told = run("certtool", "--verify-crl", "--load-ca-certificate", served.issuer, "--infile",
                    one)
         assert "Verified" in told and "Not verified" not in told
+
+
+# -- one store, two authorities -------------------------------------------------------------------------
+
+
+def asked(served, cert):
+    """The very request that a cache would send, and what a client reads from the answer."""
+    request = served.dir / f"{cert.name}.request"
+    if not request.exists():
+        run("openssl", "ocsp", "-issuer", served.issuer, "-sha256", "-cert", cert / "tls.crt", "-no_nonce",
+            "-reqout", request)
+    path = "/ocsp/" + urllib.parse.quote(base64.b64encode(request.read_bytes()), safe="")
+    response = served.dir / f"{cert.name}.response"
+    response.write_bytes(served.call("GET", path, listener="publish").body)
+    return run("openssl", "ocsp", "-respin", response, "-issuer", served.issuer, "-sha256", "-cert", cert / "tls.crt",
+               "-CAfile", served.root, "-verify_other", served.issuer)
+
+
+def test_what_is_revoked_at_one_is_good_at_neither(mutual, gateway, tmp_path):
+    """Both keep the answer, signed: when a revocation has been acknowledged, the next answer tells of it,
+    whichever of the two is asked; and both serve the same lists, whoever makes them."""
+    with Postgres() as server:
+        first = Publishing(mutual, gateway, tmp_path, "--store", server.create("ca"))
+        first.serve()
+        until(lambda: (first.dir / "authority" / "issuer" / "ocsp.crt").exists())
+        shutil.copytree(first.dir, tmp_path / "second")
+        second = Publishing.__new__(Publishing)
+        second.__dict__.update(first.__dict__)
+        second.dir = tmp_path / "second"
+        second.plain = free_port()
+        second.root = second.dir / "authority" / "ca.crt"
+        second.crl = second.dir / "authority" / "issuer.crl"
+        second.serve(name="second-gateway")
+        certs = [first.issue(f"one{i}", "--profile", "client") for i in range(6)]
+        for i, cert in enumerate(certs):
+            asks = [first, second]
+            assert ": good" in asked(first, cert) and ": good" in asked(second, cert)
+            asks[i % 2].run("revoke", cert.name)
+            for one in (asks if i % 3 else asks[::-1]):
+                told = asked(one, cert)
+                assert "Response verify OK" in told and ": revoked" in told and ": good" not in told, told
+        for path in ("/crl/issuer.crl", "/crl/issuer.delta.crl"):
+            lists = [one.call("GET", path, listener="publish").body for one in (first, second)]
+            assert lists[0] == lists[1]
+        for one in (first, second):
+            whole = pem(one, f"http://127.0.0.1:{one.plain}/crl/issuer.crl", tmp_path / f"{one.plain}.crl")
+            for cert in certs:
+                assert "revoked" in verify(one, cert, "-CRLfile", whole, status=2)
 
 
 # -- two processes: one answers, one keeps the lists ---------------------------------------------------
