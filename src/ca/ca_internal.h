@@ -19,6 +19,7 @@ struct ca_issuer {
     unsigned shards;
     bool crl_due;                                 /* kept up to date while it is open */
     int64_t crl_this_update_s, crl_next_update_s; /* likewise */
+    uint64_t filed[2]; /* the number of the list in the file, and of the delta; 0: not known yet */
 };
 /* The authority's own profiles. */
 struct ca_profiles {

@@ -111,6 +111,18 @@ static bool is_overtaken(const struct publishing *p, const struct inventory_scop
     return true;
 }
 
+static bool file_it(const struct publishing *p, const struct inventory_scope *scope,
+                    uint64_t number, struct mu_slice der, struct mutual_error *err)
+{
+    if (!write_file(p, scope, der, err)) {
+        return false;
+    }
+    if (scope->shard == 0) {
+        p->issuer->filed[scope->delta] = number;
+    }
+    return true;
+}
+
 static bool put(const struct publishing *p, const struct inventory_scope *scope,
                 const struct inventory_list *list, struct mu_slice der, struct mutual_error *err)
 {
@@ -118,7 +130,7 @@ static bool put(const struct publishing *p, const struct inventory_scope *scope,
     if (!is_overtaken(p, scope, list, &overtaken, err)) {
         return false;
     }
-    return overtaken || (write_file(p, scope, der, err) &&
+    return overtaken || (file_it(p, scope, list->number, der, err) &&
                          inventory_list_put(p->ca->inventory, scope, list, der, err));
 }
 
@@ -182,6 +194,58 @@ static bool publish_shard(struct publishing *p, unsigned shard, struct mutual_er
 {
     const struct inventory_scope scope = scope_of(p, shard, false);
     return publish(p, &scope, CA_SHARD_LIFE_S, NULL, err);
+}
+
+/* ---- what others made on the same store ------------------------------------------------------ */
+
+/* Of the list in the file; 0 where there is none. */
+static uint64_t read_filed(const char *path)
+{
+    MU_AUTO(buf) struct mu_buf pem = {0};
+    MU_AUTO(buf) struct mu_buf der;
+    MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
+    struct mu_pem_reader reader;
+    struct mu_pem_block block;
+    uint64_t number = 0;
+    bool end = true;
+    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
+    if (!mu_file_read(path, 2 * (size_t)MU_LIMIT_CRL_BYTES, &pem, NULL)) {
+        return 0;
+    }
+    mu_pem_open(&reader, mu_buf_slice(&pem), path);
+    if (!mu_pem_next(&reader, &block, &end, NULL) || end ||
+        !mu_pem_decode(&reader, &block, &der, NULL) ||
+        !mu_crl_outline_of(mu_buf_slice(&der), &outline, NULL) ||
+        outline.facts.number.len > sizeof number) {
+        return 0;
+    }
+    for (size_t i = 0; i < outline.facts.number.len; i++) {
+        number = number << 8 | outline.facts.number.data[i];
+    }
+    return number;
+}
+
+/* A list that another machine made counts for the gateways of this one too. */
+static bool file_others(struct publishing *p, bool delta, struct mutual_error *err)
+{
+    const struct inventory_scope scope = scope_of(p, 0, delta);
+    uint64_t *filed = &p->issuer->filed[delta];
+    MU_AUTO(buf) struct mu_buf der;
+    struct inventory_list list;
+    bool found = false;
+    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
+    if (!inventory_list_get(p->ca->inventory, &scope, &list, NULL, &found, err)) {
+        return false;
+    }
+    if (!found || *filed == list.number) {
+        return true;
+    }
+    if (*filed == 0) {
+        *filed = read_filed(delta ? p->issuer->delta_path : p->issuer->crl_path);
+    }
+    return *filed == list.number ||
+           (inventory_list_get(p->ca->inventory, &scope, &list, &der, &found, err) &&
+            file_it(p, &scope, list.number, mu_buf_slice(&der), err));
 }
 
 /* ---- the next complete list of the one before --------------------------------------------------
@@ -369,6 +433,9 @@ static bool refresh_one(struct publishing *p, struct mutual_error *err)
     if (!wants_complete(p, &complete, err) ||
         (complete && !publish_complete(p, CA_CRL_LIFE_S, err)) || !wants_delta(p, &delta, err) ||
         (delta && !publish_delta(p, err)) || !refresh_shards(p, err)) {
+        return false;
+    }
+    if (p->ca->serving && (!file_others(p, false, err) || !file_others(p, true, err))) {
         return false;
     }
     return p->ca->url == NULL || !ca_responder_is_due(p->issuer, p->now_s) ||

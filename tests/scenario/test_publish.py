@@ -227,14 +227,17 @@ def asked(served, cert):
                "-CAfile", served.root, "-verify_other", served.issuer)
 
 
+def crl_number(path):
+    return int(run("openssl", "crl", "-noout", "-crlnumber", "-in", path).strip().partition("=")[2], 16)
+
+
 def test_what_is_revoked_at_one_is_good_at_neither(mutual, gateway, tmp_path):
     """Both keep the answer, signed: when a revocation has been acknowledged, the next answer tells of it,
     whichever of the two is asked; and both serve the same lists, whoever makes them."""
     with Postgres() as server:
         first = Publishing(mutual, gateway, tmp_path, "--store", server.create("ca"))
-        first.serve()
-        until(lambda: (first.dir / "authority" / "issuer" / "ocsp.crt").exists())
         shutil.copytree(first.dir, tmp_path / "second")
+        first.serve()
         second = Publishing.__new__(Publishing)
         second.__dict__.update(first.__dict__)
         second.dir = tmp_path / "second"
@@ -250,6 +253,10 @@ def test_what_is_revoked_at_one_is_good_at_neither(mutual, gateway, tmp_path):
             for one in (asks if i % 3 else asks[::-1]):
                 told = asked(one, cert)
                 assert "Response verify OK" in told and ": revoked" in told and ": good" not in told, told
+        number = crl_number(first.crl)
+        first.run("revoke", first.issue("late", "--profile", "client").name)
+        assert crl_number(first.crl) > number
+        until(lambda: second.crl.read_bytes() == first.crl.read_bytes(), 90, 0.2)
         for path in ("/crl/issuer.crl", "/crl/issuer.delta.crl"):
             lists = [one.call("GET", path, listener="publish").body for one in (first, second)]
             assert lists[0] == lists[1]
