@@ -106,6 +106,9 @@ def test_openssl_asks_and_is_answered(served):
     assert "tls.crt: revoked" in told and "Reason: keyCompromise" in told
     assert "0x1234: unknown" in served.ocsp(None, "-serial", "0x1234")
     assert "tls.crt: good" in served.ocsp(bob)
+    for serial in ("0x1", "0x1234"):  # of an issuer for whom nobody here answers (RFC 5019 section 2.2.3)
+        told = run("openssl", "ocsp", "-url", served.at + "/ocsp", "-issuer", served.root, "-serial", serial, status=1)
+        assert "unauthorized" in told
 
 
 def is_delegated(served, cert, issuer=None):
