@@ -33,36 +33,81 @@ static bool as_request(const struct mutual_error *own, struct mutual_error *err)
     return false;
 }
 
+/* What a leaf may carry, and what its issuer adds anyhow. */
+static bool is_known(struct mu_slice oid)
+{
+    const struct mu_slice known[] = {
+        MU_SLICE_LIT("\x55\x1d\x0f"),                     /* keyUsage              */
+        MU_SLICE_LIT("\x55\x1d\x25"),                     /* extKeyUsage           */
+        MU_SLICE_LIT("\x55\x1d\x0e"),                     /* subjectKeyIdentifier  */
+        MU_SLICE_LIT("\x2b\x06\x01\x05\x05\x07\x01\x18"), /* TLS feature (RFC 7633) */
+    };
+    for (size_t i = 0; i < MU_COUNT(known); i++) {
+        if (mu_slice_equal(oid, known[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool note_critical(struct mu_csr *csr, struct mu_slice oid, struct mutual_error *err)
+{
+    struct text_list list = {0};
+    if (csr->facts.unknown_critical != NULL) {
+        return true;
+    }
+    if (!mu_text_list_add_oid(csr->arena, &list, oid)) {
+        return mu_fail_memory(err);
+    }
+    csr->facts.unknown_critical = list.items[0];
+    return true;
+}
+
+static bool read_extension(struct mu_csr *csr, const struct raw_extension *ext,
+                           struct mutual_error *err)
+{
+    struct mutual_error own = {0};
+    bool strict;
+    int path_length;
+    bool ca;
+    if (mu_slice_equal(ext->oid, OID_SAN)) {
+        if (!mu_gnames_read(csr->arena, ext->value, "subject alternative name", &csr->facts.names,
+                            &csr->facts.name_count, &own)) {
+            return as_request(&own, err);
+        }
+        return csr->facts.name_count > 0 || malformed(err, "list of names, which is empty,");
+    }
+    if (mu_slice_equal(ext->oid, OID_BC)) {
+        if (!mu_basic_constraints_read(ext->value, &ca, &path_length, &strict)) {
+            return malformed(err, "basic constraints");
+        }
+        csr->facts.wants_ca = ca;
+        return true;
+    }
+    return !ext->critical || is_known(ext->oid) || note_critical(csr, ext->oid, err);
+}
+
 static bool read_extensions(struct mu_csr *csr, struct mu_slice list, struct mutual_error *err)
 {
     struct mu_slice body;
-    bool has_names = false;
+    struct mu_slice seen[MU_LIMIT_CERT_EXTENSIONS];
     if (!mu_der_only(list, DER_SEQUENCE, &body)) {
         return malformed(err, "extension list");
     }
     for (size_t count = 0; body.len > 0; count++) {
         struct raw_extension ext;
         bool strict;
-        int path_length;
-        struct mutual_error own = {0};
         if (count == MU_LIMIT_CERT_EXTENSIONS || !mu_extension_next(&body, &ext, &strict)) {
             return malformed(err, "extension list");
         }
-        if (mu_slice_equal(ext.oid, OID_SAN)) {
-            if (has_names) {
-                return malformed(err, "second list of names");
+        for (size_t i = 0; i < count; i++) {
+            if (mu_slice_equal(seen[i], ext.oid)) { /* RFC 5280 section 4.2 */
+                return malformed(err, "extension list, which names one twice,");
             }
-            has_names = true;
-            if (!mu_gnames_read(csr->arena, ext.value, "subject alternative name",
-                                &csr->facts.names, &csr->facts.name_count, &own)) {
-                return as_request(&own, err);
-            }
-        } else if (mu_slice_equal(ext.oid, OID_BC)) {
-            bool ca;
-            if (!mu_basic_constraints_read(ext.value, &ca, &path_length, &strict)) {
-                return malformed(err, "basic constraints");
-            }
-            csr->facts.wants_ca |= ca;
+        }
+        seen[count] = ext.oid;
+        if (!read_extension(csr, &ext, err)) {
+            return false;
         }
     }
     return true;

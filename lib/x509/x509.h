@@ -352,6 +352,9 @@ struct mu_csr_facts {
     const struct mu_gname *names; /* the requested subject alternative names */
     size_t name_count;
     bool wants_ca; /* it asks for basicConstraints with cA */
+    /* The first extension that it marks critical and that is none of a leaf's (names, purposes, key
+     * usage, staple), as an OID: whoever asks so wants it or nothing. NULL: none. */
+    const char *unknown_critical;
 };
 struct mu_csr;
 /* The request must be signed by its own key. CSR_MALFORMED, CSR_SIGNATURE, NAME_MALFORMED,

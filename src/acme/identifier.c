@@ -136,6 +136,9 @@ bool acme_csr_check(struct acme_call *call, const struct mu_csr *csr,
     if (facts->wants_ca) {
         return bad_csr(call, err, "asks to become an authority");
     }
+    if (facts->unknown_critical != NULL) {
+        return bad_csr(call, err, "asks for a critical extension that no profile grants");
+    }
     if (mu_slice_equal(facts->spki, call->account.key)) { /* RFC 8555 section 11.1 */
         return bad_csr(call, err, "is for the account's own key");
     }

@@ -83,6 +83,19 @@ static const char *detail_of(const struct mutual_error *why, bool ours)
     return ours || why->reason[0] == '\0' ? mutual_code_text(why->code) : why->reason;
 }
 
+/* Quotes are JSON's own matter; what is no UTF-8 was cut off somewhere. */
+static json_t *json_of(const char *text)
+{
+    MU_AUTO(buf) struct mu_buf safe = {0};
+    json_t *plain = json_string(text);
+    if (plain != NULL) {
+        return plain;
+    }
+    mu_buf_init(&safe, 4096);
+    mu_escape(&safe, mu_slice_text(text));
+    return json_string(mu_buf_str(&safe));
+}
+
 json_t *acme_problem(const struct mutual_error *why, const char *type, unsigned status)
 {
     MU_AUTO(buf) struct mu_buf text;
@@ -92,9 +105,8 @@ json_t *acme_problem(const struct mutual_error *why, const char *type, unsigned 
     mu_buf_printf(&text, URN "%s", type != NULL ? type : own);
     json_t *problem = json_object();
     (void)json_object_set_new(problem, "type", json_string(mu_buf_str(&text)));
-    mu_buf_clear(&text);
-    mu_escape(&text, mu_slice_text(detail_of(why, type == NULL && own_status >= 500)));
-    (void)json_object_set_new(problem, "detail", json_string(mu_buf_str(&text)));
+    (void)json_object_set_new(problem, "detail",
+                              json_of(detail_of(why, type == NULL && own_status >= 500)));
     (void)json_object_set_new(problem, "status",
                               json_integer(status != 0 ? (json_int_t)status : own_status));
     if (why->code == MUTUAL_E_JWS_ALGORITHM) { /* RFC 8555 section 6.2 */

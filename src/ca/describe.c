@@ -277,6 +277,10 @@ static void tell_request(struct teller *teller, const struct mu_csr *csr)
     tell(teller, "asks", "%s",
          facts->wants_ca ? "to become an authority, which no profile grants"
                          : "for a certificate; it is signed by its own key");
+    if (facts->unknown_critical != NULL) {
+        tell(teller, "asks", "for the critical extension %s, which no profile grants",
+             facts->unknown_critical);
+    }
     tell_names(teller, facts->names, facts->name_count);
     tell(teller, "subject", "%s", facts->subject_text);
     tell_key(teller, &facts->key, hash);

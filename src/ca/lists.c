@@ -210,6 +210,8 @@ static bool publish_shard(struct publishing *p, unsigned shard, struct mutual_er
     return publish(p, &scope, CA_SHARD_LIFE_S, NULL, err);
 }
 
+/* ---- what others made on the same store ------------------------------------------------------ */
+
 /* ---- the next complete list of the one before --------------------------------------------------
  */
 
@@ -391,19 +393,26 @@ static bool refresh_shards(struct publishing *p, struct mutual_error *err)
 /* Of the list in a file of ours; 0: there is none that can be read. */
 static uint64_t number_in(const char *path)
 {
-    MU_AUTO(buf) struct mu_buf text = {0};
-    MU_AUTO(crl) struct mu_crl *crl = NULL;
+    MU_AUTO(buf) struct mu_buf pem = {0};
+    MU_AUTO(buf) struct mu_buf der;
+    MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
     struct mu_pem_reader reader;
+    struct mu_pem_block block;
     uint64_t number = 0;
-    if (!mu_file_read(path, 2 * (size_t)MU_LIMIT_CRL_BYTES, &text, NULL)) {
+    bool end = true;
+    mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
+    if (!mu_file_read(path, 2 * (size_t)MU_LIMIT_CRL_BYTES, &pem, NULL)) {
         return 0;
     }
-    mu_pem_open(&reader, mu_buf_slice(&text), path);
-    if (mu_crl_from_pem(&reader, &crl, NULL) && crl != NULL) {
-        struct mu_slice bytes = mu_crl_facts(crl)->number;
-        for (size_t i = 0; i < bytes.len && bytes.len <= sizeof number; i++) {
-            number = number << 8 | bytes.data[i];
-        }
+    mu_pem_open(&reader, mu_buf_slice(&pem), path);
+    if (!mu_pem_next(&reader, &block, &end, NULL) || end ||
+        !mu_pem_decode(&reader, &block, &der, NULL) ||
+        !mu_crl_outline_of(mu_buf_slice(&der), &outline, NULL) ||
+        outline.facts.number.len > sizeof number) {
+        return 0;
+    }
+    for (size_t i = 0; i < outline.facts.number.len; i++) {
+        number = number << 8 | outline.facts.number.data[i];
     }
     return number;
 }

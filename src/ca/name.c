@@ -141,6 +141,12 @@ static bool add_requested(struct ca_names *names, const struct mu_csr *csr,
         return mu_fail(err, MUTUAL_E_PROFILE_DENIED,
                        "the request \"%s\" asks to become an authority", facts->display);
     }
+    if (facts->unknown_critical != NULL) {
+        return mu_fail(err, MUTUAL_E_PROFILE_DENIED,
+                       "the request \"%s\" asks for the critical extension %s, which no profile "
+                       "grants",
+                       facts->display, facts->unknown_critical);
+    }
     for (size_t i = 0; i < facts->name_count; i++) {
         if (!add_general(names, &facts->names[i], err)) {
             return mu_error_context(err, "certificate request \"%s\"", facts->display);

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define SLOTS        4096u
+#define SLOTS        32768u /* a kilobyte each, once they are used */
 #define KEPT_BYTES   4096u
 #define RATE_A_SEC   200
 #define RATE_BURST   400

@@ -11,7 +11,8 @@ import subprocess
 import urllib.parse
 
 import pytest
-from net import until
+from net import free_port, until
+from postgres import Postgres
 from publishing import Publishing, need, pem, point_of, run, text_of, verify
 from served import ENV
 
@@ -56,6 +57,9 @@ def test_openssl_asks_and_is_answered(served):
     assert "tls.crt: revoked" in told and "Reason: keyCompromise" in told
     assert "0x1234: unknown" in served.ocsp(None, "-serial", "0x1234")
     assert "tls.crt: good" in served.ocsp(bob)
+    for serial in ("0x1", "0x1234"):  # of an issuer for whom nobody here answers (RFC 5019 section 2.2.3)
+        told = run("openssl", "ocsp", "-url", served.at + "/ocsp", "-issuer", served.root, "-serial", serial, status=1)
+        assert "unauthorized" in told
 
 
 def is_delegated(served, cert, issuer=None):
@@ -148,6 +152,61 @@ def test_others_take_the_lists(served, tmp_path):
         told = run("certtool", "--verify-crl", "--load-ca-certificate", served.issuer, "--infile",
                    one)
         assert "Verified" in told and "Not verified" not in told
+
+
+# -- one store, two authorities -------------------------------------------------------------------------
+
+
+def asked(served, cert):
+    """The very request that a cache would send, and what a client reads from the answer."""
+    request = served.dir / f"{cert.name}.request"
+    if not request.exists():
+        run("openssl", "ocsp", "-issuer", served.issuer, "-sha256", "-cert", cert / "tls.crt", "-no_nonce",
+            "-reqout", request)
+    path = "/ocsp/" + urllib.parse.quote(base64.b64encode(request.read_bytes()), safe="")
+    response = served.dir / f"{cert.name}.response"
+    response.write_bytes(served.call("GET", path, listener="publish").body)
+    return run("openssl", "ocsp", "-respin", response, "-issuer", served.issuer, "-sha256", "-cert", cert / "tls.crt",
+               "-CAfile", served.root, "-verify_other", served.issuer)
+
+
+def crl_number(path):
+    return int(run("openssl", "crl", "-noout", "-crlnumber", "-in", path).strip().partition("=")[2], 16)
+
+
+def test_what_is_revoked_at_one_is_good_at_neither(mutual, gateway, tmp_path):
+    """Both keep the answer, signed: when a revocation has been acknowledged, the next answer tells of it,
+    whichever of the two is asked; and both serve the same lists, whoever makes them."""
+    with Postgres() as server:
+        first = Publishing(mutual, gateway, tmp_path, "--store", server.create("ca"))
+        shutil.copytree(first.dir, tmp_path / "second")
+        first.serve()
+        second = Publishing.__new__(Publishing)
+        second.__dict__.update(first.__dict__)
+        second.dir = tmp_path / "second"
+        second.plain = free_port()
+        second.root = second.dir / "authority" / "ca.crt"
+        second.crl = second.dir / "authority" / "issuer.crl"
+        second.serve(name="second-gateway")
+        certs = [first.issue(f"one{i}", "--profile", "client") for i in range(6)]
+        for i, cert in enumerate(certs):
+            asks = [first, second]
+            assert ": good" in asked(first, cert) and ": good" in asked(second, cert)
+            asks[i % 2].run("revoke", cert.name)
+            for one in (asks if i % 3 else asks[::-1]):
+                told = asked(one, cert)
+                assert "Response verify OK" in told and ": revoked" in told and ": good" not in told, told
+        number = crl_number(first.crl)
+        first.run("revoke", first.issue("late", "--profile", "client").name)
+        assert crl_number(first.crl) > number
+        until(lambda: second.crl.read_bytes() == first.crl.read_bytes(), 90, 0.2)
+        for path in ("/crl/issuer.crl", "/crl/issuer.delta.crl"):
+            lists = [one.call("GET", path, listener="publish").body for one in (first, second)]
+            assert lists[0] == lists[1]
+        for one in (first, second):
+            whole = pem(one, f"http://127.0.0.1:{one.plain}/crl/issuer.crl", tmp_path / f"{one.plain}.crl")
+            for cert in certs:
+                assert "revoked" in verify(one, cert, "-CRLfile", whole, status=2)
 
 
 # -- two processes: one answers, one keeps the lists ---------------------------------------------------

@@ -28,6 +28,7 @@ SPEAKS = "a stranger's bytes speak where they are shown or looked up"
 UNJUDGED = "data pass before the verdict"
 LURES = "an address that somebody else chose is gone to"
 OLDER = "a fetched list counts because it was fetched"
+READS = "what is malformed, replayed or late is read as something"
 
 BOTH = ("1.2", "1.3")
 ROWS = []
@@ -365,6 +366,48 @@ row(OPENS, "a key process that does not answer", "timeout", without_keys)
 
 # Attacks with a test of their own: lesson, what, file, test.
 ELSEWHERE = [
+    (READS, "requests for certificates that are damaged, forged or ask for too much",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_requests_that_are_refused"),
+    (READS, "base64 that two could read differently (RFC 8951)",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_base64"),
+    (READS, "heads and bodies of HTTP that two could read differently",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_http"),
+    (READS, "content types that a route does not take",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_wrong_content_types"),
+    (READS, "methods and paths that are not there",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_methods_and_paths_that_are_not_there"),
+    (READS, "tokens that are none, altered, withdrawn",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_tokens_that_are_none"),
+    (READS, "a token that was used, after refusals that used none",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_a_token_is_used_once_by_whoever_and_refusals_used_none"),
+    (READS, "signed requests and JSON that are none",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_signed_requests"),
+    (READS, "a nonce that was used",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_a_nonce_serves_once"),
+    (READS, "identifiers that are no names",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_identifiers_that_are_none"),
+    (READS, "OCSP requests that are none",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_ocsp_requests"),
+    (READS, "heads and bodies that come a byte a second",
+     "tests/scenario/attacks/test_authority_input.py",
+     "test_a_slow_head_and_a_slow_body_end_while_others_are_served"),
+    (READS, "a clock that is set a year ahead and back", "tests/scenario/attacks/test_clock.py",
+     "test_a_year_ahead_and_back"),
+    (READS, "a clock that is set to before the authority began", "tests/scenario/attacks/test_clock.py",
+     "test_a_year_behind"),
+    (REVOKED, "a list before, altered in the store, to be made use of for the next", "tests/unit/ca/test_lists.c",
+     "an_altered_list_is_not_made_use_of"),
     (LURES, "addresses of lists and responders in a certificate",
      "tests/scenario/attacks/test_fetch_attacks.py", "test_a_certificate_starts_no_fetch"),
     (LURES, "a redirect to another host, to a file, to loopback",

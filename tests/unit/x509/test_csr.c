@@ -125,6 +125,24 @@ static void attributes_are_read_strictly(void **state)
                               &ca, &err),
               &err);
     assert_true(mu_csr_facts(ca)->wants_ca);
+    assert_null(mu_csr_facts(ca)->unknown_critical);
+    /* keyUsage and 1.2.3, both critical; then 1.2.3 twice */
+    MU_AUTO(csr) struct mu_csr *odd = NULL;
+    assert_ok(with_attributes(HEX("\xa0\x2b\x30\x29" REQUEST_OID
+                                  "\x31\x1c\x30\x1a\x30\x0c\x06\x03\x55\x1d\x0f\x01\x01\xff\x04\x02"
+                                  "\x03\x00\x30\x0a\x06\x02\x2a\x03\x01\x01\xff\x04\x01\x00"),
+                              &odd, &err),
+              &err);
+    assert_string_equal(mu_csr_facts(odd)->unknown_critical, "1.2.3");
+    struct mu_csr *twice = NULL;
+    assert_fails(with_attributes(HEX("\xa0\x23\x30\x21" REQUEST_OID
+                                     "\x31\x14\x30\x12\x30\x07\x06\x02\x2a\x03\x04\x01\x00\x30\x07"
+                                     "\x06\x02\x2a\x03\x04\x01\x00"),
+                                 &twice, &err),
+                 &err, MUTUAL_E_CSR_MALFORMED);
+    assert_string_equal(err.reason,
+                        "the extension list, which names one twice, of the request is not "
+                        "well-formed");
     struct mu_csr *csr = NULL;
     /* two values, no value, a second attribute, a name with a NUL */
     assert_fails(
