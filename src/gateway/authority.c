@@ -67,6 +67,7 @@ bool authority_become(const struct parent *parent, struct process_user *ret_user
 static void begin(struct parent *parent)
 {
     struct mutual_error err = {0};
+    parent->authority.trouble = (struct mutual_error){0}; /* it tells us its own */
     parent->authority.runs = supervisor_add(parent->supervisor, parent->options->authority,
                                             ++parent->authority.index, &err);
     if (!parent->authority.runs) {
@@ -191,14 +192,17 @@ bool authority_streams(struct parent *parent, const struct supervised *worker,
 /* ---- what it says ------------------------------------------------------------------------------
  */
 
-bool authority_writes(struct parent *parent, const struct ipc_message *message,
-                      struct mutual_error *err)
+bool authority_writes(struct parent *parent, const struct supervised *child,
+                      const struct ipc_message *message, struct mutual_error *err)
 {
     struct ipc_reader reader = ipc_reader_of(message->payload);
     struct mutual_error trouble = {0};
     ipc_get_error(&reader, &trouble);
     if (!ipc_reader_end(&reader, "whether the authority can write", err)) {
         return false;
+    }
+    if (child->index != parent->authority.index) {
+        return true; /* of one that is on its way out */
     }
     parent->authority.trouble = trouble;
     if (trouble.code != MUTUAL_OK) {
@@ -210,8 +214,9 @@ bool authority_writes(struct parent *parent, const struct ipc_message *message,
     return true;
 }
 
-/* Its replacement tells us anew. */
-void authority_died(struct parent *parent)
+void authority_died(struct parent *parent, const struct supervised *child)
 {
-    parent->authority.trouble = (struct mutual_error){0};
+    if (child->index == parent->authority.index) {
+        parent->authority.trouble = (struct mutual_error){0};
+    }
 }

@@ -295,9 +295,10 @@ bool authority_streams(struct parent *parent, const struct supervised *worker,
                        const struct ipc_message *message,
                        struct mutual_error *err) MUTUAL_MUST_CHECK;
 /* WRITES: health says so from now on. */
-bool authority_writes(struct parent *parent, const struct ipc_message *message,
+bool authority_writes(struct parent *parent, const struct supervised *child,
+                      const struct ipc_message *message,
                       struct mutual_error *err) MUTUAL_MUST_CHECK;
-void authority_died(struct parent *parent);
+void authority_died(struct parent *parent, const struct supervised *child);
 
 /* ---- changes.c: what a reload did to open connections -------------------------------------------
  */

@@ -194,7 +194,7 @@ static bool on_message(void *owner, const struct supervised *child, struct ipc_m
         return validating_ask(parent->validating, message, err);
     }
     if (child->role->party == IPC_AUTHORITY && message->type == IPC_MSG_WRITES) {
-        return authority_writes(parent, message, err);
+        return authority_writes(parent, child, message, err);
     }
     if (worker && message->type == IPC_MSG_STREAMS_WANTED) {
         return authority_streams(parent, child, message, err);
@@ -220,7 +220,7 @@ static void on_died(void *owner, const struct supervised *child, const struct pr
     } else if (child->role->party == IPC_FETCH) {
         fetching_died(parent->fetching);
     } else if (child->role->party == IPC_AUTHORITY) {
-        authority_died(parent);
+        authority_died(parent, child);
     } else if (child->role->party == IPC_WORKER) {
         parent->done[child->index] = 0;
         trials_worker_died(parent, child->index);
