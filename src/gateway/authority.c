@@ -103,6 +103,7 @@ static bool add(struct parent *parent, const struct role *role, uint32_t *ret_in
 static void begin(struct parent *parent)
 {
     struct authority_process *authority = &parent->authority;
+    memset(authority->trouble, 0, sizeof authority->trouble); /* they tell us their own */
     authority->runs = add(parent, parent->options->authority, &authority->index);
     authority->publishes =
         authority->runs && add(parent, parent->options->publisher, &authority->publisher);
@@ -245,6 +246,14 @@ size_t authority_which(const struct parent *parent, const struct supervised *chi
     return child->role == parent->options->publisher ? AUTHORITY_PUBLISHES : AUTHORITY_ANSWERS;
 }
 
+static bool is_current(const struct parent *parent, const struct supervised *child)
+{
+    const struct authority_process *authority = &parent->authority;
+    return child->index == (authority_which(parent, child) == AUTHORITY_PUBLISHES
+                                ? authority->publisher
+                                : authority->index);
+}
+
 bool authority_writes(struct parent *parent, const struct supervised *child,
                       const struct ipc_message *message, struct mutual_error *err)
 {
@@ -253,6 +262,9 @@ bool authority_writes(struct parent *parent, const struct supervised *child,
     ipc_get_error(&reader, &trouble);
     if (!ipc_reader_end(&reader, "whether the authority can write", err)) {
         return false;
+    }
+    if (!is_current(parent, child)) {
+        return true; /* of one that is on its way out */
     }
     bool before = authority_trouble(parent) != NULL;
     parent->authority.trouble[authority_which(parent, child)] = trouble;
@@ -279,5 +291,7 @@ const struct mutual_error *authority_trouble(const struct parent *parent)
 /* Its replacement tells us anew. */
 void authority_died(struct parent *parent, const struct supervised *child)
 {
-    parent->authority.trouble[authority_which(parent, child)] = (struct mutual_error){0};
+    if (is_current(parent, child)) {
+        parent->authority.trouble[authority_which(parent, child)] = (struct mutual_error){0};
+    }
 }

@@ -7,8 +7,11 @@ import shlex
 import shutil
 import subprocess
 
+import crash
 import pytest
 from acme_place import Place
+from cryptography import x509
+from ledger import Est, Ledger
 from peers import need
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -95,9 +98,8 @@ def trusting(here, command):
     return ["unshare", "--mount", "sh", "-c", f"mount --bind {here.served.root} {BUNDLE} && exec {words}"]
 
 
-def test_uacme(place, tmp_path):
-    need("uacme", "unshare", "openssl")
-    here = place()
+def uacme_at(here, tmp_path):
+    """With an account: the command, and its hook."""
     kid, secret = here.key("uacme.example.org")
     web = here.web_directory / ".well-known" / "acme-challenge"
     web.mkdir(parents=True)
@@ -110,6 +112,13 @@ esac
 """)
     common = ["uacme", "-a", here.directory, "-c", tmp_path / "u", "-y"]
     run(here, tmp_path, *trusting(here, [*common, "-e", f"{kid}:{secret}", "new", "a@example.org"]))
+    return common, hook
+
+
+def test_uacme(place, tmp_path):
+    need("uacme", "unshare", "openssl")
+    here = place()
+    common, hook = uacme_at(here, tmp_path)
     issue = [*common, "-h", hook, "issue", "uacme.example.org"]
     run(here, tmp_path, *trusting(here, issue))
     path = tmp_path / "u" / "uacme.example.org" / "cert.pem"
@@ -120,6 +129,36 @@ esac
     run(here, tmp_path, *trusting(here, [*common, "revoke", path]))
     assert revoked(here) == {second}
     run(here, tmp_path, *trusting(here, [*common, "deactivate"]))
+
+
+def test_uacme_when_the_authority_is_killed_in_between(place, tmp_path):
+    """Anywhere between the nonce and the certificate: the same command again has one, and what it had is
+    not lost."""
+    need("uacme", "unshare", "openssl", "curl")
+    crash.need_strace()
+    here = place()
+    common, hook = uacme_at(here, tmp_path)
+    issue = trusting(here, [*common, "-h", hook, "-f", "issue", "uacme.example.org"])
+    path = tmp_path / "u" / "uacme.example.org" / "cert.pem"
+    ledger = Ledger(here.served, Est(tmp_path / "est"))
+    calls = ("fdatasync", "sendto")
+    with crash.Attached(ledger.wait(), calls) as seen:
+        run(here, tmp_path, *issue)
+    points = crash.points(seen.counts(), 2, calls)
+    for call, when in points:
+        pid = ledger.wait()
+        with crash.Attached(pid, [call], when, "signal=KILL") as hit:
+            done = run(here, tmp_path, *issue, status=None)
+        if hit.killed:
+            ledger.replaced(pid)
+        assert hit.killed or done.returncode == 0, done.stderr
+        if done.returncode != 0:
+            run(here, tmp_path, *issue)
+        verified(here, path, "uacme.example.org")
+        ledger.acknowledge(x509.load_pem_x509_certificate(path.read_bytes()), "uacme.example.org")
+        ledger.check()
+    print(f"uacme: {len(points)} points, {ledger.kills} hit")
+    assert ledger.kills >= len(points) // 2
 
 
 def dehydrated_at(here, tmp_path, kid, secret, **more):

@@ -270,8 +270,11 @@ def test_a_machine_that_is_gone_without_a_word_is_given_up(mutual, tmp_path, req
             run(*command("issue", "goes-on"))
             assert '"interrupted":0' in run(*command("list", "--json")).stdout
         finally:
+            left = pathlib.Path(f"/proc/{gone.pid}/task/{gone.pid}/children").read_text().split()
             gone.kill()
             gone.wait()
+            for pid in left:  # strace leaves it stopped
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def test_a_database_whose_disk_is_full(mutual, gateway, tmp_path, request, monkeypatch):

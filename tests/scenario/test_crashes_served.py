@@ -566,7 +566,10 @@ def test_a_process_that_dies_on_a_full_disk_comes_back_when_there_is_space(disk,
     disk.fill()
     os.kill(pid, signal.SIGKILL)
     until(lambda: not crash.alive(pid))
+    until(lambda: "error[DISK_FULL]" in ledger.served.gateway.text())
+    assert "Free some space" in ledger.served.gateway.text()
     disk.data_flows()
+    assert disk.health()[0] == 503
     disk.free()
     said = ledger.est.persist(ledger.served, "simpleenroll", ledger.spare, token=token)
     assert said.status == 200, said.body
