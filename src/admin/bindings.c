@@ -21,8 +21,6 @@ static void put_account(struct mu_json *json, int64_t account_id)
 {
     if (account_id != 0) {
         mu_json_int(json, "account", account_id);
-    } else {
-        mu_json_null(json, "account");
     }
 }
 

@@ -144,7 +144,7 @@ TABLE(binding, "Binding", {"id", ADMIN_NUMBER, true, .help = "its number"},
       {"names", ADMIN_TEXTS, true, .help = "which names its account may have"},
       {"until", ADMIN_TIME, true, .help = "within which time it binds an account"},
       {"state", ADMIN_TEXT, true, .help = "open, bound, deactivated, expired"},
-      {"account", ADMIN_NUMBER, true, .help = "that it has bound, or null"})
+      {"account", ADMIN_NUMBER, .help = "that it has bound"})
 TABLE(binding_page, "BindingPage",
       {"bindings", ADMIN_OBJECTS, true, .of = &admin_binding, .help = "of this page"},
       {"next", ADMIN_TEXT, true, .help = "the cursor of the next page, or null"})
@@ -164,7 +164,7 @@ TABLE(binding_made, "BindingMade", {"kid", ADMIN_TEXT, true, .help = "the key id
       {"until", ADMIN_TIME, true, .help = "within which time it binds an account"})
 TABLE(binding_withdrawn, "BindingWithdrawn",
       {"withdrawn", ADMIN_TEXT, true, .help = "the key identifier"},
-      {"account", ADMIN_NUMBER, true, .help = "that was deactivated, or null"})
+      {"account", ADMIN_NUMBER, .help = "that was deactivated"})
 TABLE(counts, "Counts",
       {"total", ADMIN_NUMBER, true, .help = "certificates that were signed, authorities included"},
       {"valid", ADMIN_NUMBER, true, .help = "of these: begun, not over, not revoked"},

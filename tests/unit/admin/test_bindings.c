@@ -15,7 +15,7 @@ static void a_key_is_made_once_shown_once_and_listed_without_its_secret(void **s
     assert_string_equal(text_of(first, "owner"), "team");
     assert_int_equal(json_array_size(json_object_get(first, "names")), 2);
     assert_string_equal(json_string_value(json_object_get(first, "state")), "open");
-    assert_true(json_is_null(json_object_get(first, "account")));
+    assert_null(json_object_get(first, "account"));
     json_decref(page);
     json_decref(made);
 }
@@ -66,7 +66,7 @@ static void one_is_taken_back_once_and_by_an_admin(void **state)
     as(ADMIN_ADMIN);
     json_t *gone = ask("DELETE", path, NULL, 200);
     assert_string_equal(text_of(gone, "withdrawn"), text_of(made, "kid"));
-    assert_true(json_is_null(json_object_get(gone, "account")));
+    assert_null(json_object_get(gone, "account"));
     refused("DELETE", path, NULL, NULL, 404, "NOT_FOUND");
     refused("DELETE",
             "/bindings/0123456789012345678901234567890123456789012345678901234567890123456789",
