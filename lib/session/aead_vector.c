@@ -49,15 +49,17 @@ static const IMB_MGR *make_manager(void)
 }
 
 /* Of the process: what it holds does not change once it is made. */
+static const IMB_MGR *manager;
+static CRYPTO_ONCE manager_once = CRYPTO_ONCE_STATIC_INIT;
+
+static void set_manager(void)
+{
+    manager = make_manager();
+}
+
 static const IMB_MGR *the_manager(void)
 {
-    static const IMB_MGR *manager;
-    static bool tried;
-    if (!tried) {
-        tried = true;
-        manager = make_manager();
-    }
-    return manager;
+    return CRYPTO_THREAD_run_once(&manager_once, set_manager) == 1 ? manager : NULL;
 }
 
 static struct gcm_key_data *table_of(struct vector_aead *aead, int direction)
@@ -128,15 +130,15 @@ static void vector_free(struct mu_aead *base)
 
 struct mu_aead *mu_aead_vector(size_t key_len)
 {
-    const IMB_MGR *manager = the_manager();
-    struct vector_aead *aead = manager == NULL ? NULL : mu_alloc(1, sizeof *aead);
+    const IMB_MGR *made = the_manager();
+    struct vector_aead *aead = made == NULL ? NULL : mu_alloc(1, sizeof *aead);
     if (aead == NULL) {
         return NULL;
     }
     mu_assert(key_len == 16 || key_len == 32);
     aead->base = (struct mu_aead){vector_seal, vector_open, vector_forget, vector_free};
     aead->key_len = key_len;
-    aead->manager = manager;
+    aead->manager = made;
     return &aead->base;
 }
 

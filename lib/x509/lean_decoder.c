@@ -22,7 +22,7 @@
 #include <string.h>
 
 /* SPKI_MAX: the longest that is remembered: RSA with 8192 bits is 1,062 bytes. */
-enum { ITEM_MAX = 1 << 16, SPKI_MAX = 1100, SETS = 64, WAYS = 4, ONCE = 1024, CURVES = 4 };
+enum { ITEM_MAX = 1 << 16, SPKI_MAX = 1100, SETS = 64, WAYS = 4, ONCE = 1024, CURVES = 3 };
 
 struct row {
     OSSL_FUNC_decoder_newctx_fn *newctx;
@@ -37,7 +37,8 @@ struct row {
 };
 
 /* A key of the default provider, and the bytes it was decoded from: all of them, or for a curve the
- * algorithm identifier. */
+ * algorithm identifier. There is room for the three curves whose keys are taken, and no other is
+ * kept. */
 struct kept_key {
     const struct row *row;
     void *key;
@@ -215,7 +216,9 @@ static void remember(const struct row *row, const char *type, struct mu_slice sp
     struct mu_slice algorithm;
     struct mu_slice bits;
     uint64_t hash = hash_of(spki);
-    if (strcmp(type, "EC") == 0 && row->set_params != NULL && split(spki, &algorithm, &bits)) {
+    struct mu_key_info info;
+    bool strong = mu_spki_info(spki, &info) && info.kind == MU_KEY_EC && info.weak == NULL;
+    if (strong && row->set_params != NULL && split(spki, &algorithm, &bits)) {
         put(decoders.curves, CURVES, row, type, algorithm, key);
     }
     if (came_before(hash)) {
@@ -295,6 +298,11 @@ static bool read_item(OSSL_CORE_BIO *in, struct mu_buf *out)
     return len <= ITEM_MAX && read_exactly(in, out, len);
 }
 
+static bool can_read(void)
+{
+    return decoders.read != NULL && decoders.new_membuf != NULL && decoders.free != NULL;
+}
+
 static bool look_up(struct mu_slice spki, struct found *found)
 {
     if (spki.len > SPKI_MAX || CRYPTO_THREAD_write_lock(decoders.lock) != 1) {
@@ -312,7 +320,7 @@ static int decode(void *opaque, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK 
     struct found found = {.key = NULL};
     MU_AUTO(buf) struct mu_buf item;
     mu_buf_init(&item, 8 + ITEM_MAX);
-    if (selection != EVP_PKEY_PUBLIC_KEY) {
+    if (selection != EVP_PKEY_PUBLIC_KEY || !can_read()) {
         return decoding->row->decode(decoding->native, in, selection, callback, arg, ask, ask_arg);
     }
     if (!read_item(in, &item)) {
@@ -423,7 +431,14 @@ static bool start(OSSL_LIB_CTX *libctx)
 const OSSL_DISPATCH *mu_lean_decoder(const struct mu_lean_native *native,
                                      const OSSL_DISPATCH *decoder, const OSSL_DISPATCH *manager)
 {
-    if (decoders.row_count == MU_LEAN_DECODERS || !start(native->libctx)) {
+    static const int known[] = {
+        OSSL_FUNC_DECODER_NEWCTX,         OSSL_FUNC_DECODER_FREECTX,
+        OSSL_FUNC_DECODER_GET_PARAMS,     OSSL_FUNC_DECODER_GETTABLE_PARAMS,
+        OSSL_FUNC_DECODER_SET_CTX_PARAMS, OSSL_FUNC_DECODER_SETTABLE_CTX_PARAMS,
+        OSSL_FUNC_DECODER_DOES_SELECTION, OSSL_FUNC_DECODER_DECODE,
+        OSSL_FUNC_DECODER_EXPORT_OBJECT,  0};
+    if (decoders.row_count == MU_LEAN_DECODERS || !mu_lean_has_only(decoder, known) ||
+        !start(native->libctx)) {
         return decoder;
     }
     struct row *row = &decoders.rows[decoders.row_count];
@@ -442,15 +457,19 @@ const OSSL_DISPATCH *mu_lean_decoder(const struct mu_lean_native *native,
     return row->table;
 }
 
-bool mu_lean_decoder_core(const OSSL_DISPATCH *core)
+void mu_lean_decoder_core(const OSSL_DISPATCH *core)
 {
     decoders.read = MU_LEAN_OF(core, BIO, read_ex, BIO_READ_EX);
     decoders.new_membuf = MU_LEAN_OF(core, BIO, new_membuf, BIO_NEW_MEMBUF);
     decoders.free = MU_LEAN_OF(core, BIO, free, BIO_FREE);
-    return decoders.read != NULL && decoders.new_membuf != NULL && decoders.free != NULL;
 }
 
 struct mu_lean_decoded mu_lean_decoded(void)
 {
-    return decoders.done;
+    struct mu_lean_decoded done = {0};
+    if (decoders.lock != NULL && CRYPTO_THREAD_read_lock(decoders.lock) == 1) {
+        done = decoders.done;
+        (void)CRYPTO_THREAD_unlock(decoders.lock);
+    }
+    return done;
 }

@@ -28,11 +28,9 @@ const OSSL_DISPATCH *mu_lean_find(const OSSL_DISPATCH *table, int number);
 /* Its function, or NULL: MU_LEAN_OF(table, keymgmt, dup, KEYMGMT_DUP). */
 #define MU_LEAN_OF(table_, kind_, name_, number_) \
     OSSL_FUNC_##kind_##_##name_(mu_lean_find(table_, OSSL_FUNC_##number_))
-/* Has the table a function with one of these numbers? They end with 0. */
-bool mu_lean_has_any(const OSSL_DISPATCH *table, const int *numbers);
-/* Numbers that came with OpenSSL 3.6 and that older headers do not name. */
-#define MU_LEAN_GEN_GET_PARAMS      15
-#define MU_LEAN_GEN_GETTABLE_PARAMS 16
+/* Has the table no functions but those with these numbers? They end with 0. One that is not known
+ * here could be handed an object of ours, and not understand it. */
+bool mu_lean_has_only(const OSSL_DISPATCH *table, const int *numbers);
 /* A dispatch table holds functions of any type as one type; so OpenSSL wants it. */
 #define MU_LEAN_FUNCTION(f_) ((void (*)(void))(f_))
 
@@ -45,9 +43,9 @@ const OSSL_DISPATCH *mu_lean_x25519(const struct mu_lean_native *native,
 #define MU_LEAN_DECODERS 4u
 const OSSL_DISPATCH *mu_lean_decoder(const struct mu_lean_native *native,
                                      const OSSL_DISPATCH *decoder, const OSSL_DISPATCH *manager);
-/* How the core's streams are read; from the table that a provider is started with, before any key
- * is decoded. False: it does not say, and the decoders cannot be used. */
-bool mu_lean_decoder_core(const OSSL_DISPATCH *core);
+/* How the core's streams are read; from the table that a provider is started with. Where it does
+ * not say, or before, the decoders do as the default provider's. */
+void mu_lean_decoder_core(const OSSL_DISPATCH *core);
 
 /* What the decoders have done so far. */
 struct mu_lean_decoded {

@@ -185,9 +185,18 @@ static bool is_right(void)
 const OSSL_DISPATCH *mu_lean_x25519(const struct mu_lean_native *native,
                                     const OSSL_DISPATCH *manager, const OSSL_DISPATCH *exchange)
 {
-    /* Functions of a generation that would be handed our object and not understand it. */
-    static const int strange[] = {OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE, MU_LEAN_GEN_GET_PARAMS,
-                                  MU_LEAN_GEN_GETTABLE_PARAMS, 0};
+    static const int known[] = {
+        OSSL_FUNC_KEYMGMT_NEW,         OSSL_FUNC_KEYMGMT_FREE,
+        OSSL_FUNC_KEYMGMT_GEN_INIT,    OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS,
+        OSSL_FUNC_KEYMGMT_GEN,         OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS,
+        OSSL_FUNC_KEYMGMT_GEN_CLEANUP, OSSL_FUNC_KEYMGMT_LOAD,
+        OSSL_FUNC_KEYMGMT_GET_PARAMS,  OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS,
+        OSSL_FUNC_KEYMGMT_SET_PARAMS,  OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
+        OSSL_FUNC_KEYMGMT_HAS,         OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME,
+        OSSL_FUNC_KEYMGMT_VALIDATE,    OSSL_FUNC_KEYMGMT_MATCH,
+        OSSL_FUNC_KEYMGMT_IMPORT,      OSSL_FUNC_KEYMGMT_IMPORT_TYPES,
+        OSSL_FUNC_KEYMGMT_EXPORT,      OSSL_FUNC_KEYMGMT_EXPORT_TYPES,
+        OSSL_FUNC_KEYMGMT_DUP,         0};
     static const OSSL_DISPATCH ours[] = {
         {OSSL_FUNC_KEYMGMT_GEN_INIT, MU_LEAN_FUNCTION(gen_init)},
         {OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, MU_LEAN_FUNCTION(gen_set_params)},
@@ -198,7 +207,7 @@ const OSSL_DISPATCH *mu_lean_x25519(const struct mu_lean_native *native,
     };
     uint8_t base[X25519_BYTES] = {9};
     x25519.native = *native;
-    if (mu_lean_has_any(manager, strange) || !take_functions(manager, exchange)) {
+    if (!mu_lean_has_only(manager, known) || !take_functions(manager, exchange)) {
         return manager;
     }
     x25519.base = key_of(base, NULL);
