@@ -45,7 +45,7 @@ static void publishing_done(struct publishing *p)
 struct contents {
     const struct inventory_revoked *revoked;
     struct mu_slice kept;
-    const struct inventory_revoked *gone; /* NULL: nobody */
+    const struct inventory_revoked *gone; /* NULL: there is no list before */
 };
 
 static bool build(const struct publishing *p, const struct inventory_scope *scope,
@@ -64,6 +64,7 @@ static bool build(const struct publishing *p, const struct inventory_scope *scop
         .number = list->number,
         .entries = contents->revoked->items,
         .count = contents->revoked->count,
+        .follows = contents->gone != NULL,
         .kept = contents->kept,
         .gone = contents->gone != NULL ? contents->gone->items : NULL,
         .gone_count = contents->gone != NULL ? contents->gone->count : 0,
