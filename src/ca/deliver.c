@@ -225,7 +225,7 @@ bool ca_recover(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutua
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
     const struct inventory_filter filter = {
-        .interrupted = true, .machine = ca_machine(), .limit = INTERRUPTED_MAX};
+        .interrupted = true, .machine = ca_machine(), .limit = INTERRUPTED_MAX, .oldest = true};
     clear_own_strays(ca);
     if (!ca_roots_write(ca, err)) {
         return false;
