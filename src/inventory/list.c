@@ -41,13 +41,13 @@ static bool next_of(struct inventory *inventory, const struct inventory_scope *s
 /* An entry leaves only after it was on a list of this scope that was made after its certificate's
  * end (section 3.3), so the list before decides; what a delta told of stays until a complete list
  * does, so there the complete one decides (section 5.2.4). */
-/* "+ 0" keeps a planner from the index of ends, which nearly all are behind. */
 static const char complete_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
     " AND revoked_s IS NOT NULL AND not_after_s >= $2";
 static const char delta_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
     " AND revoked_s IS NOT NULL AND revoked_list > $2";
+/* "+ 0", here and below, keeps a planner from the index of ends, which nearly all are behind. */
 static const char shard_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
     " AND revoked_s IS NOT NULL AND not_after_s + 0 >= $2 AND shard = $3";
