@@ -99,13 +99,15 @@ struct mu_crl_template {
     uint64_t number;
     const struct mu_revoked *entries; /* in any order */
     size_t count;
-    /* Entries of an earlier list, in their order, as mu_crl_outline has them: `entries` come in
-     * between, an old one of the same serial makes way, and so do those of the serials `gone` (in
-     * any order). Empty: `entries` are all. Not for an indirect list. */
+    /* Made of an earlier list, whose entries are `kept` (in their order, as mu_crl_outline has
+     * them; it may have had none): `entries` come in between, an old one of the same serial makes
+     * way, and so do those of the serials `gone` (in any order). Else `entries` are all. Not for an
+     * indirect list. */
+    bool follows;
     struct mu_slice kept;
     const struct mu_revoked *gone;
     size_t gone_count;
-    size_t total; /* with `kept`: how many there must be in the end, or it fails: CRL_MALFORMED */
+    size_t total; /* if it follows: how many there must be in the end, or it fails: CRL_MALFORMED */
     const struct mu_crl_idp *idp; /* NULL: none; written critical */
     bool delta;                   /* a delta to the complete list numbered delta_base */
     uint64_t delta_base;

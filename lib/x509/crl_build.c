@@ -156,7 +156,7 @@ static void put_sorted(struct mu_buf *out, const struct mu_crl_template *t,
 static bool put_entries(struct mu_buf *out, const struct mu_crl_template *t,
                         struct mutual_error *err)
 {
-    if (t->count == 0 && (t->kept.len == 0 || t->total == 0)) {
+    if (t->count == 0 && (!t->follows || t->total == 0)) {
         return true; /* the list is then absent (section 5.1.2.6) */
     }
     MU_AUTO(free) const struct mu_revoked **sorted = sort_revoked(t->entries, t->count);
@@ -164,7 +164,7 @@ static bool put_entries(struct mu_buf *out, const struct mu_crl_template *t,
         return mu_fail_memory(err);
     }
     size_t list = mu_der_begin(out, DER_SEQUENCE);
-    if (t->kept.len == 0) {
+    if (!t->follows) {
         put_sorted(out, t, sorted);
     } else if (!put_merged(out, t, sorted, err)) {
         return false;

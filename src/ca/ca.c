@@ -209,9 +209,8 @@ static bool take_issuer(struct ca *ca, const struct inventory_issuer *row, struc
     return true;
 }
 
-bool ca_issuers_load(struct ca *ca, struct mutual_error *err)
+static bool load_issuers(struct ca *ca, struct mutual_error *err)
 {
-    const size_t at = ca->at == NULL ? 0 : (size_t)(ca->at - ca->issuers);
     MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
     if (!inventory_issuers_get(ca->inventory, &issuers, err)) {
         return false;
@@ -226,12 +225,17 @@ bool ca_issuers_load(struct ca *ca, struct mutual_error *err)
             return false;
         }
     }
-    if (ca->root == NULL || ca->issuer_count == 0) {
-        return mu_fail(err, MUTUAL_E_STORE_CORRUPT, "the store in \"%s\" holds no authority",
-                       ca->dir);
-    }
-    ca->at = &ca->issuers[at];
-    return true;
+    return (ca->root != NULL && ca->issuer_count > 0) ||
+           mu_fail(err, MUTUAL_E_STORE_CORRUPT, "the store in \"%s\" holds no authority", ca->dir);
+}
+
+/* They may have moved even if not all could be read. */
+bool ca_issuers_load(struct ca *ca, struct mutual_error *err)
+{
+    const size_t at = ca->at == NULL ? 0 : (size_t)(ca->at - ca->issuers);
+    bool good = load_issuers(ca, err);
+    ca->at = ca->issuer_count > 0 ? &ca->issuers[at] : NULL;
+    return good;
 }
 
 static bool load_profiles(struct ca *ca, struct mutual_error *err)

@@ -60,11 +60,16 @@ static bool is_in_place(const struct inventory_record *record)
            mu_slice_equal(mu_slice_of(fingerprint, 32), record->fingerprint);
 }
 
+/* It was not asked for by whoever came next, and the audit says so. */
 static bool settle(struct ca *ca, const struct inventory_record *record, const char *action,
                    int64_t now_s, struct mutual_error *err)
 {
+    MU_AUTO(free) char *who = ca_text("recovery, before %s", ca->who);
+    if (who == NULL) {
+        return mu_fail_memory(err);
+    }
     return inventory_delivered(ca->inventory, record->id, err) &&
-           inventory_event(ca->inventory, now_s, ca->who, action, record->id, record->name, err);
+           inventory_event(ca->inventory, now_s, who, action, record->id, record->name, err);
 }
 
 /* Nobody has the key, or nobody was told the password: such a certificate must not stay good. */
@@ -225,7 +230,7 @@ bool ca_recover(struct ca *ca, int64_t now_s, struct mu_buf *notes, struct mutua
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
     const struct inventory_filter filter = {
-        .interrupted = true, .machine = ca_machine(), .limit = INTERRUPTED_MAX};
+        .interrupted = true, .machine = ca_machine(), .limit = INTERRUPTED_MAX, .oldest = true};
     clear_own_strays(ca);
     if (!ca_roots_write(ca, err)) {
         return false;

@@ -45,7 +45,7 @@ static void publishing_done(struct publishing *p)
 struct contents {
     const struct inventory_revoked *revoked;
     struct mu_slice kept;
-    const struct inventory_revoked *gone; /* NULL: nobody */
+    const struct inventory_revoked *gone; /* NULL: there is no list before */
 };
 
 static bool build(const struct publishing *p, const struct inventory_scope *scope,
@@ -64,6 +64,7 @@ static bool build(const struct publishing *p, const struct inventory_scope *scop
         .number = list->number,
         .entries = contents->revoked->items,
         .count = contents->revoked->count,
+        .follows = contents->gone != NULL,
         .kept = contents->kept,
         .gone = contents->gone != NULL ? contents->gone->items : NULL,
         .gone_count = contents->gone != NULL ? contents->gone->count : 0,
@@ -145,7 +146,7 @@ static bool make(struct publishing *p, const struct inventory_scope *scope,
     }
     ca_let_others(p->ca);
     bool good = build(p, scope, list, contents, &der, err);
-    if (!ca_go_on(p->ca, good ? err : NULL)) {
+    if (!ca_go_on(p->ca, err)) { /* that counts, whatever the list would have been */
         return false;
     }
     p->issuer = ca_issuer_by_id(p->ca, scope->issuer_id);

@@ -156,6 +156,8 @@ struct inventory_filter {
     bool interrupted;          /* only RESERVED and SIGNED; otherwise RESERVED and ABANDONED are
                                   never shown */
     int64_t limit;             /* 0: none */
+    bool oldest; /* the limit takes those asked for first, and not those that end first: the few
+                    that are interrupted then come from an index of their own; never with after_id */
 };
 struct inventory_cursor;
 /* Walks them. A cursor must be freed before the store is written to. */
@@ -358,8 +360,8 @@ bool inventory_list_follow(struct inventory *inventory, int64_t issuer_id, int64
                            struct inventory_following *ret_following, struct mutual_error *err);
 void inventory_following_done(struct inventory_following *following);
 void mu_inventory_following_auto(struct inventory_following *following);
-/* Keeps the list in place of the one before, and says that it is no longer due; one that was
- * overtaken changes nothing. */
+/* Keeps the list in place of the one before; another is due only if something was revoked since it
+ * was begun. One that was overtaken changes nothing. */
 bool inventory_list_put(struct inventory *inventory, const struct inventory_scope *scope,
                         const struct inventory_list *list, struct mu_slice der,
                         struct mutual_error *err);
@@ -380,11 +382,6 @@ struct inventory_status {
 };
 bool inventory_status(struct inventory *inventory, int64_t issuer_id, struct mu_slice serial,
                       struct inventory_status *ret_status, struct mutual_error *err);
-
-/* The list of that number is where it belongs. */
-bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,
-                             int64_t this_update_s, int64_t next_update_s,
-                             struct mutual_error *err);
 
 /* ---- audit ----------------------------------------------------------------------------------- */
 

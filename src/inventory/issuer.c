@@ -188,21 +188,3 @@ void mu_inventory_revoked_auto(struct inventory_revoked *revoked)
 {
     inventory_revoked_done(revoked);
 }
-
-bool inventory_crl_published(struct inventory *inventory, int64_t issuer_id, uint64_t number,
-                             int64_t this_update_s, int64_t next_update_s, struct mutual_error *err)
-{
-    MU_AUTO(store_statement) struct store_statement *set = NULL;
-    /* A list that was overtaken says nothing about what is due. */
-    if (!store_prepare(inventory->store,
-                       "UPDATE issuer SET crl_this_update_s = $3, crl_next_update_s = $4,"
-                       " crl_due = 0 WHERE id = $1 AND crl_number = $2",
-                       &set, err)) {
-        return false;
-    }
-    store_bind_int(set, 1, issuer_id);
-    store_bind_int(set, 2, (int64_t)number);
-    store_bind_int(set, 3, this_update_s);
-    store_bind_int(set, 4, next_update_s);
-    return store_run(set, err);
-}

@@ -41,13 +41,13 @@ static bool next_of(struct inventory *inventory, const struct inventory_scope *s
 /* An entry leaves only after it was on a list of this scope that was made after its certificate's
  * end (section 3.3), so the list before decides; what a delta told of stays until a complete list
  * does, so there the complete one decides (section 5.2.4). */
-/* "+ 0" keeps a planner from the index of ends, which nearly all are behind. */
 static const char complete_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
     " AND revoked_s IS NOT NULL AND not_after_s >= $2";
 static const char delta_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
     " AND revoked_s IS NOT NULL AND revoked_list > $2";
+/* "+ 0", here and below, keeps a planner from the index of ends, which nearly all are behind. */
 static const char shard_sql[] =
     "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
     " AND revoked_s IS NOT NULL AND not_after_s + 0 >= $2 AND shard = $3";
@@ -285,8 +285,10 @@ void mu_inventory_following_auto(struct inventory_following *following)
 
 /* ---- kept ------------------------------------------------------------------------------------ */
 
+/* Overtaken by a later one: then it is not kept. */
 static bool put(struct inventory *inventory, const struct inventory_scope *scope,
-                const struct inventory_list *list, struct mu_slice der, struct mutual_error *err)
+                const struct inventory_list *list, struct mu_slice der, bool *ret_kept,
+                struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *add = NULL;
     if (!store_prepare(inventory->store,
@@ -309,32 +311,56 @@ static bool put(struct inventory *inventory, const struct inventory_scope *scope
     store_bind_int(add, 7, list->next_update_s);
     store_bind_int(add, 8, (int64_t)list->entries);
     store_bind_bytes(add, 9, der);
-    return store_run(add, err);
+    bool good = store_run(add, err);
+    *ret_kept = good && store_changes(inventory->store) == 1;
+    return good;
 }
 
-/* What was revoked since it was begun leaves it due: then the number that was taken is not the last
- * one that a revocation waits for. */
-static bool settle(struct inventory *inventory, const struct inventory_scope *scope,
-                   const struct inventory_list *list, struct mutual_error *err)
+static bool settle_complete(struct inventory *inventory, int64_t issuer_id,
+                            const struct inventory_list *list, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *set = NULL;
-    if (scope->delta) {
-        return true;
+    if (!store_prepare(inventory->store,
+                       "UPDATE issuer SET crl_this_update_s = $3, crl_next_update_s = $4,"
+                       " crl_due = CASE WHEN EXISTS (SELECT 1 FROM certificate WHERE issuer_id = $1"
+                       " AND revoked_s IS NOT NULL AND revoked_list > $2) THEN 1 ELSE 0 END"
+                       " WHERE id = $1",
+                       &set, err)) {
+        return false;
     }
-    if (scope->shard == 0) {
-        return inventory_crl_published(inventory, scope->issuer_id, list->number,
-                                       list->this_update_s, list->next_update_s, err);
-    }
+    store_bind_int(set, 1, issuer_id);
+    store_bind_int(set, 2, (int64_t)list->number);
+    store_bind_int(set, 3, list->this_update_s);
+    store_bind_int(set, 4, list->next_update_s);
+    return store_run(set, err);
+}
+
+static bool settle_part(struct inventory *inventory, const struct inventory_scope *scope,
+                        uint64_t number, struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *set = NULL;
     if (!store_prepare(inventory->store,
                        "UPDATE shard SET due = 0 WHERE issuer_id = $1 AND shard = $2"
-                       " AND number = $3",
+                       " AND due <= $3",
                        &set, err)) {
         return false;
     }
     store_bind_int(set, 1, scope->issuer_id);
     store_bind_int(set, 2, scope->shard);
-    store_bind_int(set, 3, (int64_t)list->number);
+    store_bind_int(set, 3, (int64_t)number);
     return store_run(set, err);
+}
+
+/* What was revoked since the list was begun waits for a later number, whether or not that was taken
+ * yet: then the list is due again. */
+static bool settle(struct inventory *inventory, const struct inventory_scope *scope,
+                   const struct inventory_list *list, struct mutual_error *err)
+{
+    if (scope->delta) {
+        return true;
+    }
+    return scope->shard == 0 ? settle_complete(inventory, scope->issuer_id, list, err)
+                             : settle_part(inventory, scope, list->number, err);
 }
 
 bool inventory_list_put(struct inventory *inventory, const struct inventory_scope *scope,
@@ -342,10 +368,12 @@ bool inventory_list_put(struct inventory *inventory, const struct inventory_scop
                         struct mutual_error *err)
 {
     bool own = false;
+    bool kept = false;
     if (!inventory_begin(inventory, &own, err)) {
         return false;
     }
-    bool good = put(inventory, scope, list, der, err) && settle(inventory, scope, list, err);
+    bool good = put(inventory, scope, list, der, &kept, err) &&
+                (!kept || settle(inventory, scope, list, err));
     return inventory_end(inventory, own, good, err);
 }
 

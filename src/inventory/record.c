@@ -236,7 +236,8 @@ static bool set_revoked(struct inventory *inventory, int64_t id, enum mu_reason 
     MU_AUTO(store_statement) struct store_statement *set = NULL;
     MU_AUTO(store_statement) struct store_statement *due = NULL;
     MU_AUTO(store_statement) struct store_statement *part = NULL;
-    /* The next list that is begun will tell of it, whichever that is. */
+    /* The next list that is begun will tell of it, whichever that is; a part is due until a list of
+     * that number is kept. */
     if (!store_prepare(inventory->store,
                        "UPDATE certificate SET revoked_s = $2, reason = $3, revoked_list = 1 +"
                        " (SELECT crl_number FROM issuer WHERE issuer.id = certificate.issuer_id)"
@@ -246,7 +247,7 @@ static bool set_revoked(struct inventory *inventory, int64_t id, enum mu_reason 
         !store_prepare(inventory->store,
                        "INSERT INTO shard (issuer_id, shard, due)"
                        " SELECT issuer_id, shard, 1 FROM certificate WHERE id = $1 AND shard > 0"
-                       " ON CONFLICT (issuer_id, shard) DO UPDATE SET due = 1",
+                       " ON CONFLICT (issuer_id, shard) DO UPDATE SET due = shard.number + 1",
                        &part, err) ||
         !store_prepare(inventory->store,
                        "UPDATE issuer SET crl_due = 1"

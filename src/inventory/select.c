@@ -172,14 +172,11 @@ static bool prepare_rows(struct inventory *inventory, const struct inventory_fil
         mu_buf_printf(&sql, "(c.not_after_s, c.id) > (%lld, %lld) AND ", (long long)filter->after_s,
                       (long long)filter->after_id);
     }
-    /* The few that are interrupted have an index of their own, which another order would leave
-     * unused: they are looked for whenever the lock is taken. */
-    mu_buf_text(&sql, filter->interrupted ? "c.state IN ('reserved', 'signed') ORDER BY c.id"
+    mu_buf_text(&sql, filter->interrupted ? "c.state IN ('reserved', 'signed')"
                                           : "c.state IN ('signed', 'delivered')");
     if (filter->limit > 0) {
-        mu_buf_printf(&sql, "%s LIMIT %lld",
-                      filter->interrupted ? "" : " ORDER BY c.not_after_s, c.id",
-                      (long long)filter->limit);
+        mu_buf_printf(&sql, " ORDER BY %s LIMIT %lld",
+                      filter->oldest ? "c.id" : "c.not_after_s, c.id", (long long)filter->limit);
     }
     mu_buf_text(&sql, NAMED_END);
     if (sql.failed) {

@@ -72,6 +72,41 @@ static bool refuse_also(void *context, struct ca *ca, int64_t id, struct mutual_
     return mu_fail(err, MUTUAL_E_PROFILE_DENIED, "the test refuses");
 }
 
+/* Issuers whose rows can be read until one comes that cannot: those before are known by then. */
+static void the_issuer_that_is_meant_stays_when_others_cannot_be_read(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_SERVE);
+    const int64_t meant = ca->at->id;
+    int64_t id = 0;
+    for (int i = 0; i < 40; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "more %d", i);
+        const struct inventory_issuer more = {.name = name,
+                                              .word = name,
+                                              .parent_id = ca->root_id,
+                                              .certificate = mu_cert_facts(ca->at->cert)->der,
+                                              .key_place = "issuer/issuer.key",
+                                              .made_s = NOW};
+        assert_ok(inventory_issuer_add(ca->inventory, &more, &id, &err), &err);
+    }
+    const struct inventory_issuer odd = {.name = "odd",
+                                         .word = "odd",
+                                         .parent_id = ca->root_id,
+                                         .certificate = MU_SLICE_LIT("odd"),
+                                         .key_place = "k"};
+    assert_ok(inventory_issuer_add(ca->inventory, &odd, &id, &err), &err);
+    const size_t before = ca->issuer_count;
+    assert_fails(ca_lock(ca, NOW, NULL, &err), &err, MUTUAL_E_CERT_MALFORMED);
+    assert_true(ca->issuer_count > before);
+    assert_ptr_equal(ca->at, &ca->issuers[0]);
+    assert_true(ca->at->id == meant);
+    assert_ok(store_exec(inventory_store(ca->inventory),
+                         "DELETE FROM issuer WHERE name = 'odd' OR name LIKE 'more %'", &err),
+              &err);
+}
+
 static void what_is_refused_with_the_serial_is_not_issued(void **state)
 {
     (void)state;
@@ -132,6 +167,7 @@ static void an_empty_store_is_no_authority(void **state)
 CA_UNIT_MAIN(home_init, UNIT_CASE(it_knows_its_parts), UNIT_CASE(one_changes_while_others_look),
              UNIT_CASE(who_serves_lets_others_change_in_between),
              UNIT_CASE(who_serves_hears_what_others_changed),
+             UNIT_CASE(the_issuer_that_is_meant_stays_when_others_cannot_be_read),
              UNIT_CASE(what_is_refused_with_the_serial_is_not_issued),
              UNIT_CASE(the_audit_tells_who_acts), UNIT_CASE(where_there_is_none_it_says_so),
              UNIT_CASE(an_empty_store_is_no_authority))

@@ -87,6 +87,33 @@ static struct inventory_record recovered(struct ca *ca, int64_t id,
     return records->count == 1 ? records->items[0] : (struct inventory_record){0};
 }
 
+struct last {
+    int64_t id; /* of the certificate */
+    char who[64], action[16];
+};
+
+static bool take_last(void *context, const struct inventory_event *event)
+{
+    struct last *last = context;
+    if (event->certificate_id == last->id) {
+        (void)snprintf(last->who, sizeof last->who, "%s", event->who);
+        (void)snprintf(last->action, sizeof last->action, "%s", event->action);
+    }
+    return true;
+}
+
+/* Whoever takes the lock next has asked for none of it. */
+static void assert_not_blamed(struct ca *ca, int64_t id, const char *action)
+{
+    struct mutual_error err = {0};
+    struct last last = {.id = id};
+    char who[64];
+    (void)snprintf(who, sizeof who, "recovery, before %s", ca->who);
+    assert_ok(inventory_events(ca->inventory, take_last, &last, &err), &err);
+    assert_string_equal(last.who, who);
+    assert_string_equal(last.action, action);
+}
+
 static void what_was_only_reserved_is_given_up(void **state)
 {
     (void)state;
@@ -154,6 +181,7 @@ static void what_nobody_can_use_is_revoked(void **state)
         struct inventory_record record = recovered(ca, id, &records);
         assert_true(record.revoked);
         assert_int_equal(record.reason, MU_REASON_CESSATION);
+        assert_not_blamed(ca, id, "give_up");
     }
     assert_true(ca->at->crl_due);
     assert_false(exists(at_home("tls/keyless")) || exists(at_home("tls/.keyless.1.new")));

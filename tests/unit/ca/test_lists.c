@@ -400,6 +400,63 @@ static void an_altered_list_is_not_made_use_of(void **state)
     }
 }
 
+/* While a large list is made others work: here one who leaves an issuer that nobody can read. */
+static bool start_and_spoil(struct ca_signer *signer, const struct ca *ca,
+                            const struct mu_key **ret_key, struct mutual_error *err)
+{
+    assert_ok(
+        store_exec(inventory_store(ca->inventory),
+                   "INSERT INTO issuer (name, root, parent_id, certificate, key_place, made_s,"
+                   " word) VALUES ('odd', 0, 1, x'00', 'k', 0, 'odd')",
+                   err),
+        err);
+    return local_start(signer, ca, ret_key, err);
+}
+
+static uint64_t last_number(struct ca *ca)
+{
+    struct mutual_error err = {0};
+    MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
+    assert_ok(inventory_issuers_get(ca->inventory, &issuers, &err), &err);
+    for (size_t i = 0; i < issuers.count; i++) {
+        if (issuers.items[i].id == ca->at->id) {
+            return issuers.items[i].crl_number;
+        }
+    }
+    return 0;
+}
+
+/* The sum does not come out, which alone would mean to make the list whole; but the lock is not
+ * ours to go on with. */
+static void what_stops_us_from_going_on_ends_it(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    MU_AUTO(ca) struct ca *ca = home_open(CA_CHANGE);
+    MU_AUTO(buf) struct mu_buf der;
+    const int64_t now_s = NOW + 200 * DAY;
+    (void)force(ca, now_s, &der);
+    run_sql(
+        ca,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u)"
+        " INSERT INTO certificate (issuer_id, serial, state, form, profile, name, owner, place,"
+        " purpose, path, aside, key_text, key_hash, requested_s, not_before_s, not_after_s, der,"
+        " fingerprint, revoked_s, reason) SELECT %lld, CAST(printf('%%08d', i) AS BLOB),"
+        " 'delivered', 'directory', 'client', 'many', 'o', 'p', 'x', '/p', '', 'EC P-256',"
+        " x'00', 0, 0, %lld, x'00', CAST(printf('%%d', i) AS BLOB), 1, 1 FROM n",
+        CA_CRL_EAGER + 1, (long long)ca->at->id, (long long)(now_s + 100 * DAY));
+    const uint64_t before = last_number(ca);
+    struct ca_signer signer = {.start = start_and_spoil, .stop = local_stop};
+    bool good = ca_crl_publish(ca, &signer, CA_CRL_LIFE_S, now_s + 1, &err);
+    run_sql(ca, "DELETE FROM issuer WHERE name = 'odd'");
+    assert_false(good);
+    assert_int_equal(err.code, MUTUAL_E_CERT_MALFORMED);
+    assert_int_equal(last_number(ca), before + 1); /* and no other list was begun */
+    (void)force(ca, now_s + 2, &der);
+    MU_AUTO(crl) struct mu_crl *complete = list(ca, 0, false);
+    assert_true(mu_crl_facts(complete)->count > CA_CRL_EAGER);
+}
+
 CA_UNIT_MAIN(home_init, cmocka_unit_test(without_an_address_there_is_only_the_complete_list),
              cmocka_unit_test(a_part_holds_its_own_and_names_its_place),
              cmocka_unit_test(a_large_list_is_not_made_for_one_revocation),
@@ -407,4 +464,5 @@ CA_UNIT_MAIN(home_init, cmocka_unit_test(without_an_address_there_is_only_the_co
              cmocka_unit_test(a_file_that_is_ahead_of_the_store_is_overtaken),
              cmocka_unit_test(lists_are_renewed_at_half_their_life),
              cmocka_unit_test(lists_over_a_life_are_as_if_each_was_made_of_the_store),
-             cmocka_unit_test(an_altered_list_is_not_made_use_of))
+             cmocka_unit_test(an_altered_list_is_not_made_use_of),
+             cmocka_unit_test(what_stops_us_from_going_on_ends_it))

@@ -23,8 +23,7 @@ static void revoke_it(int64_t id, int64_t now_s)
     assert_ok(inventory_revoke(place.inventory, id, MU_REASON_SUPERSEDED, now_s, &err), &err);
 }
 
-/* Makes and keeps the list; yields how many entries it has. */
-static struct inventory_list publish(unsigned shard, bool delta, int64_t now_s)
+static struct inventory_list begin_list(unsigned shard, bool delta, int64_t now_s)
 {
     struct mutual_error err = {0};
     MU_AUTO(inventory_revoked) struct inventory_revoked revoked = {0};
@@ -34,7 +33,21 @@ static struct inventory_list publish(unsigned shard, bool delta, int64_t now_s)
     assert_int_equal(list.entries, revoked.count);
     list.this_update_s = now_s;
     list.next_update_s = now_s + 10 * DAY;
-    assert_ok(inventory_list_put(place.inventory, &scope, &list, MU_SLICE_LIT("der"), &err), &err);
+    return list;
+}
+
+static void keep(unsigned shard, bool delta, const struct inventory_list *list)
+{
+    struct mutual_error err = {0};
+    const struct inventory_scope scope = {place.issuer_id, shard, delta};
+    assert_ok(inventory_list_put(place.inventory, &scope, list, MU_SLICE_LIT("der"), &err), &err);
+}
+
+/* Makes and keeps the list; yields how many entries it has. */
+static struct inventory_list publish(unsigned shard, bool delta, int64_t now_s)
+{
+    const struct inventory_list list = begin_list(shard, delta, now_s);
+    keep(shard, delta, &list);
     return list;
 }
 
@@ -158,6 +171,78 @@ static void the_status_of_a_serial(void **state)
     assert_false(status.issued); /* nothing was signed */
 }
 
+static struct inventory_issuer the_issuer(void)
+{
+    struct mutual_error err = {0};
+    MU_AUTO(inventory_issuers) struct inventory_issuers issuers = {0};
+    assert_ok(inventory_issuers_get(place.inventory, &issuers, &err), &err);
+    struct inventory_issuer issuer = issuers.items[0];
+    issuer.name = issuer.word = issuer.key_place = NULL; /* they go */
+    return issuer;
+}
+
+/* While it is written and signed others work, who may take no number. */
+static void what_is_revoked_while_a_list_is_made_leaves_it_due(void **state)
+{
+    (void)state;
+    uint8_t serial[20];
+    const int64_t end_s = NOW + 900 * DAY;
+    int64_t ids[3];
+    for (int i = 0; i < 3; i++) {
+        ids[i] = add_in(0, end_s, serial);
+    }
+    (void)publish(0, false, NOW + 500 * DAY); /* all before have ended */
+    revoke_it(ids[0], NOW + 500 * DAY);
+    struct inventory_list list = begin_list(0, false, NOW + 500 * DAY);
+    revoke_it(ids[1], NOW + 500 * DAY + 1);
+    keep(0, false, &list);
+    assert_true(the_issuer().crl_due);
+    assert_int_equal(list.entries, 1);
+    assert_int_equal(publish(0, false, NOW + 500 * DAY + 2).entries, 2);
+    assert_false(the_issuer().crl_due);
+    /* Its delta takes a number as well: the list is not the last, and yet the one that is kept. */
+    list = begin_list(0, false, NOW + 500 * DAY + 3);
+    revoke_it(ids[2], NOW + 500 * DAY + 4);
+    assert_int_equal(publish(0, true, NOW + 500 * DAY + 4).entries, 1);
+    keep(0, false, &list);
+    const struct inventory_issuer issuer = the_issuer();
+    assert_true(issuer.crl_due && issuer.crl_number > list.number);
+    assert_true(issuer.crl_this_update_s == list.this_update_s);
+    assert_true(issuer.crl_next_update_s == list.next_update_s);
+    (void)publish(0, false, NOW + 500 * DAY + 5);
+    assert_false(the_issuer().crl_due);
+    /* A delta alone leaves nothing due. */
+    list = begin_list(0, false, NOW + 500 * DAY + 6);
+    (void)begin_list(0, true, NOW + 500 * DAY + 6);
+    keep(0, false, &list);
+    assert_false(the_issuer().crl_due);
+    assert_true(the_issuer().crl_this_update_s == NOW + 500 * DAY + 6);
+}
+
+static void so_it_is_with_a_part(void **state)
+{
+    (void)state;
+    uint8_t serial[20];
+    unsigned shards[8] = {0};
+    const int64_t now_s = NOW + 500 * DAY;
+    int64_t first = add_in(9, NOW + 900 * DAY, serial);
+    int64_t second = add_in(9, NOW + 900 * DAY, serial);
+    (void)publish(5, false, now_s);
+    (void)publish(7, false, now_s);
+    struct inventory_list list = begin_list(9, false, now_s);
+    revoke_it(first, now_s + 1);
+    keep(9, false, &list);
+    assert_int_equal(due(now_s + 1, shards), 1);
+    assert_int_equal(shards[0], 9);
+    assert_int_equal(publish(9, false, now_s + 2).entries, 1);
+    assert_int_equal(due(now_s + 2, shards), 0);
+    (void)begin_list(9, false, now_s + 3); /* whose process is killed */
+    revoke_it(second, now_s + 4);
+    assert_int_equal(due(now_s + 4, shards), 1);
+    assert_int_equal(publish(9, false, now_s + 5).entries, 2);
+    assert_int_equal(due(now_s + 5, shards), 0);
+}
+
 /* A plan of SQLite's. */
 static void assert_index_alone(const struct inventory_scope *scope)
 {
@@ -189,4 +274,6 @@ INVENTORY_UNIT_MAIN(UNIT_CASE(a_delta_holds_what_came_after_its_base),
                     UNIT_CASE(an_entry_leaves_after_one_list_past_its_end),
                     UNIT_CASE(parts_have_numbers_and_entries_of_their_own),
                     UNIT_CASE(what_was_overtaken_is_not_kept), UNIT_CASE(the_status_of_a_serial),
+                    UNIT_CASE(what_is_revoked_while_a_list_is_made_leaves_it_due),
+                    UNIT_CASE(so_it_is_with_a_part),
                     UNIT_CASE(every_list_is_read_from_an_index_alone))

@@ -189,12 +189,42 @@ static void every_certificate_has_its_own_names_in_their_order(void **state)
     }
 }
 
+/* Those asked for last end first. */
+static void the_interrupted_come_in_pages_too(void **state)
+{
+    (void)state;
+    struct inventory_filter filter = {.owner = "cut off", .interrupted = true, .limit = 2};
+    int64_t made[4];
+    for (int i = 0; i < 4; i++) {
+        uint8_t serial[20];
+        struct inventory_record record = record_named("cut");
+        record.owner = "cut off";
+        record.not_after_s = NOW + (9 - i) * DAY;
+        made[i] = reserve(&record, serial);
+    }
+    for (int at = 3; at > 0; at -= 2) {
+        MU_AUTO(inventory_records) struct inventory_records page = all_of(&filter);
+        assert_int_equal(page.count, 2);
+        assert_true(page.items[0].id == made[at] && page.items[1].id == made[at - 1]);
+        filter.after_s = page.items[1].not_after_s;
+        filter.after_id = page.items[1].id;
+    }
+    MU_AUTO(inventory_records) struct inventory_records none = all_of(&filter);
+    assert_int_equal(none.count, 0);
+    filter = (struct inventory_filter){
+        .owner = "cut off", .interrupted = true, .limit = 2, .oldest = true};
+    MU_AUTO(inventory_records) struct inventory_records oldest = all_of(&filter);
+    assert_int_equal(oldest.count, 2);
+    assert_true(oldest.items[0].id == made[1] && oldest.items[1].id == made[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_CASE(every_filter_lets_through_what_it_names),
         UNIT_CASE(serials_and_fingerprints_name_one), UNIT_CASE(the_counts_add_up),
         UNIT_CASE(a_page_is_one_question_however_many_are_on_it),
-        UNIT_CASE(every_certificate_has_its_own_names_in_their_order)};
+        UNIT_CASE(every_certificate_has_its_own_names_in_their_order),
+        UNIT_CASE(the_interrupted_come_in_pages_too)};
     return cmocka_run_group_tests(tests, fill, place_remove);
 }

@@ -156,6 +156,7 @@ static void what_is_kept_comes_out_as_if_all_was_written_anew(void **state)
         build_tbs(&t, &whole);
         t.entries = added;
         t.count = counts[2];
+        t.follows = true;
         t.kept = outline.entries;
         t.gone = gone;
         t.gone_count = counts[1];
@@ -200,6 +201,7 @@ static void a_new_entry_takes_the_place_of_an_old_one(void **state)
     build_tbs(&t, &whole);
     t.entries = now + 1;
     t.count = 1;
+    t.follows = true;
     t.kept = outline.entries;
     t.total = 3;
     build_tbs(&t, &merged);
@@ -211,6 +213,36 @@ static void a_new_entry_takes_the_place_of_an_old_one(void **state)
                  MUTUAL_E_CRL_MALFORMED);
 }
 
+/* The sum decides there too: what lacks an entry is no complete list. */
+static void what_follows_an_empty_list_must_come_out(void **state)
+{
+    (void)state;
+    struct mutual_error err;
+    struct pki *root = pki_root("Following");
+    const struct mu_revoked entry = {.serial = MU_SLICE_LIT("\x05"), .time_s = PKI_NOW_S};
+    for (size_t count = 0; count < 2; count++) {
+        struct mu_crl_template t = {.issuer = root->cert,
+                                    .this_update_s = PKI_NOW_S,
+                                    .next_update_s = PKI_NOW_S + PKI_DAY_S,
+                                    .entries = &entry,
+                                    .count = count,
+                                    .follows = true,
+                                    .total = count + 1};
+        MU_AUTO(buf) struct mu_buf wrong;
+        MU_AUTO(buf) struct mu_buf followed;
+        MU_AUTO(buf) struct mu_buf whole;
+        mu_buf_init(&wrong, 10000);
+        assert_fails(mu_crl_build_tbs(&t, MU_SCHEME_ECDSA_P256_SHA256, &wrong, &err), &err,
+                     MUTUAL_E_CRL_MALFORMED);
+        t.total = count;
+        build_tbs(&t, &followed);
+        t.follows = false;
+        build_tbs(&t, &whole);
+        assert_true(mu_slice_equal(mu_buf_slice(&followed), mu_buf_slice(&whole)));
+    }
+}
+
 UNIT_MAIN(UNIT_CASE(openssl_reads_the_list), UNIT_CASE(contradictions_are_refused),
           UNIT_CASE(what_is_kept_comes_out_as_if_all_was_written_anew),
-          UNIT_CASE(a_new_entry_takes_the_place_of_an_old_one))
+          UNIT_CASE(a_new_entry_takes_the_place_of_an_old_one),
+          UNIT_CASE(what_follows_an_empty_list_must_come_out))
