@@ -107,9 +107,52 @@ static void refuse_role(struct admin_call *call, enum admin_role role)
     api_problem(call->response, 403, NULL, &why);
 }
 
+/* Is the value of Origin (RFC 6454 section 7) that of the URL? Browsers leave out the port that the
+ * scheme has. */
+static bool is_origin_of(struct mu_slice value, const char *url)
+{
+    const char *host = url != NULL ? strstr(url, "://") : NULL;
+    if (host == NULL) {
+        return false;
+    }
+    size_t len = (size_t)(host - url) + 3;
+    len += strcspn(url + len, "/");
+    if (len > 4 && strncmp(url, "https:", 6) == 0 && strncmp(url + len - 4, ":443", 4) == 0) {
+        len -= 4;
+    }
+    for (size_t i = 0; i < len && i < value.len; i++) {
+        uint8_t c = (uint8_t)url[i];
+        if (value.data[i] != (c >= 'A' && c <= 'Z' ? (c | 0x20) : c)) {
+            return false;
+        }
+    }
+    return value.len == len;
+}
+
+/* A browser that holds an administrator's certificate shows it for whichever page has it send
+ * something. It says so itself: Sec-Fetch-Site (W3C Fetch Metadata), Origin (RFC 6454). */
+static bool is_own_wish(const struct admin_call *call, struct mutual_error *err)
+{
+    const struct http_head *head = call->request->head;
+    const struct api_settings *settings = call->world->settings;
+    const char *url = settings != NULL ? settings->url : NULL;
+    struct mu_slice value = {0};
+    bool site = http_field_count(head, "Sec-Fetch-Site") == 0 ||
+                (http_field_find(head, "Sec-Fetch-Site", &value) &&
+                 (mu_slice_equal_text(value, "same-origin") || mu_slice_equal_text(value, "none")));
+    bool origin = http_field_count(head, "Origin") == 0 ||
+                  (http_field_find(head, "Origin", &value) && is_origin_of(value, url));
+    return (site && origin) ||
+           mu_fail(
+               err, MUTUAL_E_POLICY_DENIED,
+               "a page of another site had this sent by a browser, and nothing is changed so") ||
+           mu_error_hint(err, "Send it with a program of your own, or from a page of the "
+                              "authority's own URL.");
+}
+
 static bool run_changing(struct admin_call *call, struct mutual_error *err)
 {
-    if (!ca_lock(call->ca, call->request->now_s, NULL, err)) {
+    if (!is_own_wish(call, err) || !ca_lock(call->ca, call->request->now_s, NULL, err)) {
         return false;
     }
     bool good = admin_once(call, err);

@@ -148,6 +148,19 @@ def test_a_file_of_the_authority_is_not_read_by_a_name(place):
     place.refused(404, "NOT_FOUND", place.api("GET", f"/certificates?match={file}"))
 
 
+@pytest.mark.parametrize("fields", [
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example"}, {"Origin": "null"}], ids=str)
+def test_a_page_elsewhere_has_a_browser_approve(place, fields):
+    """The browser of an operator shows his certificate for whoever has it send something."""
+    made = place.api("POST", "/tokens", {"name": "waits", "approval": True, "url": place.url()}).json()
+    for method, path in (("POST", f"/requests/{made['id']}/approve"), ("DELETE", f"/tokens/{made['id']}")):
+        place.refused(403, "POLICY_DENIED", place.api(method, path, who="operator", fields=fields))
+    assert [one["id"] for one in place.get("/tokens")["tokens"]] == [made["id"]]
+    own = {"Sec-Fetch-Site": "none"}
+    assert place.api("DELETE", f"/tokens/{made['id']}", who="operator", fields=own).status < 300
+
+
 def test_two_admins_revoke_the_same_at_once(place):
     made = place.api("POST", "/certificates", {"csr": csr(), "name": "target", "profile": "client"}).json()
     replies, barrier = [], threading.Barrier(2)
