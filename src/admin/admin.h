@@ -38,9 +38,10 @@ struct admin_settings {
     const struct admin_holder *holders;
     size_t count;
 };
-/* The greatest that the caller has. `settings` may be NULL. */
+/* The greatest that the caller has, and by which of his names: NULL when by none, as at the machine
+ * itself. `settings` and `ret_name` may be NULL. */
 enum admin_role admin_role_of(const struct admin_settings *settings,
-                              const struct api_caller *caller);
+                              const struct api_caller *caller, const struct mutual_name **ret_name);
 
 /* ---- how things are written -------------------------------------------------------------------
  */

@@ -80,7 +80,8 @@ struct admin_operation {
 struct admin_call {
     struct api_world *world;
     struct ca *ca;
-    const struct api_request *request;
+    const struct api_request *request; /* `who` in it is the one who has the role */
+    const struct mutual_name *name; /* of the caller, which gave the role; NULL: on the machine */
     struct api_response *response;
     const struct admin_operation *operation;
     json_t *body;        /* NULL: the operation takes none */

@@ -351,11 +351,11 @@ bool admin_owner(const struct admin_call *call, const char *usual, const char **
 {
     const struct api_caller *caller = call->request->caller;
     const char *given = admin_text(call->body, "owner");
-    *ret_owner = given != NULL            ? given
-                 : usual != NULL          ? usual
-                 : caller->user != NULL   ? caller->user
-                 : caller->name_count > 0 ? caller->names[0].text
-                                          : NULL;
+    *ret_owner = given != NULL          ? given
+                 : usual != NULL        ? usual
+                 : caller->user != NULL ? caller->user
+                 : call->name != NULL   ? call->name->text
+                                        : NULL;
     return *ret_owner != NULL ||
            mu_fail(err, MUTUAL_E_JSON_MALFORMED, "the body lacks the member \"owner\"");
 }

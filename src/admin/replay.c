@@ -12,15 +12,16 @@
 
 enum { KEY_MAX = 255, ANSWER_MAX = 1 << 20 };
 
-/* By whom: keys of two callers are two keys, and one caller may come with his next certificate. */
+/* By whom: a certificate, not a name, for two may have a name in common, and neither is to get what
+ * was answered to the other. */
 static void put_caller(const struct api_caller *caller, struct mu_buf *out)
 {
-    if (caller->user != NULL || caller->name_count == 0) {
+    if (caller->leaf != NULL) {
+        mu_buf_text(out, "certificate ");
+        mu_hex(out, mu_slice_of(mu_cert_facts(caller->leaf)->fingerprint, 32));
+    } else {
         mu_buf_printf(out, "user %s", caller->user != NULL ? caller->user : "");
-        return;
     }
-    mu_buf_printf(out, "%s ", mutual_name_type_word(caller->names[0].type));
-    mu_buf_append(out, caller->names[0].text, caller->names[0].len);
 }
 
 static bool make_mark(const struct admin_call *call, struct mu_slice key, uint8_t mark[32],

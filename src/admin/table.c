@@ -171,6 +171,24 @@ static bool run(struct admin_call *call, struct mutual_error *err)
     return changes(call->request) ? run_changing(call, err) : operation->handle(call, err);
 }
 
+/* In the audit whoever acts has the name that lets him, and not any that he has besides. */
+static bool speak_for_holder(struct admin_call *call, struct api_request *mine, struct mu_buf *who)
+{
+    struct mutual_error lost = {0};
+    api_who(mine->caller, call->name, who);
+    if (who->failed) {
+        api_who_refuse(call->response);
+        return false;
+    }
+    mine->who = mu_buf_str(who);
+    call->request = mine;
+    if (!ca_speak_for(call->ca, mine->who, &lost)) {
+        api_problem(call->response, 503, NULL, &lost);
+        return false;
+    }
+    return true;
+}
+
 static void put_tag(struct admin_call *call)
 {
     char tag[TAG_TEXT];
@@ -193,9 +211,15 @@ static void handle(struct api_world *world, const struct api_request *request,
         .operation = &admin_operations[request->route - admin_routes],
     };
     const struct admin_settings *settings = world->settings != NULL ? world->settings->admin : NULL;
-    enum admin_role role = admin_role_of(settings, request->caller);
+    enum admin_role role = admin_role_of(settings, request->caller, &call.name);
     if (role < call.operation->role) {
         refuse_role(&call, role);
+        return;
+    }
+    MU_AUTO(buf) struct mu_buf who;
+    mu_buf_init(&who, API_WHO_MAX);
+    struct api_request mine = *request;
+    if (!speak_for_holder(&call, &mine, &who)) {
         return;
     }
     response->status = call.operation->status;

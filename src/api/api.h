@@ -184,6 +184,15 @@ unsigned api_answer(const struct api_table *const *tables, size_t table_count,
                     struct api_world *world, const struct http_request *request,
                     const struct api_caller *caller, int64_t now_s);
 
+/* Appends the caller for the audit, escaped: "spiffe://example.org/web (enroll 192.0.2.1)". `name`
+ * is the one of his names that he acts by; the serial number behind it then tells him from others
+ * who have the name too. NULL: his first name alone. A name that does not fit into API_WHO_MAX
+ * makes the buffer fail: half of who it was is worse than a refusal, api_who_refuse. */
+enum { API_WHO_MAX = 4096 };
+void api_who(const struct api_caller *caller, const struct mutual_name *name, struct mu_buf *out);
+/* 403 to a caller whose name is too long to be written down. */
+void api_who_refuse(struct api_response *response);
+
 /* ---- helpers for handlers -------------------------------------------------------------------- */
 
 /* Reads a JSON object strictly: nothing behind it, no key twice, no NUL, well-formed UTF-8. `what`
