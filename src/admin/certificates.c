@@ -116,6 +116,29 @@ static bool take_text(const struct admin_call *call, struct selection *selection
     return admin_query(call, name, text, ret_text, err);
 }
 
+/* What a text may mean is told whole: a filter beside it would be heeded by nobody. */
+static bool match_is_alone(const struct admin_call *call, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf value;
+    mu_buf_init(&value, 2 * ADMIN_TEXT_MAX);
+    for (const struct admin_field *field = call->operation->query; field->name != NULL; field++) {
+        const char *text = NULL;
+        if (strcmp(field->name, "match") == 0 || strcmp(field->name, "include") == 0) {
+            continue;
+        }
+        if (!admin_query(call, field->name, &value, &text, err)) {
+            return false;
+        }
+        if (text != NULL) {
+            return mu_fail(err, MUTUAL_E_OPTION_VALUE,
+                           "\"match\" goes only with \"include\", and \"%s\" is there too",
+                           field->name) ||
+                   mu_error_hint(err, "Leave one of them out.");
+        }
+    }
+    return true;
+}
+
 static bool take_flag(const struct admin_call *call, const char *name, bool *ret_flag,
                       struct mutual_error *err)
 {
@@ -144,6 +167,9 @@ static bool read_selection(const struct admin_call *call, struct selection *sele
         !take_flag(call, "revoked", &filter->revoked, err) ||
         !take_flag(call, "interrupted", &filter->interrupted, err) ||
         !take_flag(call, "include", &selection->der, err)) {
+        return false;
+    }
+    if (selection->match != NULL && !match_is_alone(call, err)) {
         return false;
     }
     filter->live = ends != NULL;

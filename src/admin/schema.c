@@ -208,7 +208,7 @@ PARAMETERS(certificate_query, PAGE_FIELDS,
            {"name", ADMIN_TEXT, .help = "only those called or certified so"},
            {"match", ADMIN_TEXT,
             .help = "only what this may mean: a serial number or its beginning, a fingerprint, a "
-                    "name; no page follows"},
+                    "name; no page follows, and nothing goes beside it but include"},
            {"owner", ADMIN_TEXT, .help = "only those of this owner"},
            {"place", ADMIN_TEXT, .help = "only those at this place"},
            {"purpose", ADMIN_TEXT, .help = "only those for this purpose"},
