@@ -84,6 +84,7 @@ struct admin_call {
     const struct mutual_name *name; /* of the caller, which gave the role; NULL: on the machine */
     struct api_response *response;
     const struct admin_operation *operation;
+    bool stands;         /* it failed, and what was asked may be in the store all the same */
     json_t *body;        /* NULL: the operation takes none */
     struct mu_json json; /* writes into the response's body */
 };

@@ -329,6 +329,16 @@ static bool is_seen(struct admin_call *call, const struct inventory_record *reco
            admin_match(call, mu_buf_slice(&now), err);
 }
 
+/* Is it revoked, though the list that tells so was not published? Who cannot know says yes. */
+static bool is_revoked_now(struct admin_call *call, const struct inventory_record *record)
+{
+    MU_AUTO(inventory_records) struct inventory_records now = {0};
+    const struct inventory_filter filter = {.id = record->id};
+    struct mutual_error lost = {0};
+    return !inventory_records_get(ca_inventory(call->ca), &filter, 1, &now, &lost) ||
+           now.count != 1 || now.items[0].revoked;
+}
+
 bool admin_revoke_certificate(struct admin_call *call, struct mutual_error *err)
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
@@ -339,8 +349,11 @@ bool admin_revoke_certificate(struct admin_call *call, struct mutual_error *err)
     if (!find(call, &records, err) ||
         !ca_reason_parse(reason != NULL ? reason : "unspecified", &code, err) ||
         !is_seen(call, &records.items[0], err) ||
-        !ca_choose(&records, records.items[0].name, CA_WISH_REVOKE, now_s, &record, err) ||
-        !ca_revoke(call->ca, record, code, call->world->signer, now_s, err)) {
+        !ca_choose(&records, records.items[0].name, CA_WISH_REVOKE, now_s, &record, err)) {
+        return false;
+    }
+    if (!ca_revoke(call->ca, record, code, call->world->signer, now_s, err)) {
+        call->stands = is_revoked_now(call, record);
         return false;
     }
     mu_json_open(&call->json, NULL, '{');

@@ -85,13 +85,15 @@ static void keep(struct admin_call *call, struct inventory_replay *replay)
     }
 }
 
-/* A refusal changed nothing, and may be asked again; so may what could not be signed, for nothing
- * is committed that needs a signature before there is one. Other errors of the system may have come
- * after the change: their mark stays. */
+/* A refusal changed nothing, and may be asked again; so may a certificate that could not be signed,
+ * for it is committed with its signature. A revocation is committed before the list is signed that
+ * tells of it: `stands`. Other errors of the system may have come after the change as well: their
+ * mark stays. */
 static void let_go(struct admin_call *call, struct mu_slice mark, const struct mutual_error *why)
 {
     struct mutual_error lost = {0};
-    bool undone = api_status_of(why) < 500 || why->code == MUTUAL_E_KEY_UNAVAILABLE;
+    bool undone =
+        !call->stands && (api_status_of(why) < 500 || why->code == MUTUAL_E_KEY_UNAVAILABLE);
     if (undone && !inventory_replay_forget(ca_inventory(call->ca), mark, &lost)) {
         api_log(call->world, "an Idempotency-Key of %s stays taken: %s", call->request->who,
                 lost.reason);
