@@ -66,7 +66,7 @@ struct api_request {
 struct api_response {
     unsigned status;          /* 200 until said otherwise                                        */
     const char *content_type; /* constant, or as long-lived as the response; NULL: none          */
-    struct mu_buf body;       /* limit MU_LIMIT_HTTP_RESPONSE                                    */
+    struct mu_buf body;       /* secret; limit MU_LIMIT_HTTP_RESPONSE                            */
     struct mu_buf fields;     /* api_field's                                                     */
     bool close;               /* no further request on this connection                           */
     struct mutual_error why; /* what the problem document is about, whole: for a caller in this very
