@@ -270,6 +270,20 @@ def test_the_authority_dies_and_comes_back_at_the_socket(place):
     until(lambda: ask_at(path).returncode == 0, 20)
 
 
+def test_a_socket_of_a_long_path_is_not_another(place, tmp_path):
+    """A path that does not fit is not cut: at the shorter one somebody else listens."""
+    long = str(tmp_path) + "/" + "a" * 120
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(long[:107])
+        other.listen(1)
+        other.setblocking(False)
+        done = subprocess.run([place.mutual, "list", "--server", f"unix:{long}"], capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert done.returncode == 2 and "OPTION_VALUE" in done.stderr and str(len(long)) in done.stderr
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
 def test_without_an_authority_there_is_no_socket(place):
     path = pathlib.Path(f"{place.gateway.control}.authority")
     assert path.exists()
