@@ -150,7 +150,7 @@ TABLE(binding_page, "BindingPage",
       {"next", ADMIN_TEXT, true, .help = "the cursor of the next page, or null"})
 TABLE(binding_wish, "BindingRequest",
       {"name", ADMIN_TEXT, true, .max = 64, .help = "who it is for"},
-      {"names", ADMIN_TEXTS, true, .max = 100,
+      {"names", ADMIN_TEXTS, true, .max = ACME_KEY_NAMES_MAX,
        .help = "db.example.org, *.apps.example.org, 10.0.0.0/8"},
       {"profile", ADMIN_TEXT, .max = 64, .help = "of the certificates; server when left out"},
       {"owner", ADMIN_TEXT, .max = 64, .help = "who answers for the certificates; else the name"},
