@@ -6,8 +6,9 @@
  * OpenAPI document is made of it.
  *
  * Who may is judged at each request, by the names that the caller's certificate proves and the
- * configuration's list; nobody is on it by default. On the machine's own control socket whoever may
- * open it may everything.
+ * configuration's list; nobody is on it by default. On the machine itself whoever may open the
+ * authority's socket may everything: it is beside the control socket, which only reads, and its
+ * name ends in ".authority".
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H

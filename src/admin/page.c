@@ -2,7 +2,8 @@
  *
  * Queries and pages. A page begins behind the last row of the one before, so that what comes and
  * goes meanwhile makes nobody miss or see a row twice. A cursor carries a digest of the list that
- * it belongs to: what was altered or carried elsewhere is refused.
+ * it belongs to, so one that was damaged, or carried to another list by mistake, is refused. There
+ * is no key in it: who computes the digest begins wherever he likes, in what he may read anyway.
  */
 #include <stdio.h>
 #include <string.h>

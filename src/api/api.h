@@ -27,7 +27,7 @@ enum api_channel {
     API_PLAIN,  /* plain HTTP: anybody, and anybody on the way may read and alter */
     API_TLS,    /* we are proved to the caller, he is not                         */
     API_MUTUAL, /* both are proved                                                */
-    API_LOCAL,  /* the machine's own control socket                               */
+    API_LOCAL,  /* the authority's socket on the machine itself, "….authority"    */
     API_CHANNEL_COUNT_
 };
 /* "plain", "tls", "mutual", "local". Constant. */
