@@ -446,12 +446,11 @@ static bool put_issued(struct admin_call *call, const struct ca_issued *issued,
     return true;
 }
 
-static void put_location(struct admin_call *call, const struct mu_cert *cert)
+void admin_put_location(struct admin_call *call, const char *serial)
 {
     MU_AUTO(buf) struct mu_buf path;
     mu_buf_init(&path, 256);
-    mu_buf_text(&path, ADMIN_PATH "/certificates/");
-    mu_hex(&path, mu_cert_facts(cert)->serial);
+    mu_buf_printf(&path, ADMIN_PATH "/certificates/%s", serial);
     api_field(call->response, "Location", mu_buf_str(&path));
 }
 
@@ -474,6 +473,9 @@ bool admin_issue_certificate(struct admin_call *call, struct mutual_error *err)
         !put_issued(call, &issued, err)) {
         return false;
     }
-    put_location(call, issued.cert);
+    MU_AUTO(buf) struct mu_buf serial;
+    mu_buf_init(&serial, SERIAL_TEXT);
+    mu_hex(&serial, mu_cert_facts(issued.cert)->serial);
+    admin_put_location(call, mu_buf_str(&serial));
     return true;
 }

@@ -49,6 +49,18 @@ static bool make_digest(const struct admin_call *call, uint8_t digest[32], struc
     return bytes.failed ? mu_fail_memory(err) : mu_sha256(mu_buf_slice(&bytes), digest, err);
 }
 
+/* What was made is where it was said to be the first time. */
+static void put_location_again(struct admin_call *call, struct mu_slice body)
+{
+    struct mutual_error none = {0};
+    MU_AUTO(api_json) json_t *made = NULL;
+    if (call->response->status == 201 &&
+        api_json_object(body, "the answer", MUTUAL_E_JSON_MALFORMED, &made, &none) &&
+        admin_text(made, "serial") != NULL) {
+        admin_put_location(call, admin_text(made, "serial"));
+    }
+}
+
 static bool answer_again(struct admin_call *call, const struct inventory_replay *asked,
                          const struct inventory_replay *before, struct mutual_error *err)
 {
@@ -66,6 +78,7 @@ static bool answer_again(struct admin_call *call, const struct inventory_replay 
     }
     call->response->status = before->status;
     api_field(call->response, "Idempotency-Replayed", "true");
+    put_location_again(call, before->body);
     return mu_buf_append(&call->response->body, before->body.data, before->body.len) ||
            mu_fail_memory(err);
 }

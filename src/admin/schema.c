@@ -193,10 +193,11 @@ TABLE(problem, "Problem", {"type", ADMIN_TEXT, true, .help = "a URI (RFC 9457)"}
 /* ---- queries ----------------------------------------------------------------------------------
  */
 
-#define PAGE_FIELDS                                                                             \
-    {"limit", ADMIN_NUMBER, .max = ADMIN_PAGE_MAX, .help = "no more than this many on a page"}, \
-    {                                                                                           \
-        "cursor", ADMIN_TEXT, .max = 256, .help = "next of the page before"                     \
+#define PAGE_FIELDS                                                         \
+    {"limit", ADMIN_NUMBER, .min = 1, .max = ADMIN_PAGE_MAX,                \
+     .help = "no more than this many on a page"},                           \
+    {                                                                       \
+        "cursor", ADMIN_TEXT, .max = 256, .help = "next of the page before" \
     }
 #define PARAMETERS(name_, ...) \
     const struct admin_field admin_##name_[] = {__VA_ARGS__, {.name = NULL}};
@@ -265,15 +266,13 @@ static bool fits(const json_t *value, const struct admin_field *field)
     case ADMIN_TEXTS:
         return is_lines(value, field);
     case ADMIN_NUMBER:
-        return json_is_integer(value) && json_integer_value(value) >= 0 &&
+        return json_is_integer(value) && json_integer_value(value) >= field->min &&
                json_integer_value(value) <= field->max;
     case ADMIN_FLAG:
         return json_is_boolean(value);
     case ADMIN_WORD:
     case ADMIN_TIME:
-    case ADMIN_OBJECT:
     case ADMIN_OBJECTS:
-    case ADMIN_ANY:
         break;
     }
     return false; /* no request carries any of these */

@@ -19,6 +19,11 @@ static void the_same_request_is_done_once_and_answered_again(void **state)
     assert_int_equal(again.head.status, 201);
     assert_true(mu_slice_equal(first.body, again.body));
     assert_int_equal(http_field_count(&again.head, "Idempotency-Replayed"), 1);
+    struct mu_slice made = {0};
+    struct mu_slice where = {0};
+    assert_true(http_field_find(&first.head, "Location", &made));
+    assert_true(http_field_find(&again.head, "Location", &where));
+    assert_true(mu_slice_equal(made, where));
     assert_true(json_equal(before, after));
     json_decref(before);
     json_decref(after);
