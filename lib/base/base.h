@@ -107,8 +107,11 @@ struct mu_buf {
     size_t cap;
     size_t max;
     bool failed; /* sticky: some append did not fit or memory ran out */
+    bool secret; /* of mu_buf_init_secret */
 };
 void mu_buf_init(struct mu_buf *buf, size_t max);
+/* One whose bytes are wiped wherever it lets go of them: grown, consumed, cleared or done. */
+void mu_buf_init_secret(struct mu_buf *buf, size_t max);
 void mu_buf_done(struct mu_buf *buf);
 void mu_buf_clear(struct mu_buf *buf);
 void mu_buf_auto(struct mu_buf *buf);

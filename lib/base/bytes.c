@@ -48,8 +48,21 @@ void mu_buf_init(struct mu_buf *buf, size_t max)
     *buf = (struct mu_buf){.max = max};
 }
 
+void mu_buf_init_secret(struct mu_buf *buf, size_t max)
+{
+    *buf = (struct mu_buf){.max = max, .secret = true};
+}
+
+static void let_go(struct mu_buf *buf, size_t begin, size_t end)
+{
+    if (buf->secret && end > begin) {
+        mu_wipe(buf->data + begin, end - begin);
+    }
+}
+
 void mu_buf_done(struct mu_buf *buf)
 {
+    let_go(buf, 0, buf->cap);
     mu_free(buf->data);
     *buf = (struct mu_buf){0};
 }
@@ -61,8 +74,24 @@ void mu_buf_auto(struct mu_buf *buf)
 
 void mu_buf_clear(struct mu_buf *buf)
 {
+    let_go(buf, 0, buf->len);
     buf->len = 0;
     buf->failed = false;
+}
+
+/* realloc would leave a copy behind. */
+static uint8_t *grow(struct mu_buf *buf, size_t cap)
+{
+    if (!buf->secret) {
+        return mu_realloc(buf->data, cap, 1);
+    }
+    uint8_t *grown = mu_alloc(cap, 1);
+    if (grown != NULL && buf->data != NULL) {
+        memcpy(grown, buf->data, buf->len);
+        let_go(buf, 0, buf->cap);
+        mu_free(buf->data);
+    }
+    return grown;
 }
 
 uint8_t *mu_buf_reserve(struct mu_buf *buf, size_t len)
@@ -77,7 +106,7 @@ uint8_t *mu_buf_reserve(struct mu_buf *buf, size_t len)
         while (cap < needed) {
             cap *= 2;
         }
-        uint8_t *grown = mu_realloc(buf->data, cap, 1);
+        uint8_t *grown = grow(buf, cap);
         if (grown == NULL) {
             buf->failed = true;
             return NULL;
@@ -135,6 +164,7 @@ void mu_buf_consume(struct mu_buf *buf, size_t len)
         return;
     }
     memmove(buf->data, buf->data + len, buf->len - len);
+    let_go(buf, buf->len - len, buf->len);
     buf->len -= len;
 }
 

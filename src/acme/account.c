@@ -286,7 +286,7 @@ bool acme_account_orders(struct acme_call *call, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     MU_AUTO(buf) struct mu_buf after;
-    MU_AUTO(acme_json) json_t *object = json_object();
+    MU_AUTO(api_json) json_t *object = json_object();
     uint64_t begin = 0;
     mu_buf_init(&after, 32);
     if (!check_own(call, err) || !acme_want_get(call, err)) {
@@ -334,7 +334,7 @@ bool acme_account_orders(struct acme_call *call, struct mutual_error *err)
 static bool check_inner(struct acme_call *call, const struct acme_jws *inner,
                         struct mutual_error *err)
 {
-    MU_AUTO(acme_json) json_t *payload = NULL;
+    MU_AUTO(api_json) json_t *payload = NULL;
     uint8_t old[32];
     if (!acme_jws_verify(inner, inner->key, err) ||
         !acme_json_object(mu_buf_slice(&inner->payload), "the inner payload", &payload, err)) {

@@ -194,7 +194,7 @@ bool acme_probed(struct api_world *world, int64_t challenge_id, const struct mut
     bool good = outcome->code == MUTUAL_OK;
     mu_buf_init(&text, 8192);
     if (!good) {
-        MU_AUTO(acme_json) json_t *problem = acme_problem(outcome, NULL, 0);
+        MU_AUTO(api_json) json_t *problem = acme_problem(outcome, NULL, 0);
         size_t len = json_dumpb(problem, NULL, 0, JSON_COMPACT);
         uint8_t *room = mu_buf_reserve(&text, len);
         if (room == NULL || json_dumpb(problem, (char *)room, len, JSON_COMPACT) != len) {

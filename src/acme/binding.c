@@ -162,7 +162,7 @@ static bool refuse(struct acme_call *call, struct mutual_error *err, const char 
 static bool check_inner(struct acme_call *call, const struct acme_jws *inner,
                         struct mutual_error *err)
 {
-    MU_AUTO(acme_json) json_t *key = NULL;
+    MU_AUTO(api_json) json_t *key = NULL;
     uint8_t thumbprint[32];
     if (strcmp(inner->url, call->jws.url) != 0) {
         return refuse(call, err, "its url is not that of the request");

@@ -8,11 +8,6 @@
 
 #include <string.h>
 
-void mu_acme_json_auto(json_t **value)
-{
-    json_decref(*value);
-}
-
 bool acme_json_object(struct mu_slice text, const char *what, json_t **ret_object,
                       struct mutual_error *err)
 {

@@ -11,8 +11,6 @@
 #include "base/base.h"
 #include "x509/x509.h"
 
-/* Scope cleanup: MU_AUTO(acme_json) json_t *value = ...; */
-void mu_acme_json_auto(json_t **value);
 /* One object, no duplicate members, nothing behind it, UTF-8. `what` names it in the reason. */
 bool acme_json_object(struct mu_slice text, const char *what, json_t **ret_object,
                       struct mutual_error *err);

@@ -146,7 +146,7 @@ static bool dump(struct api_response *response, json_t *object, struct mutual_er
 bool acme_answer(struct acme_call *call, unsigned status, json_t *take_object,
                  struct mutual_error *err)
 {
-    MU_AUTO(acme_json) json_t *object = take_object;
+    MU_AUTO(api_json) json_t *object = take_object;
     mu_buf_clear(&call->response->body);
     call->response->status = status;
     call->response->content_type = "application/json";
@@ -176,7 +176,7 @@ void acme_log(const struct acme_call *call, const char *format, ...)
 
 static void put_problem(struct acme_call *call, const struct mutual_error *why)
 {
-    MU_AUTO(acme_json) json_t *problem = acme_problem(why, call->type, call->status);
+    MU_AUTO(api_json) json_t *problem = acme_problem(why, call->type, call->status);
     struct mutual_error lost = {0};
     struct api_response *response = call->response;
     mu_buf_clear(&response->body);

@@ -6,8 +6,9 @@
  * OpenAPI document is made of it.
  *
  * Who may is judged at each request, by the names that the caller's certificate proves and the
- * configuration's list; nobody is on it by default. On the machine's own control socket whoever may
- * open it may everything.
+ * configuration's list; nobody is on it by default. On the machine itself whoever may open the
+ * authority's socket may everything: it is beside the control socket, which only reads, and its
+ * name ends in ".authority".
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
@@ -38,9 +39,10 @@ struct admin_settings {
     const struct admin_holder *holders;
     size_t count;
 };
-/* The greatest that the caller has. `settings` may be NULL. */
+/* The greatest that the caller has, and by which of his names: NULL when by none, as at the machine
+ * itself. `settings` and `ret_name` may be NULL. */
 enum admin_role admin_role_of(const struct admin_settings *settings,
-                              const struct api_caller *caller);
+                              const struct api_caller *caller, const struct mutual_name **ret_name);
 
 /* ---- how things are written -------------------------------------------------------------------
  */

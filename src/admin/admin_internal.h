@@ -18,18 +18,17 @@ enum admin_kind {
     ADMIN_BLOCK,   /* text of several lines: PEM                               */
     ADMIN_WORD,    /* one of `words`                                           */
     ADMIN_TIME,    /* RFC 3339, UTC                                            */
-    ADMIN_NUMBER,  /* whole, within [0, max]                                   */
+    ADMIN_NUMBER,  /* whole, within [min, max]                                 */
     ADMIN_FLAG,    /* true or false                                            */
     ADMIN_TEXTS,   /* a list of ADMIN_TEXT, at most `max`                      */
-    ADMIN_OBJECT,  /* of the schema `of`                                       */
-    ADMIN_OBJECTS, /* a list of them                                           */
-    ADMIN_ANY,     /* an object whose members are described elsewhere          */
+    ADMIN_OBJECTS, /* a list of objects of the schema `of`                     */
 };
 /* A member of an object, or a parameter of a query; a row without name ends the table. */
 struct admin_field {
     const char *name;
     enum admin_kind kind;
     bool required; /* of what is given: it is always there */
+    int64_t min;   /* of a number */
     int64_t max;   /* 0: the usual bound of the kind */
     const char *const *words;
     const struct admin_schema *of;
@@ -80,9 +79,11 @@ struct admin_operation {
 struct admin_call {
     struct api_world *world;
     struct ca *ca;
-    const struct api_request *request;
+    const struct api_request *request; /* `who` in it is the one who has the role */
+    const struct mutual_name *name; /* of the caller, which gave the role; NULL: on the machine */
     struct api_response *response;
     const struct admin_operation *operation;
+    bool stands;         /* it failed, and what was asked may be in the store all the same */
     json_t *body;        /* NULL: the operation takes none */
     struct mu_json json; /* writes into the response's body */
 };
@@ -114,6 +115,8 @@ void mu_admin_names_auto(struct admin_names **names);
 /* Has somebody who changes something seen what it is now? CHANGED. `now` is its object as it would
  * be given. */
 bool admin_match(const struct admin_call *call, struct mu_slice now, struct mutual_error *err);
+/* The field Location: where the certificate of that serial number, in hexadecimal, is. */
+void admin_put_location(struct admin_call *call, const char *serial);
 /* A number in the path. NOT_FOUND. */
 bool admin_path_number(const struct admin_call *call, int64_t *ret_number,
                        struct mutual_error *err);

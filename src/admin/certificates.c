@@ -116,6 +116,29 @@ static bool take_text(const struct admin_call *call, struct selection *selection
     return admin_query(call, name, text, ret_text, err);
 }
 
+/* What a text may mean is told whole: a filter beside it would be heeded by nobody. */
+static bool match_is_alone(const struct admin_call *call, struct mutual_error *err)
+{
+    MU_AUTO(buf) struct mu_buf value;
+    mu_buf_init(&value, 2 * ADMIN_TEXT_MAX);
+    for (const struct admin_field *field = call->operation->query; field->name != NULL; field++) {
+        const char *text = NULL;
+        if (strcmp(field->name, "match") == 0 || strcmp(field->name, "include") == 0) {
+            continue;
+        }
+        if (!admin_query(call, field->name, &value, &text, err)) {
+            return false;
+        }
+        if (text != NULL) {
+            return mu_fail(err, MUTUAL_E_OPTION_VALUE,
+                           "\"match\" goes only with \"include\", and \"%s\" is there too",
+                           field->name) ||
+                   mu_error_hint(err, "Leave one of them out.");
+        }
+    }
+    return true;
+}
+
 static bool take_flag(const struct admin_call *call, const char *name, bool *ret_flag,
                       struct mutual_error *err)
 {
@@ -144,6 +167,9 @@ static bool read_selection(const struct admin_call *call, struct selection *sele
         !take_flag(call, "revoked", &filter->revoked, err) ||
         !take_flag(call, "interrupted", &filter->interrupted, err) ||
         !take_flag(call, "include", &selection->der, err)) {
+        return false;
+    }
+    if (selection->match != NULL && !match_is_alone(call, err)) {
         return false;
     }
     filter->live = ends != NULL;
@@ -303,6 +329,16 @@ static bool is_seen(struct admin_call *call, const struct inventory_record *reco
            admin_match(call, mu_buf_slice(&now), err);
 }
 
+/* Is it revoked, though the list that tells so was not published? Who cannot know says yes. */
+static bool is_revoked_now(struct admin_call *call, const struct inventory_record *record)
+{
+    MU_AUTO(inventory_records) struct inventory_records now = {0};
+    const struct inventory_filter filter = {.id = record->id};
+    struct mutual_error lost = {0};
+    return !inventory_records_get(ca_inventory(call->ca), &filter, 1, &now, &lost) ||
+           now.count != 1 || now.items[0].revoked;
+}
+
 bool admin_revoke_certificate(struct admin_call *call, struct mutual_error *err)
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
@@ -313,8 +349,11 @@ bool admin_revoke_certificate(struct admin_call *call, struct mutual_error *err)
     if (!find(call, &records, err) ||
         !ca_reason_parse(reason != NULL ? reason : "unspecified", &code, err) ||
         !is_seen(call, &records.items[0], err) ||
-        !ca_choose(&records, records.items[0].name, CA_WISH_REVOKE, now_s, &record, err) ||
-        !ca_revoke(call->ca, record, code, call->world->signer, now_s, err)) {
+        !ca_choose(&records, records.items[0].name, CA_WISH_REVOKE, now_s, &record, err)) {
+        return false;
+    }
+    if (!ca_revoke(call->ca, record, code, call->world->signer, now_s, err)) {
+        call->stands = is_revoked_now(call, record);
         return false;
     }
     mu_json_open(&call->json, NULL, '{');
@@ -351,11 +390,11 @@ bool admin_owner(const struct admin_call *call, const char *usual, const char **
 {
     const struct api_caller *caller = call->request->caller;
     const char *given = admin_text(call->body, "owner");
-    *ret_owner = given != NULL            ? given
-                 : usual != NULL          ? usual
-                 : caller->user != NULL   ? caller->user
-                 : caller->name_count > 0 ? caller->names[0].text
-                                          : NULL;
+    *ret_owner = given != NULL          ? given
+                 : usual != NULL        ? usual
+                 : caller->user != NULL ? caller->user
+                 : call->name != NULL   ? call->name->text
+                                        : NULL;
     return *ret_owner != NULL ||
            mu_fail(err, MUTUAL_E_JSON_MALFORMED, "the body lacks the member \"owner\"");
 }
@@ -407,12 +446,11 @@ static bool put_issued(struct admin_call *call, const struct ca_issued *issued,
     return true;
 }
 
-static void put_location(struct admin_call *call, const struct mu_cert *cert)
+void admin_put_location(struct admin_call *call, const char *serial)
 {
     MU_AUTO(buf) struct mu_buf path;
     mu_buf_init(&path, 256);
-    mu_buf_text(&path, ADMIN_PATH "/certificates/");
-    mu_hex(&path, mu_cert_facts(cert)->serial);
+    mu_buf_printf(&path, ADMIN_PATH "/certificates/%s", serial);
     api_field(call->response, "Location", mu_buf_str(&path));
 }
 
@@ -435,6 +473,9 @@ bool admin_issue_certificate(struct admin_call *call, struct mutual_error *err)
         !put_issued(call, &issued, err)) {
         return false;
     }
-    put_location(call, issued.cert);
+    MU_AUTO(buf) struct mu_buf serial;
+    mu_buf_init(&serial, SERIAL_TEXT);
+    mu_hex(&serial, mu_cert_facts(issued.cert)->serial);
+    admin_put_location(call, mu_buf_str(&serial));
     return true;
 }

@@ -38,7 +38,7 @@ static void put_bounds(struct mu_json *json, const struct admin_field *field, bo
         return; /* what is given is as long as it is */
     }
     if (field->kind == ADMIN_NUMBER) {
-        mu_json_int(json, "minimum", 0);
+        mu_json_int(json, "minimum", field->min);
         mu_json_int(json, "maximum", field->max);
     } else {
         mu_json_int(json, "minLength", 1);
@@ -92,12 +92,6 @@ static void put_value(struct mu_json *json, const struct admin_field *field, boo
     case ADMIN_TEXTS:
     case ADMIN_OBJECTS:
         put_list(json, field, taken);
-        break;
-    case ADMIN_OBJECT:
-        put_reference(json, field->of);
-        break;
-    case ADMIN_ANY:
-        mu_json_string(json, "type", "object");
         break;
     }
     mu_json_string(json, "description", field->help);

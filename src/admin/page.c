@@ -2,7 +2,8 @@
  *
  * Queries and pages. A page begins behind the last row of the one before, so that what comes and
  * goes meanwhile makes nobody miss or see a row twice. A cursor carries a digest of the list that
- * it belongs to: what was altered or carried elsewhere is refused.
+ * it belongs to, so one that was damaged, or carried to another list by mistake, is refused. There
+ * is no key in it: who computes the digest begins wherever he likes, in what he may read anyway.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static bool value_fits(const char *text, const struct admin_field *field)
     size_t max = field->max != 0 ? (size_t)field->max : (size_t)ADMIN_TEXT_MAX;
     switch (field->kind) {
     case ADMIN_NUMBER:
-        return mu_text_uint(text, (uint64_t)field->max, &number) && number > 0;
+        return mu_text_uint(text, (uint64_t)field->max, &number) && number >= (uint64_t)field->min;
     case ADMIN_FLAG:
         return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
     case ADMIN_TIME:
@@ -53,9 +54,7 @@ static bool value_fits(const char *text, const struct admin_field *field)
         return text[0] != '\0' && strlen(text) <= max;
     case ADMIN_BLOCK:
     case ADMIN_TEXTS:
-    case ADMIN_OBJECT:
     case ADMIN_OBJECTS:
-    case ADMIN_ANY:
         break;
     }
     return false;

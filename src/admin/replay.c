@@ -12,15 +12,16 @@
 
 enum { KEY_MAX = 255, ANSWER_MAX = 1 << 20 };
 
-/* By whom: keys of two callers are two keys, and one caller may come with his next certificate. */
+/* By whom: a certificate, not a name, for two may have a name in common, and neither is to get what
+ * was answered to the other. */
 static void put_caller(const struct api_caller *caller, struct mu_buf *out)
 {
-    if (caller->user != NULL || caller->name_count == 0) {
+    if (caller->leaf != NULL) {
+        mu_buf_text(out, "certificate ");
+        mu_hex(out, mu_slice_of(mu_cert_facts(caller->leaf)->fingerprint, 32));
+    } else {
         mu_buf_printf(out, "user %s", caller->user != NULL ? caller->user : "");
-        return;
     }
-    mu_buf_printf(out, "%s ", mutual_name_type_word(caller->names[0].type));
-    mu_buf_append(out, caller->names[0].text, caller->names[0].len);
 }
 
 static bool make_mark(const struct admin_call *call, struct mu_slice key, uint8_t mark[32],
@@ -48,6 +49,18 @@ static bool make_digest(const struct admin_call *call, uint8_t digest[32], struc
     return bytes.failed ? mu_fail_memory(err) : mu_sha256(mu_buf_slice(&bytes), digest, err);
 }
 
+/* What was made is where it was said to be the first time. */
+static void put_location_again(struct admin_call *call, struct mu_slice body)
+{
+    struct mutual_error none = {0};
+    MU_AUTO(api_json) json_t *made = NULL;
+    if (call->response->status == 201 &&
+        api_json_object(body, "the answer", MUTUAL_E_JSON_MALFORMED, &made, &none) &&
+        admin_text(made, "serial") != NULL) {
+        admin_put_location(call, admin_text(made, "serial"));
+    }
+}
+
 static bool answer_again(struct admin_call *call, const struct inventory_replay *asked,
                          const struct inventory_replay *before, struct mutual_error *err)
 {
@@ -65,6 +78,7 @@ static bool answer_again(struct admin_call *call, const struct inventory_replay 
     }
     call->response->status = before->status;
     api_field(call->response, "Idempotency-Replayed", "true");
+    put_location_again(call, before->body);
     return mu_buf_append(&call->response->body, before->body.data, before->body.len) ||
            mu_fail_memory(err);
 }
@@ -84,13 +98,15 @@ static void keep(struct admin_call *call, struct inventory_replay *replay)
     }
 }
 
-/* A refusal changed nothing, and may be asked again; so may what could not be signed, for nothing
- * is committed that needs a signature before there is one. Other errors of the system may have come
- * after the change: their mark stays. */
+/* A refusal changed nothing, and may be asked again; so may a certificate that could not be signed,
+ * for it is committed with its signature. A revocation is committed before the list is signed that
+ * tells of it: `stands`. Other errors of the system may have come after the change as well: their
+ * mark stays. */
 static void let_go(struct admin_call *call, struct mu_slice mark, const struct mutual_error *why)
 {
     struct mutual_error lost = {0};
-    bool undone = api_status_of(why) < 500 || why->code == MUTUAL_E_KEY_UNAVAILABLE;
+    bool undone =
+        !call->stands && (api_status_of(why) < 500 || why->code == MUTUAL_E_KEY_UNAVAILABLE);
     if (undone && !inventory_replay_forget(ca_inventory(call->ca), mark, &lost)) {
         api_log(call->world, "an Idempotency-Key of %s stays taken: %s", call->request->who,
                 lost.reason);

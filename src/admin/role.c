@@ -13,46 +13,56 @@ const char *admin_role_word(enum admin_role role)
     return words[role];
 }
 
-static bool is_meant(const struct admin_holder *holder, const struct mutual_name *names,
-                     size_t count)
+/* The first of the names that is meant; NULL: none is. */
+static const struct mutual_name *meant(const struct admin_holder *holder,
+                                       const struct mutual_name *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (mutual_pattern_matches(holder->who, &names[i])) {
-            return true;
+            return &names[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 static enum admin_role role_of_names(const struct admin_settings *settings,
-                                     const struct mutual_name *names, size_t count)
+                                     const struct mutual_name *names, size_t count,
+                                     const struct mutual_name **ret_name)
 {
     enum admin_role role = ADMIN_NOBODY;
+    *ret_name = NULL;
     for (size_t i = 0; i < settings->count; i++) {
-        if (settings->holders[i].role > role && is_meant(&settings->holders[i], names, count)) {
-            role = settings->holders[i].role;
+        const struct admin_holder *holder = &settings->holders[i];
+        const struct mutual_name *name = holder->role > role ? meant(holder, names, count) : NULL;
+        if (name != NULL) {
+            role = holder->role;
+            *ret_name = name;
         }
     }
     return role;
 }
 
 enum admin_role admin_role_of(const struct admin_settings *settings,
-                              const struct api_caller *caller)
+                              const struct api_caller *caller, const struct mutual_name **ret_name)
 {
+    const struct mutual_name *unused = NULL;
+    const struct mutual_name **by = ret_name != NULL ? ret_name : &unused;
+    *by = NULL;
     if (caller->channel == API_LOCAL) {
-        return ADMIN_ADMIN; /* who may open the socket is decided where it is accepted */
+        return ADMIN_ADMIN; /* the socket `….authority`: who may open it is decided where it is
+                               accepted */
     }
     if (caller->channel != API_MUTUAL || caller->leaf == NULL || settings == NULL) {
         return ADMIN_NOBODY;
     }
-    return role_of_names(settings, caller->names, caller->name_count);
+    return role_of_names(settings, caller->names, caller->name_count, by);
 }
 
 bool admin_may_name(const struct admin_call *call, const struct ca_request *wish,
                     struct mutual_error *err)
 {
     const struct admin_settings *settings = call->world->settings->admin;
-    enum admin_role own = admin_role_of(settings, call->request->caller);
+    enum admin_role own = admin_role_of(settings, call->request->caller, NULL);
     MU_AUTO(ca_names) struct ca_names names = {0};
     const struct mutual_name common = {MUTUAL_NAME_CN, wish->name, strlen(wish->name)};
     if (settings == NULL) {
@@ -61,8 +71,9 @@ bool admin_may_name(const struct admin_call *call, const struct ca_request *wish
     if (!ca_handle_check(wish->name, err) || !ca_names_of(call->ca, wish, &names, err)) {
         return false;
     }
-    enum admin_role named = role_of_names(settings, names.items, names.count);
-    enum admin_role by_common = role_of_names(settings, &common, 1);
+    const struct mutual_name *by = NULL;
+    enum admin_role named = role_of_names(settings, names.items, names.count, &by);
+    enum admin_role by_common = role_of_names(settings, &common, 1, &by);
     named = by_common > named ? by_common : named;
     return named <= own ||
            mu_fail(err, MUTUAL_E_ROLE_MISSING,

@@ -150,7 +150,7 @@ TABLE(binding_page, "BindingPage",
       {"next", ADMIN_TEXT, true, .help = "the cursor of the next page, or null"})
 TABLE(binding_wish, "BindingRequest",
       {"name", ADMIN_TEXT, true, .max = 64, .help = "who it is for"},
-      {"names", ADMIN_TEXTS, true, .max = 100,
+      {"names", ADMIN_TEXTS, true, .max = ACME_KEY_NAMES_MAX,
        .help = "db.example.org, *.apps.example.org, 10.0.0.0/8"},
       {"profile", ADMIN_TEXT, .max = 64, .help = "of the certificates; server when left out"},
       {"owner", ADMIN_TEXT, .max = 64, .help = "who answers for the certificates; else the name"},
@@ -193,10 +193,11 @@ TABLE(problem, "Problem", {"type", ADMIN_TEXT, true, .help = "a URI (RFC 9457)"}
 /* ---- queries ----------------------------------------------------------------------------------
  */
 
-#define PAGE_FIELDS                                                                             \
-    {"limit", ADMIN_NUMBER, .max = ADMIN_PAGE_MAX, .help = "no more than this many on a page"}, \
-    {                                                                                           \
-        "cursor", ADMIN_TEXT, .max = 256, .help = "next of the page before"                     \
+#define PAGE_FIELDS                                                         \
+    {"limit", ADMIN_NUMBER, .min = 1, .max = ADMIN_PAGE_MAX,                \
+     .help = "no more than this many on a page"},                           \
+    {                                                                       \
+        "cursor", ADMIN_TEXT, .max = 256, .help = "next of the page before" \
     }
 #define PARAMETERS(name_, ...) \
     const struct admin_field admin_##name_[] = {__VA_ARGS__, {.name = NULL}};
@@ -208,7 +209,7 @@ PARAMETERS(certificate_query, PAGE_FIELDS,
            {"name", ADMIN_TEXT, .help = "only those called or certified so"},
            {"match", ADMIN_TEXT,
             .help = "only what this may mean: a serial number or its beginning, a fingerprint, a "
-                    "name; no page follows"},
+                    "name; no page follows, and nothing goes beside it but include"},
            {"owner", ADMIN_TEXT, .help = "only those of this owner"},
            {"place", ADMIN_TEXT, .help = "only those at this place"},
            {"purpose", ADMIN_TEXT, .help = "only those for this purpose"},
@@ -265,15 +266,13 @@ static bool fits(const json_t *value, const struct admin_field *field)
     case ADMIN_TEXTS:
         return is_lines(value, field);
     case ADMIN_NUMBER:
-        return json_is_integer(value) && json_integer_value(value) >= 0 &&
+        return json_is_integer(value) && json_integer_value(value) >= field->min &&
                json_integer_value(value) <= field->max;
     case ADMIN_FLAG:
         return json_is_boolean(value);
     case ADMIN_WORD:
     case ADMIN_TIME:
-    case ADMIN_OBJECT:
     case ADMIN_OBJECTS:
-    case ADMIN_ANY:
         break;
     }
     return false; /* no request carries any of these */

@@ -107,9 +107,52 @@ static void refuse_role(struct admin_call *call, enum admin_role role)
     api_problem(call->response, 403, NULL, &why);
 }
 
+/* Is the value of Origin (RFC 6454 section 7) that of the URL? Browsers leave out the port that the
+ * scheme has. */
+static bool is_origin_of(struct mu_slice value, const char *url)
+{
+    const char *host = url != NULL ? strstr(url, "://") : NULL;
+    if (host == NULL) {
+        return false;
+    }
+    size_t len = (size_t)(host - url) + 3;
+    len += strcspn(url + len, "/");
+    if (len > 4 && strncmp(url, "https:", 6) == 0 && strncmp(url + len - 4, ":443", 4) == 0) {
+        len -= 4;
+    }
+    for (size_t i = 0; i < len && i < value.len; i++) {
+        uint8_t c = (uint8_t)url[i];
+        if (value.data[i] != (c >= 'A' && c <= 'Z' ? (c | 0x20) : c)) {
+            return false;
+        }
+    }
+    return value.len == len;
+}
+
+/* A browser that holds an administrator's certificate shows it for whichever page has it send
+ * something. It says so itself: Sec-Fetch-Site (W3C Fetch Metadata), Origin (RFC 6454). */
+static bool is_own_wish(const struct admin_call *call, struct mutual_error *err)
+{
+    const struct http_head *head = call->request->head;
+    const struct api_settings *settings = call->world->settings;
+    const char *url = settings != NULL ? settings->url : NULL;
+    struct mu_slice value = {0};
+    bool site = http_field_count(head, "Sec-Fetch-Site") == 0 ||
+                (http_field_find(head, "Sec-Fetch-Site", &value) &&
+                 (mu_slice_equal_text(value, "same-origin") || mu_slice_equal_text(value, "none")));
+    bool origin = http_field_count(head, "Origin") == 0 ||
+                  (http_field_find(head, "Origin", &value) && is_origin_of(value, url));
+    return (site && origin) ||
+           mu_fail(
+               err, MUTUAL_E_POLICY_DENIED,
+               "a page of another site had this sent by a browser, and nothing is changed so") ||
+           mu_error_hint(err, "Send it with a program of your own, or from a page of the "
+                              "authority's own URL.");
+}
+
 static bool run_changing(struct admin_call *call, struct mutual_error *err)
 {
-    if (!ca_lock(call->ca, call->request->now_s, NULL, err)) {
+    if (!is_own_wish(call, err) || !ca_lock(call->ca, call->request->now_s, NULL, err)) {
         return false;
     }
     bool good = admin_once(call, err);
@@ -126,6 +169,24 @@ static bool run(struct admin_call *call, struct mutual_error *err)
         return false;
     }
     return changes(call->request) ? run_changing(call, err) : operation->handle(call, err);
+}
+
+/* In the audit whoever acts has the name that lets him, and not any that he has besides. */
+static bool speak_for_holder(struct admin_call *call, struct api_request *mine, struct mu_buf *who)
+{
+    struct mutual_error lost = {0};
+    api_who(mine->caller, call->name, who);
+    if (who->failed) {
+        api_who_refuse(call->response);
+        return false;
+    }
+    mine->who = mu_buf_str(who);
+    call->request = mine;
+    if (!ca_speak_for(call->ca, mine->who, &lost)) {
+        api_problem(call->response, 503, NULL, &lost);
+        return false;
+    }
+    return true;
 }
 
 static void put_tag(struct admin_call *call)
@@ -150,9 +211,15 @@ static void handle(struct api_world *world, const struct api_request *request,
         .operation = &admin_operations[request->route - admin_routes],
     };
     const struct admin_settings *settings = world->settings != NULL ? world->settings->admin : NULL;
-    enum admin_role role = admin_role_of(settings, request->caller);
+    enum admin_role role = admin_role_of(settings, request->caller, &call.name);
     if (role < call.operation->role) {
         refuse_role(&call, role);
+        return;
+    }
+    MU_AUTO(buf) struct mu_buf who;
+    mu_buf_init(&who, API_WHO_MAX);
+    struct api_request mine = *request;
+    if (!speak_for_holder(&call, &mine, &who)) {
         return;
     }
     response->status = call.operation->status;

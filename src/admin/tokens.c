@@ -278,7 +278,7 @@ bool admin_make_token(struct admin_call *call, struct mutual_error *err)
     MU_AUTO(buf) struct mu_buf text;
     struct ca_token_wish wish;
     int64_t id = 0;
-    mu_buf_init(&text, 4096);
+    mu_buf_init_secret(&text, 4096);
     if (!fill_wish(call, &wish, err) ||
         !admin_names_read(json_object_get(call->body, "names"), &names, err)) {
         return false;
@@ -293,10 +293,9 @@ bool admin_make_token(struct admin_call *call, struct mutual_error *err)
     if (!admin_may_name(call, &made, err)) {
         return false;
     }
-    bool good = ca_token_new(call->ca, &wish, &text, &id, err);
-    if (good) {
-        put_made(call, &wish, id, &text);
+    if (!ca_token_new(call->ca, &wish, &text, &id, err)) {
+        return false;
     }
-    mu_wipe(text.data, text.len);
-    return good;
+    put_made(call, &wish, id, &text);
+    return true;
 }

@@ -27,7 +27,7 @@ enum api_channel {
     API_PLAIN,  /* plain HTTP: anybody, and anybody on the way may read and alter */
     API_TLS,    /* we are proved to the caller, he is not                         */
     API_MUTUAL, /* both are proved                                                */
-    API_LOCAL,  /* the machine's own control socket                               */
+    API_LOCAL,  /* the authority's socket on the machine itself, "….authority"    */
     API_CHANNEL_COUNT_
 };
 /* "plain", "tls", "mutual", "local". Constant. */
@@ -66,7 +66,7 @@ struct api_request {
 struct api_response {
     unsigned status;          /* 200 until said otherwise                                        */
     const char *content_type; /* constant, or as long-lived as the response; NULL: none          */
-    struct mu_buf body;       /* limit MU_LIMIT_HTTP_RESPONSE                                    */
+    struct mu_buf body;       /* secret; limit MU_LIMIT_HTTP_RESPONSE                            */
     struct mu_buf fields;     /* api_field's                                                     */
     bool close;               /* no further request on this connection                           */
     struct mutual_error why; /* what the problem document is about, whole: for a caller in this very
@@ -183,6 +183,15 @@ void api_serve(const struct api_table *const *tables, size_t table_count, struct
 unsigned api_answer(const struct api_table *const *tables, size_t table_count,
                     struct api_world *world, const struct http_request *request,
                     const struct api_caller *caller, int64_t now_s);
+
+/* Appends the caller for the audit, escaped: "spiffe://example.org/web (enroll 192.0.2.1)". `name`
+ * is the one of his names that he acts by; the serial number behind it then tells him from others
+ * who have the name too. NULL: his first name alone. A name that does not fit into API_WHO_MAX
+ * makes the buffer fail: half of who it was is worse than a refusal, api_who_refuse. */
+enum { API_WHO_MAX = 4096 };
+void api_who(const struct api_caller *caller, const struct mutual_name *name, struct mu_buf *out);
+/* 403 to a caller whose name is too long to be written down. */
+void api_who_refuse(struct api_response *response);
 
 /* ---- helpers for handlers -------------------------------------------------------------------- */
 

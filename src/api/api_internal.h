@@ -7,8 +7,6 @@
 
 #include "api/api.h"
 
-/* The caller for the audit, escaped; appends. */
-void api_who(const struct api_caller *caller, struct mu_buf *out);
 bool api_equal_nocase(struct mu_slice text, const char *word);
 
 #endif

@@ -13,7 +13,7 @@ enum { FIELDS_MAX = 16384, LOG_LINE = 1024 };
 void api_response_init(struct api_response *response)
 {
     *response = (struct api_response){.status = 200};
-    mu_buf_init(&response->body, MU_LIMIT_HTTP_RESPONSE);
+    mu_buf_init_secret(&response->body, MU_LIMIT_HTTP_RESPONSE); /* tokens and keys are in some */
     mu_buf_init(&response->fields, FIELDS_MAX);
 }
 

@@ -6,7 +6,7 @@
 
 #include "api/api_internal.h"
 
-enum { WHO_MAX = 512, ALLOW_MAX = 128 };
+enum { ALLOW_MAX = 128 };
 
 /* What the stars and braces of a route stand for. */
 struct parts {
@@ -177,7 +177,7 @@ void api_serve(const struct api_table *const *tables, size_t table_count, struct
 {
     struct match match = {0};
     MU_AUTO(buf) struct mu_buf who;
-    mu_buf_init(&who, WHO_MAX);
+    mu_buf_init(&who, API_WHO_MAX);
     mu_buf_init(&match.methods, ALLOW_MAX);
     find(tables, table_count, head, caller->channel, &match);
     if (match.best == 0) {
@@ -188,7 +188,12 @@ void api_serve(const struct api_table *const *tables, size_t table_count, struct
         refuse_method(response, &match, head);
     } else if (body_fits(response, match.route, head, body)) {
         struct mutual_error lost = {0};
-        api_who(caller, &who);
+        api_who(caller, NULL, &who);
+        if (who.failed) {
+            api_who_refuse(response);
+            mu_buf_done(&match.methods);
+            return;
+        }
         /* whichever issuer the request before was about, this one begins with the first */
         if (world->ca != NULL && (!ca_select(world->ca, NULL, &lost) ||
                                   !ca_speak_for(world->ca, mu_buf_str(&who), &lost))) {

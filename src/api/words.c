@@ -15,21 +15,35 @@ const char *api_channel_word(enum api_channel channel)
     return words[channel];
 }
 
-void api_who(const struct api_caller *caller, struct mu_buf *out)
+void api_who(const struct api_caller *caller, const struct mutual_name *name, struct mu_buf *out)
 {
     if (caller->user != NULL) {
         (void)mu_buf_text(out, caller->user);
     } else if (caller->leaf != NULL) {
         const struct mutual_name *first = caller->name_count > 0 ? &caller->names[0] : NULL;
-        if (first != NULL) {
-            mu_escape(out, mu_slice_of(first->text, first->len));
+        const struct mutual_name *by = name != NULL ? name : first;
+        if (by != NULL) {
+            mu_escape(out, mu_slice_of(by->text, by->len));
         } else {
             (void)mu_buf_text(out, mu_cert_facts(caller->leaf)->display);
+        }
+        if (name != NULL) {
+            (void)mu_buf_text(out, " serial ");
+            mu_hex(out, mu_cert_facts(caller->leaf)->serial);
         }
         (void)mu_buf_printf(out, " (%s %s)", caller->listener, caller->address);
     } else {
         (void)mu_buf_printf(out, "%s (%s)", caller->address, caller->listener);
     }
+}
+
+void api_who_refuse(struct api_response *response)
+{
+    struct mutual_error why = {0};
+    (void)mu_fail(&why, MUTUAL_E_LIMIT, "your certificate's name is too long to be written down");
+    (void)mu_error_hint(&why, "Come with a certificate whose names have less than %d bytes.",
+                        API_WHO_MAX / 4);
+    api_problem(response, 403, NULL, &why);
 }
 
 void mu_api_json_auto(json_t **value)

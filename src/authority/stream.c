@@ -211,8 +211,11 @@ static bool stream_new(struct streams *streams, int take_fd, uint32_t worker,
     struct stream *stream = may_add(streams, worker) ? mu_alloc(1, sizeof *stream) : NULL;
     if (stream == NULL) {
         (void)close(take_fd);
-        return mu_fail(err, MUTUAL_E_LIMIT, "%s %u has as many connections as it may have",
-                       worker == LOCAL ? "this machine" : "worker", worker);
+        char who[32] = "this machine";
+        if (worker != LOCAL) {
+            (void)snprintf(who, sizeof who, "worker %u", worker);
+        }
+        return mu_fail(err, MUTUAL_E_LIMIT, "%s has as many connections as it may have", who);
     }
     stream->streams = streams;
     stream->worker = worker;

@@ -134,6 +134,13 @@ bool https_call(const struct https_request *request, struct https_reply *ret_rep
     struct exchange exchange = {.reply = &reply, .socket = request->socket};
     struct http_client *client = NULL;
     struct http_url url;
+    enum { PATH_ROOM = sizeof((struct sockaddr_un){0}.sun_path) };
+    if (request->socket != NULL && strlen(request->socket) >= PATH_ROOM) {
+        return mu_fail(err, MUTUAL_E_OPTION_VALUE,
+                       "the path of a socket has at most %d bytes, and this one %zu", PATH_ROOM - 1,
+                       strlen(request->socket)) ||
+               mu_error_hint(err, "Name it by a shorter path.");
+    }
     if (!http_url_parse(mu_slice_text(request->url), &url, err) ||
         !reactor_new(&exchange.reactor, err)) {
         return false;
@@ -151,6 +158,7 @@ bool https_call(const struct https_request *request, struct https_reply *ret_rep
         .content_type = request->content_type,
         .body = request->body,
         .authorization = request->authorization,
+        .idempotency_key = request->idempotency_key,
         .identity = request->identity,
         .any_status = true,
         .body_max = BODY_MAX,

@@ -16,6 +16,7 @@ struct https_request {
     const char *method;               /* NULL: GET, with a body POST */
     const char *accept;               /* or NULL               */
     const char *authorization;        /* or NULL               */
+    const char *idempotency_key;      /* or NULL               */
     struct mutual_identity *identity; /* or NULL               */
 };
 struct https_reply {

@@ -94,9 +94,17 @@ static bool make_place(struct far *far, struct mutual_error *err)
         return mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" exists already", far->path) ||
                mu_error_hint(err, "Choose another directory with --out, or move it away.");
     }
-    ca_remove_aside(aside); /* what a killed command left: its key was certified for nobody */
+    bool made = mkdir(aside, 0700) == 0;
+    if (!made && errno == EEXIST) { /* whose key is in it is not known */
+        return mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" exists already", aside) ||
+               mu_error_hint(err, "Another command makes this certificate, or one was killed: "
+                                  "then remove the directory.");
+    }
+    if (!made) {
+        return mu_fail_errno(err, MUTUAL_E_FILE_UNWRITABLE, errno, "could not make \"%s\"", aside);
+    }
     far->aside = MU_TAKE(aside);
-    return ca_make_directory(far->aside, 0700, err);
+    return true;
 }
 
 static bool write_part(const struct far *far, const char *name, struct mu_slice bytes, mode_t mode,
@@ -155,7 +163,7 @@ static bool ask(struct far *far, struct mutual_error *err)
     (void)json_object_set_new(body, "must_staple", json_boolean(request->must_staple));
     (void)json_object_set_new(body, "names", reach_names(far->wish->names));
     return put_csr(far, body, err) &&
-           reach_post(far->reach, "/certificates", body, &far->issued, err);
+           reach_post_once(far->reach, "/certificates", body, &far->issued, err);
 }
 
 /* What came must be of our key: nothing else is put beside it. */

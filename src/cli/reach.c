@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/https_internal.h"
 #include "config/config.h"
@@ -158,13 +159,19 @@ static bool ask_far(struct reach *reach, const struct reach_question *question,
         .socket = reach->socket,
         .trust = reach->trust,
         .identity = reach->identity,
+        .idempotency_key = question->idempotency_key,
         .method = question->method,
         .accept = question->accept != NULL ? question->accept : "application/json",
         .content_type = question->body != NULL ? "application/json" : NULL,
         .body = body,
     };
     const char *where = reach->socket != NULL ? reach->socket : reach->url;
-    if (!https_call(&request, &reply, err)) {
+    bool whole = https_call(&request, &reply, err);
+    if (!whole && question->idempotency_key != NULL) { /* it may have been done: what came of it? */
+        (void)sleep(1);
+        whole = https_call(&request, &reply, err);
+    }
+    if (!whole) {
         return mu_error_context(err, "the authority at %s", where);
     }
     if (reply.status < 200 || reply.status >= 300) {
@@ -324,5 +331,20 @@ bool reach_post(struct reach *reach, const char *target, const json_t *body, jso
                 struct mutual_error *err)
 {
     const struct reach_question question = {.method = "POST", .target = target, .body = body};
+    return ask_json(reach, &question, ret_answer, err);
+}
+
+bool reach_post_once(struct reach *reach, const char *target, const json_t *body,
+                     json_t **ret_answer, struct mutual_error *err)
+{
+    uint8_t bytes[16];
+    MU_AUTO(buf) struct mu_buf key;
+    mu_buf_init(&key, 64);
+    if (!mu_random(bytes, sizeof bytes, err)) {
+        return false;
+    }
+    mu_hex(&key, mu_slice_of(bytes, sizeof bytes));
+    const struct reach_question question = {
+        .method = "POST", .target = target, .body = body, .idempotency_key = mu_buf_str(&key)};
     return ask_json(reach, &question, ret_answer, err);
 }

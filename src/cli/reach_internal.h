@@ -48,6 +48,8 @@ struct reach_question {
     const char *target; /* behind /api/v1 */
     const json_t *body; /* NULL: none */
     const char *accept; /* NULL: JSON */
+    /* Of a POST to a server, which is then sent once more when its answer was lost; NULL: none. */
+    const char *idempotency_key;
 };
 /* Asks it; what is no success is the error that the authority tells. */
 bool reach_ask(struct reach *reach, const struct reach_question *question,
@@ -57,6 +59,9 @@ bool reach_get(struct reach *reach, const char *target, json_t **ret_answer,
                struct mutual_error *err);
 bool reach_post(struct reach *reach, const char *target, const json_t *body, json_t **ret_answer,
                 struct mutual_error *err);
+/* The same, done once though its answer is lost on the way. */
+bool reach_post_once(struct reach *reach, const char *target, const json_t *body,
+                     json_t **ret_answer, struct mutual_error *err);
 /* Appends a text so that it is one segment of a path, or a value of a query. */
 void reach_encode(struct mu_buf *target, const char *value);
 /* Appends "?name=value" or "&name=value", the value encoded; nothing when it is NULL. */

@@ -202,8 +202,8 @@ static bool put_key(const struct mu_key *key, struct mu_buf *out, struct mutual_
     bool end = false;
     MU_AUTO(buf) struct mu_buf pem;
     MU_AUTO(buf) struct mu_buf der;
-    mu_buf_init(&pem, MU_LIMIT_KEY_BYTES);
-    mu_buf_init(&der, MU_LIMIT_KEY_BYTES);
+    mu_buf_init_secret(&pem, MU_LIMIT_KEY_BYTES);
+    mu_buf_init_secret(&der, MU_LIMIT_KEY_BYTES);
     bool good = mu_key_to_pem(key, NULL, &pem, err);
     if (good) {
         mu_pem_open(&reader, mu_buf_slice(&pem), "the key");
@@ -213,8 +213,6 @@ static bool put_key(const struct mu_key *key, struct mu_buf *out, struct mutual_
     if (good) {
         mu_base64(out, mu_buf_slice(&der));
     }
-    mu_wipe(pem.data, pem.len);
-    mu_wipe(der.data, der.len);
     return good;
 }
 

@@ -148,8 +148,11 @@ struct parent {
     struct event_timer patience; /* how long a coming setup may take */
     struct event_timer watchdog;
     struct event_timer reload_timer;
-    struct event_timer fresh; /* of revocation lists */
-    int64_t fresh_s;          /* until when they were told of */
+    struct event_timer made_timer; /* of a reload for keys that the authority made */
+    int64_t made_ns;               /* since when they are counted                     */
+    unsigned made;                 /* as many                                         */
+    struct event_timer fresh;      /* of revocation lists */
+    int64_t fresh_s;               /* until when they were told of */
     struct setup *current;
     struct setup *coming;
     struct config_snapshot

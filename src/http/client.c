@@ -279,6 +279,7 @@ static bool put_request(struct http_client *client, struct mutual_error *err)
     put_optional(out, "If-Modified-Since", client->modified);
     if (strcmp(client->options.method, "POST") == 0) {
         put_optional(out, "Content-Type", client->options.content_type);
+        put_optional(out, "Idempotency-Key", client->options.idempotency_key);
         http_put_length(out, client->content.len);
     }
     http_put_end(out);

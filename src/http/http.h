@@ -258,6 +258,8 @@ struct http_client_options {
     const char *modified;     /* asks If-Modified-Since, in the server's own words            */
     const char *accept;
     const char *authorization; /* sent over https only; must outlive the exchange; NULL: none */
+    /* Says which request it is when it is sent again; must outlive the exchange; NULL: none. */
+    const char *idempotency_key;
     struct mutual_identity *identity; /* shown when the server asks for it; borrowed; or NULL   */
     bool any_status; /* content of every status is given to `piece`, and none of them is an error */
     uint64_t body_max;

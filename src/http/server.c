@@ -37,7 +37,7 @@ struct http_server *http_server_new(const struct http_server_options *options)
         server->exchange.server = server;
         mu_buf_init(&server->in, MU_LIMIT_HTTP_HEAD + 1);
         mu_buf_init(&server->content, options->body_max);
-        mu_buf_init(&server->out, MU_LIMIT_HTTP_RESPONSE);
+        mu_buf_init_secret(&server->out, MU_LIMIT_HTTP_RESPONSE); /* a copy of what was answered */
     }
     return server;
 }

@@ -143,12 +143,13 @@ bool inventory_tokens_get(struct inventory *inventory, const struct inventory_to
     struct inventory_tokens tokens = {.arena = mu_arena_new(BYTES_MAX)};
     MU_AUTO(buf) struct mu_buf sql;
     mu_buf_init(&sql, 4096);
-    mu_buf_printf(&sql, "SELECT " COLUMNS " FROM enrolment_token WHERE %s",
+    mu_buf_printf(&sql, "SELECT " COLUMNS " FROM enrolment_token WHERE %s%s",
                   filter->hash.len > 0   ? "hash = $1"
                   : filter->id != 0      ? "id = $1"
                   : filter->name != NULL ? "name = $1"
-                  : filter->pending ? "asked_s IS NOT NULL AND decision = '' AND used_s IS NULL"
-                                    : "used_s IS NULL");
+                                         : "used_s IS NULL",
+                  filter->pending ? " AND asked_s IS NOT NULL AND decision = '' AND used_s IS NULL"
+                                  : "");
     mu_buf_printf(&sql, " AND id > %lld ORDER BY id", (long long)filter->after_id);
     if (filter->limit > 0) {
         mu_buf_printf(&sql, " LIMIT %lld", (long long)filter->limit);

@@ -148,6 +148,19 @@ def test_a_file_of_the_authority_is_not_read_by_a_name(place):
     place.refused(404, "NOT_FOUND", place.api("GET", f"/certificates?match={file}"))
 
 
+@pytest.mark.parametrize("fields", [
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example"}, {"Origin": "null"}], ids=str)
+def test_a_page_elsewhere_has_a_browser_approve(place, fields):
+    """The browser of an operator shows his certificate for whoever has it send something."""
+    made = place.api("POST", "/tokens", {"name": "waits", "approval": True, "url": place.url()}).json()
+    for method, path in (("POST", f"/requests/{made['id']}/approve"), ("DELETE", f"/tokens/{made['id']}")):
+        place.refused(403, "POLICY_DENIED", place.api(method, path, who="operator", fields=fields))
+    assert [one["id"] for one in place.get("/tokens")["tokens"]] == [made["id"]]
+    own = {"Sec-Fetch-Site": "none"}
+    assert place.api("DELETE", f"/tokens/{made['id']}", who="operator", fields=own).status < 300
+
+
 def test_two_admins_revoke_the_same_at_once(place):
     made = place.api("POST", "/certificates", {"csr": csr(), "name": "target", "profile": "client"}).json()
     replies, barrier = [], threading.Barrier(2)
@@ -255,6 +268,20 @@ def test_the_authority_dies_and_comes_back_at_the_socket(place):
     os.kill(before[0], 9)
     until(lambda: place.gateway.pids("authority") not in ([], before), 20)
     until(lambda: ask_at(path).returncode == 0, 20)
+
+
+def test_a_socket_of_a_long_path_is_not_another(place, tmp_path):
+    """A path that does not fit is not cut: at the shorter one somebody else listens."""
+    long = str(tmp_path) + "/" + "a" * 120
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(long[:107])
+        other.listen(1)
+        other.setblocking(False)
+        done = subprocess.run([place.mutual, "list", "--server", f"unix:{long}"], capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert done.returncode == 2 and "OPTION_VALUE" in done.stderr and str(len(long)) in done.stderr
+        with pytest.raises(BlockingIOError):
+            other.accept()
 
 
 def test_without_an_authority_there_is_no_socket(place):

@@ -7,7 +7,7 @@
 static bool read(const char *type, const char *value, struct acme_identifier *ret,
                  struct acme_call *call, struct mutual_error *err)
 {
-    MU_AUTO(acme_json) json_t *object = json_pack("{s:s, s:s}", "type", type, "value", value);
+    MU_AUTO(api_json) json_t *object = json_pack("{s:s, s:s}", "type", type, "value", value);
     return acme_identifier_read(call, object, ret, err);
 }
 

@@ -3,6 +3,7 @@
  * Signed requests: one that is read, and every way to write one that is not.
  */
 #include "acme/jws_internal.h"
+#include "api/api.h"
 
 #include "jws.h"
 #include "unit.h"
@@ -267,10 +268,10 @@ static void one_key_has_one_thumbprint(void **state)
     struct mutual_error err = {0};
     uint8_t first[32];
     uint8_t second[32];
-    MU_AUTO(acme_json)
+    MU_AUTO(api_json)
     json_t *a =
         json_loads("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y "\"}", 0, NULL);
-    MU_AUTO(acme_json)
+    MU_AUTO(api_json)
     json_t *b = json_loads("{\"use\":\"sig\",\"y\":\"" Y "\",\"kid\":\"7\",\"x\":\"" X
                            "\",\"crv\":\"P-256\",\"kty\":\"EC\"}",
                            0, NULL);

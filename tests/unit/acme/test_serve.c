@@ -230,7 +230,7 @@ static void errors_have_the_standards_words(void **state)
         assert_string_equal(acme_problem_type(rows[i].code, &status), rows[i].type);
         assert_int_equal(status, rows[i].status);
         (void)mu_fail(&err, rows[i].code, "in /var/lib/mutual/ca.db");
-        MU_AUTO(acme_json) json_t *problem = acme_problem(&err, NULL, 0);
+        MU_AUTO(api_json) json_t *problem = acme_problem(&err, NULL, 0);
         bool told = strstr(acme_json_text(problem, "detail"), "/var/lib") != NULL;
         assert_int_equal(told, rows[i].status < 500); /* our inside is for our log */
     }

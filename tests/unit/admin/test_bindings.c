@@ -54,6 +54,27 @@ static void names_that_nobody_may_give_are_refused(void **state)
             "PROFILE_DENIED");
 }
 
+/* As many as a key may have, and one more: the schema, the array and the store agree. */
+static void as_many_names_as_a_key_may_have(void **state)
+{
+    (void)state;
+    as(ADMIN_ADMIN);
+    for (int more = 0; more < 2; more++) {
+        MU_AUTO(buf) struct mu_buf body;
+        mu_buf_init(&body, 1u << 16);
+        mu_buf_text(&body, "{\"name\":\"many\",\"names\":[");
+        for (int i = 0; i < ACME_KEY_NAMES_MAX + more; i++) {
+            mu_buf_printf(&body, "%s\"n%d.example.org\"", i > 0 ? "," : "", i);
+        }
+        mu_buf_text(&body, "]}");
+        if (more == 0) {
+            json_decref(ask("POST", "/bindings", mu_buf_str(&body), 201));
+        } else {
+            refused("POST", "/bindings", NULL, mu_buf_str(&body), 400, "JSON_MALFORMED");
+        }
+    }
+}
+
 static void one_is_taken_back_once_and_by_an_admin(void **state)
 {
     (void)state;
@@ -78,4 +99,5 @@ static void one_is_taken_back_once_and_by_an_admin(void **state)
 ADMIN_MAIN(UNIT_CASE(a_key_is_made_once_shown_once_and_listed_without_its_secret),
            UNIT_CASE(only_an_admin_may_make_one), UNIT_CASE(pages_go_on_behind_the_last),
            UNIT_CASE(names_that_nobody_may_give_are_refused),
+           UNIT_CASE(as_many_names_as_a_key_may_have),
            UNIT_CASE(one_is_taken_back_once_and_by_an_admin))

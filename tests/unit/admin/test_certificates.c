@@ -116,7 +116,24 @@ static void names_are_read_with_their_type_or_by_their_form(void **state)
                  MUTUAL_E_NAME_MALFORMED);
 }
 
-ADMIN_MAIN(UNIT_CASE(what_is_issued_is_found_by_its_serial_number),
+static void no_filter_beside_a_match_is_silently_left_out(void **state)
+{
+    (void)state;
+    char ignored[64];
+    as(ADMIN_OPERATOR);
+    issue("matched", ignored);
+    json_decref(ask("GET", "/certificates?match=matched&include=certificate", NULL, 200));
+    static const char *const more[] = {"owner=nobody", "limit=1", "revoked=true", "name=matched",
+                                       "ends_before=2030-01-01T00:00:00Z"};
+    for (size_t i = 0; i < MU_COUNT(more); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "/certificates?match=matched&%s", more[i]);
+        refused("GET", path, NULL, NULL, 400, "OPTION_VALUE");
+    }
+}
+
+ADMIN_MAIN(UNIT_CASE(no_filter_beside_a_match_is_silently_left_out),
+           UNIT_CASE(what_is_issued_is_found_by_its_serial_number),
            UNIT_CASE(pem_comes_to_who_asks_for_it),
            UNIT_CASE(a_serial_number_that_is_none_leads_nowhere),
            UNIT_CASE(if_match_lets_nobody_change_what_he_did_not_see),

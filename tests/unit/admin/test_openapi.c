@@ -51,6 +51,30 @@ static void every_parameter_of_a_path_is_named(void **state)
 }
 
 /* Each is called with its method as somebody who may: the route is there, whatever it says. */
+/* What the document allows is not refused, and what it does not is. */
+static void a_limit_is_what_the_document_says(void **state)
+{
+    (void)state;
+    json_t *document = ask("GET", "/openapi.json", NULL, 200);
+    for (size_t i = 0; i < admin_operation_count; i++) {
+        const json_t *list =
+            json_object_get(operation_of(document, &admin_routes[i]), "parameters");
+        for (size_t k = 0; k < json_array_size(list); k++) {
+            const json_t *one = json_array_get(list, k);
+            if (strcmp(text_of(one, "name"), "limit") == 0) {
+                char path[128];
+                int64_t least = number_of(json_object_get(one, "schema"), "minimum");
+                const char *route = admin_routes[i].path + strlen(ADMIN_PATH);
+                (void)snprintf(path, sizeof path, "%s?limit=%lld", route, (long long)least);
+                json_decref(ask("GET", path, NULL, 200));
+                (void)snprintf(path, sizeof path, "%s?limit=%lld", route, (long long)least - 1);
+                refused("GET", path, NULL, NULL, 400, "OPTION_VALUE");
+            }
+        }
+    }
+    json_decref(document);
+}
+
 static void every_documented_operation_answers(void **state)
 {
     (void)state;
@@ -76,4 +100,5 @@ static void every_documented_operation_answers(void **state)
 
 ADMIN_MAIN(UNIT_CASE(every_route_is_in_the_document_and_nothing_else),
            UNIT_CASE(every_parameter_of_a_path_is_named),
-           UNIT_CASE(every_documented_operation_answers))
+           UNIT_CASE(every_documented_operation_answers),
+           UNIT_CASE(a_limit_is_what_the_document_says))

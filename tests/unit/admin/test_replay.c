@@ -19,6 +19,11 @@ static void the_same_request_is_done_once_and_answered_again(void **state)
     assert_int_equal(again.head.status, 201);
     assert_true(mu_slice_equal(first.body, again.body));
     assert_int_equal(http_field_count(&again.head, "Idempotency-Replayed"), 1);
+    struct mu_slice made = {0};
+    struct mu_slice where = {0};
+    assert_true(http_field_find(&first.head, "Location", &made));
+    assert_true(http_field_find(&again.head, "Location", &where));
+    assert_true(mu_slice_equal(made, where));
     assert_true(json_equal(before, after));
     json_decref(before);
     json_decref(after);
@@ -81,6 +86,24 @@ static void what_could_not_be_signed_may_be_asked_again(void **state)
     api_reply_done(&reply);
 }
 
+/* The revocation stands, only its list is not signed: the same request is not a new one. */
+static void what_stands_without_its_list_is_not_asked_again(void **state)
+{
+    (void)state;
+    static const char key[] = JSON "Idempotency-Key: revoked-once\r\n";
+    char serial[64];
+    char path[128];
+    as(ADMIN_OPERATOR);
+    issue("stands", serial);
+    (void)snprintf(path, sizeof path, "/certificates/%s/revoke", serial);
+    home.refuse_signing = true;
+    refused("POST", path, key, "{}", 503, "KEY_UNAVAILABLE");
+    refused("POST", path, key, "{}", 409, "REPEATED");
+    home.refuse_signing = false;
+    refused("POST", path, key, "{}", 409, "REPEATED");
+    refused("POST", path, NULL, "{}", 409, "ALREADY_REVOKED");
+}
+
 static void after_a_day_the_key_is_free(void **state)
 {
     (void)state;
@@ -108,4 +131,5 @@ ADMIN_MAIN(UNIT_CASE(the_same_request_is_done_once_and_answered_again),
            UNIT_CASE(what_is_shown_once_is_not_shown_again),
            UNIT_CASE(a_refusal_may_be_asked_again),
            UNIT_CASE(what_could_not_be_signed_may_be_asked_again),
+           UNIT_CASE(what_stands_without_its_list_is_not_asked_again),
            UNIT_CASE(after_a_day_the_key_is_free), UNIT_CASE(a_key_has_a_size_and_there_is_one))

@@ -60,7 +60,42 @@ static void answers_are_not_stored_on_the_way(void **state)
     api_reply_done(&reply);
 }
 
+/* A "simple" request of a page elsewhere: no type is asked of what has no body. */
+static void a_page_of_another_site_changes_nothing(void **state)
+{
+    (void)state;
+    static const char *const foreign[] = {
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+        "Sec-Fetch-Site: none\r\nSec-Fetch-Site: none\r\n",
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\n",
+        "Origin: http://ca.example.org\r\n",
+        "Origin: https://ca.example.org:8443\r\n",
+        "Origin: https://ca.example.org.evil.example\r\n",
+        "Sec-Fetch-Site: same-origin\r\nOrigin: https://ca.example.or\r\n",
+    };
+    static const char *const own[] = {
+        "Sec-Fetch-Site: none\r\n",
+        "Sec-Fetch-Site: same-origin\r\nOrigin: https://ca.example.org\r\n",
+    };
+    as(ADMIN_ADMIN);
+    for (size_t i = 0; i < MU_COUNT(foreign); i++) {
+        refused("POST", "/requests/99/approve", foreign[i], NULL, 403, "POLICY_DENIED");
+        refused("DELETE", "/tokens/99", foreign[i], NULL, 403, "POLICY_DENIED");
+    }
+    for (size_t i = 0; i < MU_COUNT(own); i++) {
+        refused("POST", "/requests/99/approve", own[i], NULL, 404, "NOT_FOUND");
+    }
+    home.settings.url = "https://CA.example.org:443";
+    refused("DELETE", "/tokens/99", own[1], NULL, 404, "NOT_FOUND");
+    home.settings.url = NULL;
+    refused("DELETE", "/tokens/99", own[1], NULL, 403, "POLICY_DENIED");
+    home.settings.url = "https://ca.example.org";
+}
+
 ADMIN_MAIN(UNIT_CASE(bytes_of_the_request_make_nobody_somebody),
            UNIT_CASE(who_proves_nothing_gets_nowhere),
            UNIT_CASE(methods_types_and_sizes_are_what_they_are),
-           UNIT_CASE(answers_are_not_stored_on_the_way))
+           UNIT_CASE(answers_are_not_stored_on_the_way),
+           UNIT_CASE(a_page_of_another_site_changes_nothing))

@@ -52,6 +52,20 @@ static void what_would_be_refused_later_is_refused_now(void **state)
             NULL);
 }
 
-ADMIN_MAIN(UNIT_CASE(a_token_is_made_listed_and_taken_back),
+static void both_filters_of_tokens_are_heeded(void **state)
+{
+    (void)state;
+    as(ADMIN_OPERATOR);
+    json_decref(ask("POST", "/tokens", "{\"name\":\"plain1\",\"approval\":true}", 201));
+    json_t *page = ask("GET", "/tokens?name=plain1", NULL, 200);
+    assert_int_equal(json_array_size(json_object_get(page, "tokens")), 1);
+    json_decref(page);
+    page = ask("GET", "/tokens?name=plain1&state=pending", NULL, 200); /* nobody asked by it */
+    assert_int_equal(json_array_size(json_object_get(page, "tokens")), 0);
+    json_decref(page);
+}
+
+ADMIN_MAIN(UNIT_CASE(both_filters_of_tokens_are_heeded),
+           UNIT_CASE(a_token_is_made_listed_and_taken_back),
            UNIT_CASE(nobody_decides_on_what_does_not_wait),
            UNIT_CASE(what_would_be_refused_later_is_refused_now))

@@ -102,7 +102,7 @@ static void callers_are_written_escaped(void **state)
         .channel = API_TLS, .listener = "enroll", .address = "192.0.2.1"};
     MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&out, 256);
-    api_who(&caller, &out);
+    api_who(&caller, NULL, &out);
     assert_string_equal(mu_buf_str(&out), "192.0.2.1 (enroll)");
     for (int i = 0; i < API_CHANNEL_COUNT_; i++) {
         assert_true(api_channel_word((enum api_channel)i)[0] != '\0');

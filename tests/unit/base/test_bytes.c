@@ -15,6 +15,24 @@ static void slices_compare_by_bytes_then_length(void **state)
     assert_int_equal(mu_slice_compare((struct mu_slice){0}, (struct mu_slice){0}), 0);
 }
 
+static void a_secret_buffer_keeps_nothing_that_it_let_go(void **state)
+{
+    (void)state;
+    static const uint8_t none[8] = {0};
+    MU_AUTO(buf) struct mu_buf buf;
+    mu_buf_init_secret(&buf, 4096);
+    assert_true(mu_buf_text(&buf, "token-12"));
+    for (size_t i = 0; i < 200; i++) { /* it grows, and moves */
+        assert_true(mu_buf_text(&buf, "padding!"));
+    }
+    assert_memory_equal(buf.data, "token-12", 8);
+    mu_buf_consume(&buf, buf.len - 8);
+    assert_string_equal(mu_buf_str(&buf), "padding!");
+    assert_memory_equal(buf.data + 8, none, 8);
+    mu_buf_clear(&buf);
+    assert_memory_equal(buf.data, none, 8);
+}
+
 static void a_buffer_stops_at_its_limit_and_says_so(void **state)
 {
     (void)state;
@@ -87,6 +105,7 @@ static void an_arena_aligns_zeroes_and_stops(void **state)
 }
 
 UNIT_MAIN(UNIT_CASE(slices_compare_by_bytes_then_length),
+          UNIT_CASE(a_secret_buffer_keeps_nothing_that_it_let_go),
           UNIT_CASE(a_buffer_stops_at_its_limit_and_says_so), UNIT_CASE(consuming_keeps_the_rest),
           UNIT_CASE(a_buffer_survives_a_failed_allocation), UNIT_CASE(integers_are_big_endian),
           UNIT_CASE(an_arena_aligns_zeroes_and_stops))

@@ -97,6 +97,10 @@ static void one_with_approval_waits_for_it_and_for_its_key(void **state)
     const struct inventory_token_filter waits = {.pending = true};
     assert_ok(inventory_tokens_get(inventory, &waits, &pending, &err), &err);
     assert_int_equal(pending.count, 1);
+    const struct inventory_token_filter nobodys = {.name = "nobody", .pending = true};
+    MU_AUTO(inventory_tokens) struct inventory_tokens both = {0};
+    assert_ok(inventory_tokens_get(inventory, &nobodys, &both, &err), &err);
+    assert_int_equal(both.count, 0);
     assert_ok(inventory_token_decide(inventory, id, true, 300, &done, &err), &err);
     assert_true(done);
     assert_ok(
