@@ -156,8 +156,9 @@ struct inventory_filter {
     bool interrupted;          /* only RESERVED and SIGNED; otherwise RESERVED and ABANDONED are
                                   never shown */
     int64_t limit;             /* 0: none */
-    bool oldest; /* the limit takes those asked for first, and not those that end first: the few
-                    that are interrupted then come from an index of their own; never with after_id */
+    bool
+        oldest; /* the limit takes those asked for first, and not those that end first: the few
+                   that are interrupted then come from an index of their own; never with after_id */
 };
 struct inventory_cursor;
 /* Walks them. A cursor must be freed before the store is written to. */

@@ -222,7 +222,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_CASE(every_filter_lets_through_what_it_names),
-        UNIT_CASE(serials_and_fingerprints_name_one), UNIT_CASE(the_counts_add_up),
+        UNIT_CASE(serials_and_fingerprints_name_one),
+        UNIT_CASE(the_counts_add_up),
         UNIT_CASE(a_page_is_one_question_however_many_are_on_it),
         UNIT_CASE(every_certificate_has_its_own_names_in_their_order),
         UNIT_CASE(the_interrupted_come_in_pages_too)};
