@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whoever computes AES-GCM, the bytes are the same, and what was altered does not open.
+ * AES-GCM by libipsec-mb: the bytes are those of OpenSSL, and what was altered does not open.
  */
 #include "session/aead_internal.h"
 
