@@ -26,10 +26,12 @@ def slope(labels, values):
     return f"× {(last / first) ** (1 / tenfolds):.2f} per tenfold" if tenfolds > 1 else f"× {last / first:.2f} in all"
 
 
-def rows(by_peer, digits):
+def rows(by_peer, labels, digits):
+    """A peer that was not measured everywhere, or gave up, has a dash there, and its slope ends before."""
     for peer, by_label in by_peer.items():
         values = [statistics.median(v) for v in by_label.values()]
-        cells = " | ".join(f"{value:,.{digits}f}" for value in values)
+        cells = " | ".join(f"{statistics.median(by_label[label]):,.{digits}f}" if label in by_label else "–"
+                           for label in labels)
         yield f"| {peer} | {cells} | {slope(list(by_label), values)} |"
 
 
@@ -49,10 +51,10 @@ def table(name, axis, by_figure):
     for figure, by_peer in by_figure.items():
         mode, key = figure.split(" ")
         unit, digits = UNITS[key]
-        labels = list(next(iter(by_peer.values())))
+        labels = max((list(by_label) for by_label in by_peer.values()), key=len)
         lines += [f"| {MODES[mode]}, {unit} | " + " | ".join(labels) + " | slope |",
                   "|---" * (len(labels) + 2) + "|"]
-        lines += rows(by_peer, digits)
+        lines += rows(by_peer, labels, digits)
         lines.append("")
         if name == "workers" and mode == "full":
             lines += [line + "\n" for line in two_over_one(by_peer)]

@@ -83,3 +83,9 @@ def test_sections_that_are_measured_apart_are_replaced_and_kept():
     assert page.count(changes.HEAD) == 1 and "77 ms" in page and "2030-01-01" not in page
     assert sections.section_of(page, changes.HEAD) == second
     assert sections.put(page, "") == page
+
+
+def test_a_peer_that_was_not_measured_everywhere_has_a_dash():
+    axes_of = {"knocks": {"flooded p99_us": {"mutual": {"0": [1.0], "10": [2.0]}, "hitch": {"0": [3.0]}}}}
+    lines = report_axes.tables(axes_of).splitlines()
+    assert "| hitch | 3 | – | × 1.00 in all |" in lines and "| mutual | 1 | 2 | × 2.00 in all |" in lines
