@@ -7,10 +7,13 @@
 #include "cli/issue_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { TEXT_MAX = 1 << 20 };
 
@@ -23,6 +26,7 @@ struct far {
     struct ca_profile profile;
     struct mu_key *key;
     char *path, *aside; /* "" or NULL: nothing is written */
+    int held;           /* the latter, locked; -1: it is not */
     struct ca_issued result;
 };
 
@@ -33,6 +37,9 @@ static void far_done(struct far *far)
     mu_key_unref(far->key);
     if (far->aside != NULL) {
         ca_remove_aside(far->aside);
+    }
+    if (far->held != -1) {
+        (void)close(far->held);
     }
     mu_free(far->path);
     mu_free(far->aside);
@@ -72,6 +79,43 @@ static bool learn_profile(struct far *far, struct mutual_error *err)
            mu_fail(err, MUTUAL_E_JSON_MALFORMED, "the authority names no kind of key that we know");
 }
 
+static bool is_it(int fd, const char *path)
+{
+    struct stat held;
+    struct stat named;
+    return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
+}
+
+/* False: it is not there, or another command is at work in it. */
+static bool lock_place(struct far *far, const char *aside)
+{
+    far->held = open(aside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    /* in between it may have become what it was made for */
+    return far->held != -1 && flock(far->held, LOCK_EX | LOCK_NB) == 0 && is_it(far->held, aside);
+}
+
+/* Makes the directory, and it is ours for as long as we live. What a killed command left is cleared
+ * away; where another one is at work its key stays its own. */
+static bool hold(struct far *far, const char *aside, struct mutual_error *err)
+{
+    bool made = mkdir(aside, 0700) == 0;
+    int why = made ? 0 : errno;
+    if (why == EEXIST && lock_place(far, aside)) {
+        ca_remove_aside(aside);
+        (void)close(far->held);
+        made = mkdir(aside, 0700) == 0;
+    }
+    if (made && lock_place(far, aside)) {
+        return true;
+    }
+    if (!made && why != EEXIST) {
+        return mu_fail_errno(err, MUTUAL_E_FILE_UNWRITABLE, why, "could not make \"%s\"", aside);
+    }
+    return mu_fail(err, MUTUAL_E_FILE_EXISTS, "another command is at work in \"%s\"", aside) ||
+           mu_error_hint(err, "Wait for it, then look whether the certificate is there.");
+}
+
 /* DIRECTORY/NAME, and the directory that it is built in. */
 static bool make_place(struct far *far, struct mutual_error *err)
 {
@@ -94,14 +138,8 @@ static bool make_place(struct far *far, struct mutual_error *err)
         return mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" exists already", far->path) ||
                mu_error_hint(err, "Choose another directory with --out, or move it away.");
     }
-    bool made = mkdir(aside, 0700) == 0;
-    if (!made && errno == EEXIST) { /* whose key is in it is not known */
-        return mu_fail(err, MUTUAL_E_FILE_EXISTS, "\"%s\" exists already", aside) ||
-               mu_error_hint(err, "Another command makes this certificate, or one was killed: "
-                                  "then remove the directory.");
-    }
-    if (!made) {
-        return mu_fail_errno(err, MUTUAL_E_FILE_UNWRITABLE, errno, "could not make \"%s\"", aside);
+    if (!hold(far, aside, err)) {
+        return false;
     }
     far->aside = MU_TAKE(aside);
     return true;
@@ -250,7 +288,7 @@ static bool run(struct far *far, struct mutual_error *err)
 bool issue_far(const struct cli *cli, struct reach *reach, const struct issue_far *wish,
                struct mutual_error *err)
 {
-    struct far far = {.cli = cli, .reach = reach, .wish = wish};
+    struct far far = {.cli = cli, .reach = reach, .wish = wish, .held = -1};
     bool good = run(&far, err);
     far_done(&far);
     return good;

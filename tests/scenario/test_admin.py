@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The administration of a served authority: by HTTP and JSON with curl, and by the program's own
 verbs from another directory, whose output is the same as beside the authority."""
+import fcntl
 import json
 import os
 import pathlib
@@ -488,7 +489,14 @@ def test_two_commands_do_not_take_each_others_key(place, tmp_path):
     other = tmp_path / "tls/.twice.issuing"
     other.mkdir(parents=True)
     (other / "tls.key").write_text("of another command")
-    done = control(place, "issue", "twice", "--profile", "client", status=None, cwd=tmp_path)
-    assert done.returncode != 0 and "FILE_EXISTS" in done.stderr
-    assert (other / "tls.key").read_text() == "of another command"
-    assert place.get("/certificates?name=twice")["certificates"] == []
+    holder = os.open(other, os.O_RDONLY)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        done = control(place, "issue", "twice", "--profile", "client", status=None, cwd=tmp_path)
+        assert done.returncode != 0 and "FILE_EXISTS" in done.stderr
+        assert (other / "tls.key").read_text() == "of another command"
+        assert place.get("/certificates?name=twice")["certificates"] == []
+    finally:
+        os.close(holder)
+    control(place, "issue", "twice", "--profile", "client", cwd=tmp_path)  # a killed one holds nothing
+    assert not other.exists() and "PRIVATE KEY" in (tmp_path / "tls/twice/tls.key").read_text()
