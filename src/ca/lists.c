@@ -248,6 +248,7 @@ static bool follow(struct publishing *p, int64_t life_s, struct inventory_list *
     const struct inventory_scope scope = scope_of(p, 0, false);
     bool found = false;
     struct mutual_error why = {0};
+    int64_t start_ns = mu_clock_mono_ns();
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
     *ret_done = false;
     if (!inventory_list_follow(p->ca->inventory, p->issuer->id, p->now_s, &next, err) ||
@@ -263,6 +264,7 @@ static bool follow(struct publishing *p, int64_t life_s, struct inventory_list *
     next.list.this_update_s = p->now_s;
     next.list.next_update_s = p->now_s + life_s;
     if (make(p, &scope, &next.list, &contents, &why)) {
+        tell_made(p, &scope, start_ns);
         *ret_list = next.list;
         *ret_done = true;
         return true;
