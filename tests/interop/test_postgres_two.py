@@ -27,7 +27,7 @@ from postgres import Postgres
 from served import Served
 
 CALLS = ("sendto", "recvfrom")
-ROLES = ("authority",) * 4 + ("keys", "worker")
+ROLES = ("authority",) * 4 + ("publisher",) * 2 + ("keys", "worker")
 SECONDS = 60 if ALL else 5
 
 
@@ -76,14 +76,14 @@ class Two:
         assert len(set(serials.strip().split("|"))) == 1, serials
 
     def check_files(self):
-        """The list beside each is the last one, whoever published it: a process looks in its first
-        second, and every minute."""
+        """The list beside each is the last one, whoever published it: who keeps the lists looks in
+        its first second, and every minute."""
         for one in self.ledgers:
-            pid = one.wait()
+            one.wait()
+            pid = until(lambda: one.pid("publisher"), 20)
             os.kill(pid, signal.SIGKILL)
             until(lambda: not crash.alive(pid))
-            one.replaced(pid)
-            until(lambda: one.file_number() == max(one.lists), 20)
+            until(lambda: one.file_number() == max(one.lists), 40)
 
 
 @pytest.fixture
