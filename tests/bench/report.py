@@ -69,7 +69,8 @@ def table(results):
 
 # ---- where it goes --------------------------------------------------------------------------------
 
-PARTS = [("kernel", "[kernel"), ("libcrypto", "libcrypto"), ("libssl", "libssl"), ("libc", "libc."),
+PARTS = [("kernel", "[kernel"), ("libcrypto", "libcrypto"), ("libipsec-mb", "libIPSec_MB"),
+         ("libssl", "libssl"), ("libc", "libc."),
          ("mutual itself", "mutual")]
 
 

@@ -193,7 +193,8 @@ class Bench:
         raise SystemExit(f"failed: {' '.join(command)}\n{done.stdout}")
 
     def flood(self, arguments, front, point):
-        """Runs the generator, and from the moment its connections stand, somebody who knocks."""
+        """Runs the generator, and from the moment its connections stand, somebody who knocks. They share a
+        processor: who knocks has what the generator leaves, or it would be the generator that waits."""
         able = self.load("-m hs -V -c 32 -n 300 -w 1", front, point)["ops_per_s"]
         rate = point["knocks"] * able
         with subprocess.Popen(self.command(arguments, front, point), stdout=subprocess.PIPE,
@@ -201,7 +202,7 @@ class Bench:
             while load.poll() is None and "WARM" not in load.stderr.readline():
                 pass
             knocker = rate and subprocess.Popen(
-                ["taskset", "-c", "1", str(self.tools / "knock"), "-t", f"127.0.0.1:{front}", "-r",
+                ["taskset", "-c", "1", "chrt", "--idle", "0", str(self.tools / "knock"), "-t", f"127.0.0.1:{front}", "-r",
                  str(rate), "-d", "100"], stdout=subprocess.DEVNULL)
             answer, errors = load.communicate()
             if knocker:

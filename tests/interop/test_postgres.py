@@ -18,7 +18,7 @@ UNITS = ["store_store", "store_migrate", "store_postgres", "inventory_copy", "in
          "inventory_issuer", "inventory_list", "inventory_record", "inventory_select", "inventory_tally",
          "inventory_token",
          "acme_account", "acme_authz", "acme_binding", "acme_nonce", "acme_order", "acme_revoke", "acme_rows",
-         "acme_serve", "acme_keys", "inventory_replay", "admin_bindings",
+         "acme_serve", "acme_given", "inventory_replay", "admin_bindings",
          "admin_certificates", "admin_events", "admin_page", "admin_replay", "admin_tokens"]
 
 
