@@ -130,6 +130,10 @@ from another machine, or another day.
 
 {behind}
 
+Along what grows (further down), at the end of each row of ours:
+
+{ahead}
+
 ## Where our time goes
 
 By samples of `perf` in a run of its own, share of all our CPU; and by process.
@@ -194,8 +198,9 @@ Counted in instructions by valgrind, since they are small.
   process; theirs do neither. stunnel has a thread for each connection, and is pinned to one processor like
   the rest.
 - *Along what grows*: one run of its own. Knocks are connections that send a hello and nothing more, at a
-  steady rate, by `tests/bench/knock.c`; the messages measured then go over eight connections that stood
-  before. What two workers do is computed from CPU, for two processors hold no generator beside them.
+  steady rate, by `tests/bench/knock.c`, which has the processor time that the generator leaves; the messages
+  measured then go over eight connections that stood before. A peer that answers some at once and lets the rest wait
+  shows it in how many it answers a second, not in the 99th of 100. What two workers do is computed from CPU, for two processors hold no generator beside them.
 - Tuned: {tuned}.
 - Caveats: the machine also did other work (load average {load}), so absolute figures wobble
   and ratios are what counts; one machine, one kernel; the CPU of an idle HAProxy differs much between
@@ -216,6 +221,7 @@ def page(measured):
     sizes = {k: f"{v:,}" for k, v in around["sizes"].items()}
     return PAGE.format(
         table=table(measured["results"]), behind=behind(measured["results"]),
+        ahead=report_axes.ahead(measured.get("axes", {})) or "Nowhere.",
         where=where_table(measured), axes=report_axes.tables(measured.get("axes", {})) or "Not measured.",
         tuned="; ".join(f"{peer}: {what}" for peer, what in TUNING.items()),
         versions="\n".join(f"| {k} | {v} |" for k, v in around["versions"].items()),

@@ -61,6 +61,26 @@ def table(name, axis, by_figure):
     return lines
 
 
+def ahead(measured):
+    """A sentence for each figure in which somebody else is better where an axis ends for us."""
+    lines = []
+    for name, axis in axes.axes(1).items():
+        for figure, by_peer in measured.get(name, {}).items():
+            mode, key = figure.split(" ")
+            label = list(by_peer.get("mutual", {}))[-1:]
+            found = {peer: statistics.median(by_label[label[0]]) for peer, by_label in by_peer.items()
+                     if label and label[0] in by_label}
+            if len(found) < 2:
+                continue
+            ours, more = found.pop("mutual"), key == "ops_per_s"
+            best = (max if more else min)(found, key=found.get)
+            if (found[best] > ours * 1.05) if more else (found[best] * 1.05 < ours):
+                unit, digits = UNITS[key]
+                lines.append(f"- {axis.what}, {label[0]}: {MODES[mode]}, {unit}: {best} {found[best]:,.{digits}f}, "
+                             f"ours {ours:,.{digits}f}.")
+    return "\n".join(lines)
+
+
 def tables(measured):
     lines = []
     for name, axis in axes.axes(1).items():

@@ -89,3 +89,11 @@ def test_a_peer_that_was_not_measured_everywhere_has_a_dash():
     axes_of = {"knocks": {"flooded p99_us": {"mutual": {"0": [1.0], "10": [2.0]}, "hitch": {"0": [3.0]}}}}
     lines = report_axes.tables(axes_of).splitlines()
     assert "| hitch | 3 | – | × 1.00 in all |" in lines and "| mutual | 1 | 2 | × 2.00 in all |" in lines
+
+
+def test_whoever_is_ahead_where_an_axis_ends_is_named():
+    axes_of = {"knocks": {"flooded p99_us": {"mutual": {"0": [1.0], "10": [9.0]}, "hitch": {"0": [3.0], "10": [4.0]}},
+                          "flooded ops_per_s": {"mutual": {"10": [9.0]}, "hitch": {"10": [4.0]}}}}
+    told = report_axes.ahead(axes_of)
+    assert "hitch 4, ours 9" in told and told.count("hitch") == 1
+    assert report_axes.ahead({}) == ""
