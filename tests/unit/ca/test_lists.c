@@ -452,6 +452,7 @@ static void what_stops_us_from_going_on_ends_it(void **state)
     assert_false(good);
     assert_int_equal(err.code, MUTUAL_E_CERT_MALFORMED);
     assert_int_equal(last_number(ca), before + 1); /* and no other list was begun */
+    mu_buf_done(&der);
     (void)force(ca, now_s + 2, &der);
     MU_AUTO(crl) struct mu_crl *complete = list(ca, 0, false);
     assert_true(mu_crl_facts(complete)->count > CA_CRL_EAGER);
