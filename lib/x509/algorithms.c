@@ -92,17 +92,25 @@ static bool rsa_info(struct mu_slice key, enum mu_key_kind kind, struct mu_key_i
     return true;
 }
 
-bool mu_spki_info(struct mu_slice spki, struct mu_key_info *ret_info)
+bool mu_spki_split(struct mu_slice spki, struct spki_parts *ret_parts)
 {
     struct mu_slice body;
-    struct mu_slice algorithm;
+    struct mu_slice bits;
+    return mu_der_only(spki, DER_SEQUENCE, &body) &&
+           mu_der_take(&body, DER_SEQUENCE, &ret_parts->algorithm) &&
+           mu_der_body(&body, DER_BIT_STRING, &bits) && body.len == 0 &&
+           mu_der_octets(bits, &ret_parts->key);
+}
+
+bool mu_spki_info(struct mu_slice spki, struct mu_key_info *ret_info)
+{
+    struct spki_parts parts;
     struct mu_slice oid;
-    struct mu_slice key;
-    if (!mu_der_only(spki, DER_SEQUENCE, &body) || !mu_der_body(&body, DER_SEQUENCE, &algorithm) ||
-        !mu_der_body(&body, DER_BIT_STRING, &key) || body.len != 0 ||
-        !mu_der_body(&algorithm, DER_OID, &oid) || !mu_der_octets(key, &key)) {
+    if (!mu_spki_split(spki, &parts) || !mu_der_body(&parts.algorithm.body, DER_OID, &oid)) {
         return false;
     }
+    struct mu_slice algorithm = parts.algorithm.body;
+    struct mu_slice key = parts.key;
     *ret_info = (struct mu_key_info){
         .kind = MU_KEY_OTHER, .weak = "its kind is not supported", .text = "a key of another kind"};
     if (mu_slice_equal(oid, oid_ec)) {

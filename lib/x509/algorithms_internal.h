@@ -16,6 +16,13 @@ bool mu_sig_read(struct mu_slice algorithm, struct mu_sig_info *ret_info, bool *
 bool mu_sig_write(struct mu_buf *out, enum mu_scheme scheme);
 struct mu_sig_info mu_scheme_info(enum mu_scheme scheme);
 
+/* Reads SEQUENCE { AlgorithmIdentifier, BIT STRING } that fills `spki` (RFC 5280 section 4.1). */
+struct spki_parts {
+    struct der_item algorithm;
+    struct mu_slice key; /* the octets */
+};
+bool mu_spki_split(struct mu_slice spki, struct spki_parts *ret_parts);
+
 /* OpenSSL's key of a SubjectPublicKeyInfo, or NULL with the error set. */
 struct evp_pkey_st *mu_spki_load(struct mu_slice spki, const struct mu_key_info *info,
                                  struct mutual_error *err);

@@ -98,15 +98,12 @@ bool mu_ext_names(struct mu_buf *out, const struct mu_gname *names, size_t count
 
 bool mu_key_id(struct mu_slice spki, uint8_t ret_id[KEY_ID_BYTES], struct mutual_error *err)
 {
-    struct mu_slice body;
-    struct mu_slice algorithm;
-    struct mu_slice bits;
+    struct spki_parts parts;
     uint8_t digest[32];
-    if (!mu_der_only(spki, DER_SEQUENCE, &body) || !mu_der_body(&body, DER_SEQUENCE, &algorithm) ||
-        !mu_der_body(&body, DER_BIT_STRING, &bits) || !mu_der_octets(bits, &bits)) {
+    if (!mu_spki_split(spki, &parts)) {
         return mu_fail(err, MUTUAL_E_KEY_MALFORMED, "the public key is not well-formed");
     }
-    if (!mu_sha256(bits, digest, err)) {
+    if (!mu_sha256(parts.key, digest, err)) {
         return false;
     }
     memcpy(ret_id, digest, KEY_ID_BYTES);

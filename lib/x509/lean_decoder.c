@@ -9,7 +9,7 @@
  * Bytes are remembered when they come a second time, so that strangers who each come once with a
  * key of their own push nobody out. What is remembered is bounded and of the whole process.
  */
-#include "x509/der_internal.h"
+#include "x509/algorithms_internal.h"
 #include "x509/lean_internal.h"
 #include "x509/x509.h"
 
@@ -136,22 +136,6 @@ static bool came_before(uint64_t hash)
     return same;
 }
 
-/* ---- the parts of a SubjectPublicKeyInfo ----------------------------------------------------- */
-
-/* The whole algorithm identifier, and the octets of the key (RFC 5280 section 4.1.2.7). */
-static bool split(struct mu_slice spki, struct mu_slice *ret_algorithm, struct mu_slice *ret_key)
-{
-    struct mu_slice body;
-    struct mu_slice bits;
-    struct der_item algorithm;
-    if (!mu_der_only(spki, DER_SEQUENCE, &body) || !mu_der_take(&body, DER_SEQUENCE, &algorithm) ||
-        !mu_der_only(body, DER_BIT_STRING, &bits) || !mu_der_octets(bits, ret_key)) {
-        return false;
-    }
-    *ret_algorithm = algorithm.whole;
-    return ret_key->len > 0;
-}
-
 /* Another key of a curve that is known: its group, this point. NULL: the default provider shall say
  * what is wrong with it. */
 static void *with_point(const struct kept_key *curve, struct mu_slice point)
@@ -188,16 +172,15 @@ struct found {
 
 static bool remembered(struct mu_slice spki, struct found *found)
 {
-    struct mu_slice algorithm;
-    struct mu_slice point;
+    struct spki_parts parts;
     uint64_t hash = hash_of(spki);
     const struct kept_key *kept = find(set_of(hash), WAYS, spki);
     if (kept != NULL) {
         found->key = kept->row->dup(kept->key, EVP_PKEY_PUBLIC_KEY);
         decoders.done.remembered += found->key != NULL;
-    } else if (split(spki, &algorithm, &point) &&
-               (kept = find(decoders.curves, CURVES, algorithm)) != NULL) {
-        found->key = with_point(kept, point);
+    } else if (mu_spki_split(spki, &parts) && parts.key.len > 0 &&
+               (kept = find(decoders.curves, CURVES, parts.algorithm.whole)) != NULL) {
+        found->key = with_point(kept, parts.key);
         decoders.done.alike += found->key != NULL;
         if (found->key != NULL && came_before(hash)) {
             put(set_of(hash), WAYS, kept->row, kept->type, spki, found->key);
@@ -213,13 +196,12 @@ static bool remembered(struct mu_slice spki, struct found *found)
 
 static void remember(const struct row *row, const char *type, struct mu_slice spki, const void *key)
 {
-    struct mu_slice algorithm;
-    struct mu_slice bits;
+    struct spki_parts parts;
     uint64_t hash = hash_of(spki);
     struct mu_key_info info;
     bool strong = mu_spki_info(spki, &info) && info.kind == MU_KEY_EC && info.weak == NULL;
-    if (strong && row->set_params != NULL && split(spki, &algorithm, &bits)) {
-        put(decoders.curves, CURVES, row, type, algorithm, key);
+    if (strong && row->set_params != NULL && mu_spki_split(spki, &parts)) {
+        put(decoders.curves, CURVES, row, type, parts.algorithm.whole, key);
     }
     if (came_before(hash)) {
         put(set_of(hash), WAYS, row, type, spki, key);

@@ -26,30 +26,19 @@ static bool digest(enum mu_ocsp_hash hash, struct mu_slice bytes, uint8_t ret_di
            mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not take a digest");
 }
 
-/* The octets of the key: section 4.1.1, "the value (excluding tag and length) of the subject public
- * key field". */
-static bool key_bits(struct mu_slice spki, struct mu_slice *ret_bits)
-{
-    struct mu_slice body;
-    struct mu_slice algorithm;
-    struct mu_slice bits;
-    return mu_der_only(spki, DER_SEQUENCE, &body) && mu_der_body(&body, DER_SEQUENCE, &algorithm) &&
-           mu_der_body(&body, DER_BIT_STRING, &bits) && mu_der_octets(bits, ret_bits);
-}
-
 bool mu_ocsp_issuer_of(const struct mu_cert *issuer, struct mu_ocsp_issuer *ret_issuer,
                        struct mutual_error *err)
 {
     const struct mu_cert_facts *facts = mu_cert_facts(issuer);
-    struct mu_slice bits;
+    struct spki_parts parts;
     *ret_issuer = (struct mu_ocsp_issuer){{{0}}, {{0}}};
-    if (!key_bits(facts->spki, &bits)) {
+    if (!mu_spki_split(facts->spki, &parts)) {
         return mu_fail(err, MUTUAL_E_KEY_MALFORMED, "the public key of \"%s\" is not well-formed",
                        facts->display);
     }
     for (unsigned hash = 0; hash < MU_OCSP_HASH_OTHER; hash++) {
         if (!digest(hash, facts->subject, ret_issuer->name[hash], err) ||
-            !digest(hash, bits, ret_issuer->key[hash], err)) {
+            !digest(hash, parts.key, ret_issuer->key[hash], err)) { /* section 4.1.1 */
             return false;
         }
     }
@@ -109,12 +98,12 @@ bool mu_ocsp_find(const struct mu_ocsp *ocsp, const struct mu_cert *cert,
 
 static bool is_responder(const struct mu_ocsp_facts *facts, const struct mu_cert_facts *cert)
 {
-    struct mu_slice bits;
+    struct spki_parts parts;
     uint8_t hash[32];
     if (facts->by_name.data != NULL) {
         return mu_name_equal(facts->by_name, cert->subject);
     }
-    return key_bits(cert->spki, &bits) && digest(MU_OCSP_SHA1, bits, hash, NULL) &&
+    return mu_spki_split(cert->spki, &parts) && digest(MU_OCSP_SHA1, parts.key, hash, NULL) &&
            mu_slice_equal(facts->by_key, mu_slice_of(hash, mu_ocsp_hash_len(MU_OCSP_SHA1)));
 }
 

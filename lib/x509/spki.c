@@ -8,19 +8,6 @@
 
 #include <openssl/core_names.h>
 
-/* Algorithm identifier and key bits of a SubjectPublicKeyInfo that mu_spki_info has accepted. */
-static struct mu_slice key_bits(struct mu_slice spki)
-{
-    struct mu_slice body = {0};
-    struct mu_slice algorithm;
-    struct mu_slice bits = {0};
-    bool good = mu_der_only(spki, DER_SEQUENCE, &body) &&
-                mu_der_body(&body, DER_SEQUENCE, &algorithm) &&
-                mu_der_body(&body, DER_BIT_STRING, &bits) && mu_der_octets(bits, &bits);
-    mu_assert(good);
-    return bits;
-}
-
 static EVP_PKEY *from_params(const char *type, OSSL_PARAM *params)
 {
     EVP_PKEY *key = NULL;
@@ -105,17 +92,20 @@ static EVP_PKEY *from_anything(struct mu_slice spki)
 struct evp_pkey_st *mu_spki_load(struct mu_slice spki, const struct mu_key_info *info,
                                  struct mutual_error *err)
 {
+    struct spki_parts parts;
+    bool good = mu_spki_split(spki, &parts);
+    mu_assert(good); /* mu_spki_info has accepted it */
     mu_ossl_clear();
     EVP_PKEY *key = NULL;
     switch (info->kind) {
     case MU_KEY_EC:
-        key = info->curve == MU_CURVE_OTHER ? NULL : from_point(key_bits(spki), info->curve);
+        key = info->curve == MU_CURVE_OTHER ? NULL : from_point(parts.key, info->curve);
         break;
     case MU_KEY_RSA:
-        key = from_modulus(key_bits(spki));
+        key = from_modulus(parts.key);
         break;
     case MU_KEY_ED25519:
-        key = from_raw(key_bits(spki));
+        key = from_raw(parts.key);
         break;
     case MU_KEY_RSA_PSS:
         key = from_anything(spki);
