@@ -344,17 +344,15 @@ static const OSSL_PARAM *kdf_gettable(void *opaque, void *provider)
     return types;
 }
 
-/* A dispatch table holds functions of any type as one type; so OpenSSL wants it. */
-#define FUNCTION(f_) ((void (*)(void))(f_))
 static const OSSL_DISPATCH functions[] = {
-    {OSSL_FUNC_KDF_NEWCTX, FUNCTION(kdf_new)},
-    {OSSL_FUNC_KDF_FREECTX, FUNCTION(kdf_free)},
-    {OSSL_FUNC_KDF_RESET, FUNCTION(kdf_reset)},
-    {OSSL_FUNC_KDF_DERIVE, FUNCTION(kdf_derive)},
-    {OSSL_FUNC_KDF_SET_CTX_PARAMS, FUNCTION(kdf_set_params)},
-    {OSSL_FUNC_KDF_GET_CTX_PARAMS, FUNCTION(kdf_get_params)},
-    {OSSL_FUNC_KDF_SETTABLE_CTX_PARAMS, FUNCTION(kdf_settable)},
-    {OSSL_FUNC_KDF_GETTABLE_CTX_PARAMS, FUNCTION(kdf_gettable)},
+    {OSSL_FUNC_KDF_NEWCTX, MU_OSSL_FUNCTION(kdf_new)},
+    {OSSL_FUNC_KDF_FREECTX, MU_OSSL_FUNCTION(kdf_free)},
+    {OSSL_FUNC_KDF_RESET, MU_OSSL_FUNCTION(kdf_reset)},
+    {OSSL_FUNC_KDF_DERIVE, MU_OSSL_FUNCTION(kdf_derive)},
+    {OSSL_FUNC_KDF_SET_CTX_PARAMS, MU_OSSL_FUNCTION(kdf_set_params)},
+    {OSSL_FUNC_KDF_GET_CTX_PARAMS, MU_OSSL_FUNCTION(kdf_get_params)},
+    {OSSL_FUNC_KDF_SETTABLE_CTX_PARAMS, MU_OSSL_FUNCTION(kdf_settable)},
+    {OSSL_FUNC_KDF_GETTABLE_CTX_PARAMS, MU_OSSL_FUNCTION(kdf_gettable)},
     {0, NULL},
 };
 

@@ -202,8 +202,8 @@ static int capabilities(void *standard, const char *capability, OSSL_CALLBACK *c
 }
 
 static const OSSL_DISPATCH functions[] = {
-    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, MU_LEAN_FUNCTION(query)},
-    {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, MU_LEAN_FUNCTION(capabilities)},
+    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, MU_OSSL_FUNCTION(query)},
+    {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, MU_OSSL_FUNCTION(capabilities)},
     {0, NULL},
 };
 

@@ -425,11 +425,11 @@ const OSSL_DISPATCH *mu_lean_decoder(const struct mu_lean_native *native,
     }
     struct row *row = &decoders.rows[decoders.row_count];
     const OSSL_DISPATCH ours[] = {
-        {OSSL_FUNC_DECODER_NEWCTX, MU_LEAN_FUNCTION(beginnings[decoders.row_count])},
-        {OSSL_FUNC_DECODER_FREECTX, MU_LEAN_FUNCTION(end)},
-        {OSSL_FUNC_DECODER_SET_CTX_PARAMS, MU_LEAN_FUNCTION(set_ctx_params)},
-        {OSSL_FUNC_DECODER_DECODE, MU_LEAN_FUNCTION(decode)},
-        {OSSL_FUNC_DECODER_EXPORT_OBJECT, MU_LEAN_FUNCTION(export_object)},
+        {OSSL_FUNC_DECODER_NEWCTX, MU_OSSL_FUNCTION(beginnings[decoders.row_count])},
+        {OSSL_FUNC_DECODER_FREECTX, MU_OSSL_FUNCTION(end)},
+        {OSSL_FUNC_DECODER_SET_CTX_PARAMS, MU_OSSL_FUNCTION(set_ctx_params)},
+        {OSSL_FUNC_DECODER_DECODE, MU_OSSL_FUNCTION(decode)},
+        {OSSL_FUNC_DECODER_EXPORT_OBJECT, MU_OSSL_FUNCTION(export_object)},
         {0, NULL},
     };
     if (!take_functions(row, decoder, manager) || !mu_lean_overlay(decoder, ours, row->table)) {

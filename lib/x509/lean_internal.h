@@ -31,8 +31,6 @@ const OSSL_DISPATCH *mu_lean_find(const OSSL_DISPATCH *table, int number);
 /* Has the table no functions but those with these numbers? They end with 0. One that is not known
  * here could be handed an object of ours, and not understand it. */
 bool mu_lean_has_only(const OSSL_DISPATCH *table, const int *numbers);
-/* A dispatch table holds functions of any type as one type; so OpenSSL wants it. */
-#define MU_LEAN_FUNCTION(f_) ((void (*)(void))(f_))
 
 /* The key manager of X25519. `exchange`: the table of its key exchange. */
 const OSSL_DISPATCH *mu_lean_x25519(const struct mu_lean_native *native,

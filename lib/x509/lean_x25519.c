@@ -198,11 +198,11 @@ const OSSL_DISPATCH *mu_lean_x25519(const struct mu_lean_native *native,
         OSSL_FUNC_KEYMGMT_EXPORT,      OSSL_FUNC_KEYMGMT_EXPORT_TYPES,
         OSSL_FUNC_KEYMGMT_DUP,         0};
     static const OSSL_DISPATCH ours[] = {
-        {OSSL_FUNC_KEYMGMT_GEN_INIT, MU_LEAN_FUNCTION(gen_init)},
-        {OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, MU_LEAN_FUNCTION(gen_set_params)},
-        {OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS, MU_LEAN_FUNCTION(gen_settable_params)},
-        {OSSL_FUNC_KEYMGMT_GEN, MU_LEAN_FUNCTION(gen)},
-        {OSSL_FUNC_KEYMGMT_GEN_CLEANUP, MU_LEAN_FUNCTION(gen_cleanup)},
+        {OSSL_FUNC_KEYMGMT_GEN_INIT, MU_OSSL_FUNCTION(gen_init)},
+        {OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, MU_OSSL_FUNCTION(gen_set_params)},
+        {OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS, MU_OSSL_FUNCTION(gen_settable_params)},
+        {OSSL_FUNC_KEYMGMT_GEN, MU_OSSL_FUNCTION(gen)},
+        {OSSL_FUNC_KEYMGMT_GEN_CLEANUP, MU_OSSL_FUNCTION(gen_cleanup)},
         {0, NULL},
     };
     uint8_t base[X25519_BYTES] = {9};

@@ -22,6 +22,8 @@ struct evp_pkey_st;
 void mu_ossl_fill(struct mutual_error *err, enum mutual_code code, const char *file, int line,
                   const char *format, ...) MUTUAL_PRINTF(5, 6);
 void mu_ossl_clear(void);
+/* A dispatch table holds functions of any type as one type; so OpenSSL wants it. */
+#define MU_OSSL_FUNCTION(f_) ((void (*)(void))(f_))
 /* Sets the library up before a process locks itself down: its providers and random numbers are
  * ready afterwards, and no configuration file is looked for, now or later. LIBRARY. */
 bool mu_ossl_start(struct mutual_error *err);

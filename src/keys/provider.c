@@ -22,7 +22,7 @@ static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_store)
 }
 
 static const OSSL_DISPATCH functions[] = {
-    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, PROVIDER_FUNCTION(query)}, {0, NULL}};
+    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, MU_OSSL_FUNCTION(query)}, {0, NULL}};
 
 static int start(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
                  void **ret_context)

@@ -11,9 +11,6 @@
 
 #include "keys/keys_internal.h"
 
-/* OpenSSL's tables hold functions of every type as this one. */
-#define PROVIDER_FUNCTION(function_) ((void (*)(void))(function_))
-
 struct provider_key {
     enum mu_key_kind kind;
     EVP_PKEY *public_half; /* in the default library's own hands */

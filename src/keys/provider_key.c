@@ -153,19 +153,19 @@ static const char *ed25519_operation(int operation)
     return operation == OSSL_OP_SIGNATURE ? "ED25519" : NULL;
 }
 
-#define KEY_MANAGER(table_, new_, operation_)                                        \
-    static const OSSL_DISPATCH table_[] = {                                          \
-        {OSSL_FUNC_KEYMGMT_NEW, PROVIDER_FUNCTION(new_)},                            \
-        {OSSL_FUNC_KEYMGMT_FREE, PROVIDER_FUNCTION(key_free)},                       \
-        {OSSL_FUNC_KEYMGMT_HAS, PROVIDER_FUNCTION(key_has)},                         \
-        {OSSL_FUNC_KEYMGMT_MATCH, PROVIDER_FUNCTION(key_match)},                     \
-        {OSSL_FUNC_KEYMGMT_EXPORT, PROVIDER_FUNCTION(key_export)},                   \
-        {OSSL_FUNC_KEYMGMT_EXPORT_TYPES, PROVIDER_FUNCTION(key_export_types)},       \
-        {OSSL_FUNC_KEYMGMT_IMPORT, PROVIDER_FUNCTION(key_import)},                   \
-        {OSSL_FUNC_KEYMGMT_IMPORT_TYPES, PROVIDER_FUNCTION(key_import_types)},       \
-        {OSSL_FUNC_KEYMGMT_GET_PARAMS, PROVIDER_FUNCTION(key_get_params)},           \
-        {OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, PROVIDER_FUNCTION(key_gettable_params)}, \
-        {OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, PROVIDER_FUNCTION(operation_)},     \
+#define KEY_MANAGER(table_, new_, operation_)                                       \
+    static const OSSL_DISPATCH table_[] = {                                         \
+        {OSSL_FUNC_KEYMGMT_NEW, MU_OSSL_FUNCTION(new_)},                            \
+        {OSSL_FUNC_KEYMGMT_FREE, MU_OSSL_FUNCTION(key_free)},                       \
+        {OSSL_FUNC_KEYMGMT_HAS, MU_OSSL_FUNCTION(key_has)},                         \
+        {OSSL_FUNC_KEYMGMT_MATCH, MU_OSSL_FUNCTION(key_match)},                     \
+        {OSSL_FUNC_KEYMGMT_EXPORT, MU_OSSL_FUNCTION(key_export)},                   \
+        {OSSL_FUNC_KEYMGMT_EXPORT_TYPES, MU_OSSL_FUNCTION(key_export_types)},       \
+        {OSSL_FUNC_KEYMGMT_IMPORT, MU_OSSL_FUNCTION(key_import)},                   \
+        {OSSL_FUNC_KEYMGMT_IMPORT_TYPES, MU_OSSL_FUNCTION(key_import_types)},       \
+        {OSSL_FUNC_KEYMGMT_GET_PARAMS, MU_OSSL_FUNCTION(key_get_params)},           \
+        {OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, MU_OSSL_FUNCTION(key_gettable_params)}, \
+        {OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, MU_OSSL_FUNCTION(operation_)},     \
         {0, NULL}}
 
 KEY_MANAGER(ec_manager, ec_new, ec_operation);
