@@ -16,10 +16,18 @@
 enum { SEALING, OPENING, DIRECTIONS, ALIGN = 64 };
 /* It stores into its tables by aligned moves, and says nothing of that in its header. */
 #define TABLE ((sizeof(struct gcm_key_data) + ALIGN - 1) / ALIGN * ALIGN)
+/* Its functions for one length of key. */
+struct gcm {
+    size_t key_len;
+    aes_gcm_pre_t expand;
+    aes_gcm_init_t begin;
+    aes_gcm_enc_dec_update_t seal;
+    aes_gcm_enc_dec_finalize_t end;
+    aes_gcm_enc_dec_t open;
+};
 struct vector_aead {
     struct mu_aead base;
-    size_t key_len;
-    const IMB_MGR *manager;
+    struct gcm gcm;
     uint8_t keys[DIRECTIONS][32];
     bool set[DIRECTIONS];
     uint8_t room[DIRECTIONS * TABLE + ALIGN];
@@ -72,9 +80,10 @@ static const struct gcm_key_data *expand(struct vector_aead *aead, int direction
                                          const uint8_t *key)
 {
     struct gcm_key_data *table = table_of(aead, direction);
-    if (!aead->set[direction] || CRYPTO_memcmp(aead->keys[direction], key, aead->key_len) != 0) {
-        (aead->key_len == 16 ? aead->manager->gcm128_pre : aead->manager->gcm256_pre)(key, table);
-        memcpy(aead->keys[direction], key, aead->key_len);
+    size_t len = aead->gcm.key_len;
+    if (!aead->set[direction] || CRYPTO_memcmp(aead->keys[direction], key, len) != 0) {
+        aead->gcm.expand(key, table);
+        memcpy(aead->keys[direction], key, len);
         aead->set[direction] = true;
     }
     return table;
@@ -84,18 +93,15 @@ static bool vector_seal(struct mu_aead *base, const struct mu_aead_use *use, con
                         size_t len, uint8_t type, uint8_t *out)
 {
     struct vector_aead *aead = of(base);
-    const IMB_MGR *m = aead->manager;
-    bool small = aead->key_len == 16;
+    const struct gcm *gcm = &aead->gcm;
     struct gcm_context_data ctx;
     const struct gcm_key_data *table = expand(aead, SEALING, use->key);
-    aes_gcm_enc_dec_update_t update = small ? m->gcm128_enc_update : m->gcm256_enc_update;
-    (small ? m->gcm128_init : m->gcm256_init)(table, &ctx, use->nonce, use->head, MU_RECORD_HEAD);
+    gcm->begin(table, &ctx, use->nonce, use->head, MU_RECORD_HEAD);
     if (len > 0) {
-        update(table, &ctx, out, data, len);
+        gcm->seal(table, &ctx, out, data, len);
     }
-    update(table, &ctx, out + len, &type, 1);
-    (small ? m->gcm128_enc_finalize : m->gcm256_enc_finalize)(table, &ctx, out + len + 1,
-                                                              MU_RECORD_TAG);
+    gcm->seal(table, &ctx, out + len, &type, 1);
+    gcm->end(table, &ctx, out + len + 1, MU_RECORD_TAG);
     mu_wipe(&ctx, sizeof ctx);
     return true;
 }
@@ -104,12 +110,10 @@ static bool vector_open(struct mu_aead *base, const struct mu_aead_use *use, con
                         size_t len, uint8_t *out)
 {
     struct vector_aead *aead = of(base);
-    const IMB_MGR *m = aead->manager;
     struct gcm_context_data ctx;
     uint8_t tag[MU_RECORD_TAG];
-    const struct gcm_key_data *table = expand(aead, OPENING, use->key);
-    (aead->key_len == 16 ? m->gcm128_dec : m->gcm256_dec)(
-        table, &ctx, out, sealed, len, use->nonce, use->head, MU_RECORD_HEAD, tag, sizeof tag);
+    aead->gcm.open(expand(aead, OPENING, use->key), &ctx, out, sealed, len, use->nonce, use->head,
+                   MU_RECORD_HEAD, tag, sizeof tag);
     mu_wipe(&ctx, sizeof ctx);
     return CRYPTO_memcmp(tag, sealed + len, sizeof tag) == 0;
 }
@@ -130,15 +134,25 @@ static void vector_free(struct mu_aead *base)
 
 struct mu_aead *mu_aead_vector(size_t key_len)
 {
-    const IMB_MGR *made = the_manager();
-    struct vector_aead *aead = made == NULL ? NULL : mu_alloc(1, sizeof *aead);
+    const IMB_MGR *m = the_manager();
+    struct vector_aead *aead = m == NULL ? NULL : mu_alloc(1, sizeof *aead);
     if (aead == NULL) {
         return NULL;
     }
     mu_assert(key_len == 16 || key_len == 32);
     aead->base = (struct mu_aead){vector_seal, vector_open, vector_forget, vector_free};
-    aead->key_len = key_len;
-    aead->manager = made;
+    aead->gcm = key_len == 16 ? (struct gcm){16,
+                                             m->gcm128_pre,
+                                             m->gcm128_init,
+                                             m->gcm128_enc_update,
+                                             m->gcm128_enc_finalize,
+                                             m->gcm128_dec}
+                              : (struct gcm){32,
+                                             m->gcm256_pre,
+                                             m->gcm256_init,
+                                             m->gcm256_enc_update,
+                                             m->gcm256_enc_finalize,
+                                             m->gcm256_dec};
     return &aead->base;
 }
 
