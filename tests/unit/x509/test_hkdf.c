@@ -3,6 +3,7 @@
  * The key schedule of TLS 1.3: the published values, the same answers as the library's own
  * TLS13-KDF for anything that may be asked, and secrets told to nobody but who listens.
  */
+#include "lean.h"
 #include "unit.h"
 
 #include <openssl/core_names.h>
@@ -22,8 +23,6 @@ struct question {
     struct mu_slice key, salt, prefix, label, data;
     bool keyed, salted;
 };
-
-static OSSL_LIB_CTX *lean;
 
 static size_t put_octets(OSSL_PARAM *at, const char *name, struct mu_slice bytes)
 {
@@ -255,23 +254,6 @@ static void only_a_lean_context_is_heard(void **state)
     assert_false(mu_hkdf_is_heard(NULL));
 }
 
-static int set_up(void **state)
-{
-    struct mutual_error err = {0};
-    (void)state;
-    lean = OSSL_LIB_CTX_new();
-    assert_non_null(lean);
-    assert_ok(mu_ossl_lean(lean, &err), &err);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    mu_ossl_lean_free(lean);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,5 +264,5 @@ int main(void)
         cmocka_unit_test(secrets_of_traffic_are_told_to_who_listens),
         cmocka_unit_test(only_a_lean_context_is_heard),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, lean_begin, lean_end);
 }

@@ -3,6 +3,7 @@
  * A lean library context: what it has, what it has not, and that signatures are checked in it as
  * they are in a full one.
  */
+#include "lean.h"
 #include "pki.h"
 #include "unit.h"
 
@@ -10,15 +11,6 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
-
-static OSSL_LIB_CTX *lean_context(void)
-{
-    struct mutual_error err = {0};
-    OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
-    assert_non_null(context);
-    assert_ok(mu_ossl_lean(context, &err), &err);
-    return context;
-}
 
 static bool has_cipher(OSSL_LIB_CTX *context, const char *name)
 {

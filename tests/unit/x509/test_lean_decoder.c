@@ -3,7 +3,7 @@
  * Public keys that come again in a lean context: whatever is read, the answer is the one that
  * OpenSSL gives without us.
  */
-#include "pki.h"
+#include "lean.h"
 #include "unit.h"
 
 #include "x509/lean_internal.h"
@@ -13,25 +13,6 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <string.h>
-
-static OSSL_LIB_CTX *lean;
-
-static int begin(void **state)
-{
-    struct mutual_error err = {0};
-    (void)state;
-    lean = OSSL_LIB_CTX_new();
-    assert_non_null(lean);
-    assert_ok(mu_ossl_lean(lean, &err), &err);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    mu_ossl_lean_free(lean);
-    return 0;
-}
 
 static EVP_PKEY *read_key(OSSL_LIB_CTX *context, struct mu_slice der)
 {
@@ -248,5 +229,5 @@ int main(void)
         UNIT_CASE(explicit_parameters_are_judged_as_without_us),
         UNIT_CASE(strangers_push_nobody_out),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, lean_begin, lean_end);
 }

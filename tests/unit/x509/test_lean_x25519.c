@@ -2,35 +2,14 @@
  *
  * Key pairs of X25519 in a lean context: made in our way, they are what OpenSSL makes without us.
  */
-#include "pki.h"
+#include "lean.h"
 #include "unit.h"
 
 #include "x509/lean_internal.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/x509.h>
 #include <string.h>
-
-static OSSL_LIB_CTX *lean;
-
-static int begin(void **state)
-{
-    struct mutual_error err = {0};
-    (void)state;
-    lean = OSSL_LIB_CTX_new();
-    assert_non_null(lean);
-    assert_ok(mu_ossl_lean(lean, &err), &err);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    mu_ossl_lean_free(lean);
-    return 0;
-}
 
 static void a_pair_is_what_the_library_makes_of_its_private_key(void **state)
 {
@@ -132,5 +111,5 @@ int main(void)
         UNIT_CASE(both_sides_derive_the_same),
         UNIT_CASE(a_key_without_a_pair_is_empty),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, lean_begin, lean_end);
 }
