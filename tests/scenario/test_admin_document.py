@@ -39,6 +39,17 @@ def test_the_commands_of_the_document(mutual, gateway, tmp_path):
     assert '"openapi":"3.1.0"' in done.stdout and done.stdout.count("mutual-") >= 2
 
 
+def test_the_configuration_of_the_document(mutual, gateway, tmp_path):
+    """Copied as it stands, with a directory of its own, it is good and says no warning."""
+    text = re.search(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S).group(1)
+    place = Served(mutual, gateway, tmp_path)
+    place.issue("ca.example.org", "--dns", "localhost")
+    (tmp_path / "page.yaml").write_text(text.replace("/var/lib/mutual", str(place.dir)).replace("0.0.0.0:8443", "127.0.0.1:0"))
+    done = subprocess.run([mutual, "check", "-c", str(tmp_path / "page.yaml")], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 0 and "warning" not in done.stdout, done.stdout + done.stderr
+
+
 def test_the_roles_of_the_document_are_those_of_the_table():
     """Every operation that somebody may is told in the row of the least role that may."""
     routes = (ROOT / "src" / "admin" / "routes.def").read_text()
