@@ -216,6 +216,10 @@ static void handle(struct api_world *world, const struct api_request *request,
         refuse_role(&call, role);
         return;
     }
+    if (request->caller->leaf != NULL && !ca_stands(call.ca, request->caller->leaf, &err)) {
+        api_fail(world, request, response, &err);
+        return;
+    }
     MU_AUTO(buf) struct mu_buf who;
     mu_buf_init(&who, API_WHO_MAX);
     struct api_request mine = *request;

@@ -346,6 +346,14 @@ static bool check_same(struct ca *ca, const struct mu_cert *old, const struct ca
     return check_names(ca, csr, request, &allowed, err);
 }
 
+static bool check_standing(const struct inventory_record *record, struct mutual_error *err)
+{
+    char text[MU_TIME_TEXT];
+    return !record->revoked ||
+           mu_fail(err, MUTUAL_E_CERT_REVOKED, "certificate \"%s\" was revoked on %s", record->name,
+                   mu_time_format(record->revoked_s, text));
+}
+
 static bool check_old(const struct inventory_record *record, const struct ca_enrolment *wish,
                       struct mutual_error *err)
 {
@@ -354,9 +362,8 @@ static bool check_old(const struct inventory_record *record, const struct ca_enr
         return mu_fail(err, MUTUAL_E_PROFILE_DENIED, "certificate \"%s\" cannot be renewed",
                        record->name);
     }
-    if (record->revoked) {
-        return mu_fail(err, MUTUAL_E_CERT_REVOKED, "certificate \"%s\" was revoked on %s",
-                       record->name, mu_time_format(record->revoked_s, text));
+    if (!check_standing(record, err)) {
+        return false;
     }
     int64_t grace_s = wish->grace_s > 0 ? wish->grace_s : 0;
     if (record->not_after_s + grace_s <= wish->now_s) {
@@ -392,18 +399,32 @@ static bool issue_again(struct ca *ca, const struct inventory_record *record,
            (same || ca_issue(ca, &request, wish->signer, ret_issued, err));
 }
 
+/* None when it was not issued here. */
+static bool find_record(struct ca *ca, const struct mu_cert *cert,
+                        struct inventory_records *ret_records, struct mutual_error *err)
+{
+    const struct inventory_filter filter = {.fingerprint =
+                                                mu_slice_of(mu_cert_facts(cert)->fingerprint, 32)};
+    return inventory_records_get(ca->inventory, &filter, 1, ret_records, err);
+}
+
+bool ca_stands(struct ca *ca, const struct mu_cert *cert, struct mutual_error *err)
+{
+    MU_AUTO(inventory_records) struct inventory_records records = {0};
+    return find_record(ca, cert, &records, err) &&
+           (records.count == 0 || check_standing(&records.items[0], err));
+}
+
 static bool again(struct ca *ca, const struct mu_cert *old, const struct ca_enrolment *wish,
                   struct ca_issued *ret_issued, struct mutual_error *err)
 {
     MU_AUTO(inventory_records) struct inventory_records records = {0};
-    const struct mu_cert_facts *facts = mu_cert_facts(old);
-    const struct inventory_filter filter = {.fingerprint = mu_slice_of(facts->fingerprint, 32)};
-    if (!inventory_records_get(ca->inventory, &filter, 1, &records, err)) {
+    if (!find_record(ca, old, &records, err)) {
         return false;
     }
     if (records.count == 0) {
         return mu_fail(err, MUTUAL_E_UNKNOWN_ISSUER, "certificate \"%s\" was not issued here",
-                       facts->display) ||
+                       mu_cert_facts(old)->display) ||
                mu_error_hint(err, "Enrol with a token: mutual enroll TOKEN.");
     }
     return issue_again(ca, &records.items[0], wish, ret_issued, err);

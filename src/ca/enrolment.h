@@ -67,6 +67,9 @@ enum ca_enrolled {
 bool ca_enroll_by_token(struct ca *ca, struct mu_slice text, const struct ca_enrolment *wish,
                         enum ca_enrolled *ret_how, struct ca_issued *ret_issued,
                         struct mutual_error *err);
+/* What the store says of a certificate that somebody has proved, whatever list the gateway has been
+ * given: CERT_REVOKED when it was issued here and taken back. */
+bool ca_stands(struct ca *ca, const struct mu_cert *cert, struct mutual_error *err);
 /* The next one for who has proved `old`: same subject, no other names, for the key of the request;
  * asking again with the same key gives the same one. UNKNOWN_ISSUER, CERT_REVOKED, CERT_EXPIRED,
  * REQUEST_NAMES, and as ca_issue. */

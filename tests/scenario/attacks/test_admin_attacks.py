@@ -98,6 +98,20 @@ def test_an_admin_of_yesterday_on_an_open_connection(place, how, tmp_path):
     assert place.api("GET", "/counts", who="operator").status == 200
 
 
+def test_an_admin_of_yesterday_where_the_listener_has_no_list(place):
+    """The authority knows whom it has revoked, whatever its gateway was told."""
+    config = place.config()
+    del config["trust"][0]["revocation"]
+    place.gateway.write(config)
+    assert place.gateway.reload()
+    one = place.connect(place.people["admin"])
+    assert place.api("GET", "/counts", on=one).status == 200
+    place.run("revoke", "admin", "--reason", "key-compromise")
+    place.refused(403, "CERT_REVOKED", place.api("GET", "/counts", on=one))
+    place.refused(403, "CERT_REVOKED", place.api("POST", "/tokens", {"name": "x"}))
+    assert place.api("GET", "/counts", who="operator").status == 200
+
+
 def test_a_role_that_was_taken_back(place):
     one = place.connect(place.people["admin"])
     assert place.api("GET", "/counts", on=one).status == 200
