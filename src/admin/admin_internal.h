@@ -124,9 +124,12 @@ bool admin_path_number(const struct admin_call *call, int64_t *ret_number,
 /* ---- pages: page.c ----------------------------------------------------------------------------
  */
 
+/* A page as it is written. */
 struct admin_page {
-    int64_t limit;
-    int64_t at_s, id; /* behind which it begins; id 0: the first */
+    struct admin_call *call;
+    int64_t left;     /* rows that it may have yet                       */
+    int64_t at_s, id; /* behind which its next row is; id 0: the first */
+    bool more;        /* there is one that is for the next page         */
 };
 enum { ADMIN_PAGE = 100, ADMIN_PAGE_MAX = 1000, ADMIN_PAGE_BYTES = 1 << 20 };
 /* The value of a parameter of the query: NULL when it is not there. `out` holds it. OPTION_VALUE.
@@ -135,12 +138,14 @@ bool admin_query(const struct admin_call *call, const char *name, struct mu_buf 
                  const char **ret_text, struct mutual_error *err);
 /* Every parameter of the query is one that the operation knows, once, of its form. OPTION_VALUE. */
 bool admin_query_check(const struct admin_call *call, struct mutual_error *err);
-/* limit and cursor. OPTION_VALUE: a cursor goes on only in the list that it came from. */
-bool admin_page_read(const struct admin_call *call, struct admin_page *ret_page,
-                     struct mutual_error *err);
-/* The member "next": where the next page begins, or null. */
-bool admin_page_next(struct admin_call *call, bool more, int64_t at_s, int64_t id,
-                     struct mutual_error *err);
+/* Reads limit and cursor, and opens the object with the list of that name. OPTION_VALUE: a cursor
+ * goes on only in the list that it came from. */
+bool admin_page_begin(struct admin_call *call, const char *name, struct admin_page *ret_page,
+                      struct mutual_error *err);
+/* Has the page room for one more row, which is at that place of the list? */
+bool admin_page_takes(struct admin_page *page, int64_t at_s, int64_t id);
+/* Closes both; the member "next" says where the next page begins, or is null. */
+bool admin_page_end(struct admin_page *page, struct mutual_error *err);
 
 /* ---- repeated requests: replay.c --------------------------------------------------------------
  */

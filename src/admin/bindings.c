@@ -11,12 +11,6 @@ enum { TTL_S = 86400 };
 /* ---- listing ----------------------------------------------------------------------------------
  */
 
-struct walk {
-    struct admin_call *call;
-    int64_t left, last_id;
-    bool more;
-};
-
 static void put_account(struct mu_json *json, int64_t account_id)
 {
     if (account_id != 0) {
@@ -26,14 +20,11 @@ static void put_account(struct mu_json *json, int64_t account_id)
 
 static bool put_key(void *context, const struct acme_key *key)
 {
-    struct walk *walk = context;
-    struct mu_json *json = &walk->call->json;
-    if (walk->left == 0 || walk->call->response->body.len > ADMIN_PAGE_BYTES) {
-        walk->more = true;
+    struct admin_page *page = context;
+    struct mu_json *json = &page->call->json;
+    if (!admin_page_takes(page, 0, key->id)) {
         return false;
     }
-    walk->left--;
-    walk->last_id = key->id;
     mu_json_open(json, NULL, '{');
     mu_json_int(json, "id", key->id);
     mu_json_string(json, "kid", key->kid);
@@ -46,7 +37,7 @@ static bool put_key(void *context, const struct acme_key *key)
     }
     mu_json_close(json, ']');
     admin_put_time(json, "until", key->ends_s);
-    mu_json_string(json, "state", acme_key_state(key, walk->call->request->now_s));
+    mu_json_string(json, "state", acme_key_state(key, page->call->request->now_s));
     put_account(json, key->account_id);
     mu_json_close(json, '}');
     return true;
@@ -55,22 +46,8 @@ static bool put_key(void *context, const struct acme_key *key)
 bool admin_list_bindings(struct admin_call *call, struct mutual_error *err)
 {
     struct admin_page page;
-    if (!admin_page_read(call, &page, err)) {
-        return false;
-    }
-    struct walk walk = {.call = call, .left = page.limit};
-    mu_json_open(&call->json, NULL, '{');
-    mu_json_open(&call->json, "bindings", '[');
-    if (!acme_keys(call->ca, page.id, put_key, &walk, err)) {
-        return false;
-    }
-    mu_json_close(&call->json, ']');
-    if (!admin_page_next(call, walk.more, 0, walk.last_id, err)) {
-        return false;
-    }
-    mu_json_close(&call->json, '}');
-    mu_buf_byte(&call->response->body, '\n');
-    return true;
+    return admin_page_begin(call, "bindings", &page, err) &&
+           acme_keys(call->ca, page.id, put_key, &page, err) && admin_page_end(&page, err);
 }
 
 /* ---- making one -------------------------------------------------------------------------------

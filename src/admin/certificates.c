@@ -176,34 +176,25 @@ static bool read_selection(const struct admin_call *call, struct selection *sele
     return ends == NULL || mu_time_parse(ends, &filter->expires_before_s, err);
 }
 
-static bool put_page(struct admin_call *call, const struct selection *selection, int64_t limit,
-                     struct mutual_error *err)
+static bool put_page(struct admin_call *call, const struct selection *selection,
+                     struct admin_page *page, struct mutual_error *err)
 {
     MU_AUTO(inventory_cursor) struct inventory_cursor *cursor = NULL;
     const struct inventory_record *record = NULL;
-    int64_t count = 0;
-    int64_t at_s = 0;
-    int64_t id = 0;
     if (!inventory_select(ca_inventory(call->ca), &selection->filter, &cursor, err)) {
         return false;
     }
-    mu_json_open(&call->json, "certificates", '[');
     for (;;) {
         if (!inventory_next(cursor, &record, err)) {
             return false;
         }
-        if (record == NULL || count == limit || call->response->body.len > ADMIN_PAGE_BYTES) {
-            break;
+        if (record == NULL || !admin_page_takes(page, record->not_after_s, record->id)) {
+            return true;
         }
-        at_s = record->not_after_s;
-        id = record->id;
-        count++;
         if (!put_object(record, selection->der, call->request->now_s, &call->json, err)) {
             return false;
         }
     }
-    mu_json_close(&call->json, ']');
-    return admin_page_next(call, record != NULL, at_s, id, err);
 }
 
 static bool put_matches(struct admin_call *call, const struct selection *selection,
@@ -213,33 +204,28 @@ static bool put_matches(struct admin_call *call, const struct selection *selecti
     if (!ca_find_known(call->ca, selection->match, &records, err)) {
         return false;
     }
-    mu_json_open(&call->json, "certificates", '[');
     for (size_t i = 0; i < records.count; i++) {
         if (!put_object(&records.items[i], selection->der, call->request->now_s, &call->json,
                         err)) {
             return false;
         }
     }
-    mu_json_close(&call->json, ']');
-    return admin_page_next(call, false, 0, 0, err);
+    return true;
 }
 
 bool admin_list_certificates(struct admin_call *call, struct mutual_error *err)
 {
     struct selection selection = {0};
     struct admin_page page;
-    bool good = read_selection(call, &selection, err) && admin_page_read(call, &page, err);
+    bool good =
+        read_selection(call, &selection, err) && admin_page_begin(call, "certificates", &page, err);
     if (good) {
         selection.filter.after_s = page.at_s;
         selection.filter.after_id = page.id;
-        selection.filter.limit = page.limit + 1; /* whether there is more */
-        mu_json_open(&call->json, NULL, '{');
-        good = selection.match != NULL ? put_matches(call, &selection, err)
-                                       : put_page(call, &selection, page.limit, err);
-    }
-    if (good) {
-        mu_json_close(&call->json, '}');
-        mu_buf_byte(&call->response->body, '\n');
+        selection.filter.limit = page.left + 1; /* whether there is more */
+        good = (selection.match != NULL ? put_matches(call, &selection, err)
+                                        : put_page(call, &selection, &page, err)) &&
+               admin_page_end(&page, err);
     }
     selection_done(&selection);
     return good;

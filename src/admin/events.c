@@ -4,23 +4,13 @@
  */
 #include "admin/admin_internal.h"
 
-struct walk {
-    struct admin_call *call;
-    int64_t left;
-    int64_t last_id;
-    bool more;
-};
-
 static bool put_event(void *context, const struct inventory_event *event)
 {
-    struct walk *walk = context;
-    struct mu_json *json = &walk->call->json;
-    if (walk->left == 0 || walk->call->response->body.len > ADMIN_PAGE_BYTES) {
-        walk->more = true;
+    struct admin_page *page = context;
+    struct mu_json *json = &page->call->json;
+    if (!admin_page_takes(page, 0, event->id)) {
         return false;
     }
-    walk->left--;
-    walk->last_id = event->id;
     mu_json_open(json, NULL, '{');
     mu_json_int(json, "id", event->id);
     admin_put_time(json, "at", event->at_s);
@@ -34,22 +24,9 @@ static bool put_event(void *context, const struct inventory_event *event)
 bool admin_list_events(struct admin_call *call, struct mutual_error *err)
 {
     struct admin_page page;
-    if (!admin_page_read(call, &page, err)) {
-        return false;
-    }
-    struct walk walk = {.call = call, .left = page.limit};
-    mu_json_open(&call->json, NULL, '{');
-    mu_json_open(&call->json, "events", '[');
-    if (!inventory_events_after(ca_inventory(call->ca), page.id, put_event, &walk, err)) {
-        return false;
-    }
-    mu_json_close(&call->json, ']');
-    if (!admin_page_next(call, walk.more, 0, walk.last_id, err)) {
-        return false;
-    }
-    mu_json_close(&call->json, '}');
-    mu_buf_byte(&call->response->body, '\n');
-    return true;
+    return admin_page_begin(call, "events", &page, err) &&
+           inventory_events_after(ca_inventory(call->ca), page.id, put_event, &page, err) &&
+           admin_page_end(&page, err);
 }
 
 bool admin_verify_events(struct admin_call *call, struct mutual_error *err)

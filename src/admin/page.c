@@ -185,8 +185,8 @@ static bool read_cursor(const struct admin_call *call, const char *text, struct 
     return true;
 }
 
-bool admin_page_read(const struct admin_call *call, struct admin_page *ret_page,
-                     struct mutual_error *err)
+bool admin_page_begin(struct admin_call *call, const char *name, struct admin_page *ret_page,
+                      struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf value;
     const char *text = NULL;
@@ -198,27 +198,53 @@ bool admin_page_read(const struct admin_call *call, struct admin_page *ret_page,
     if (text != NULL && !mu_text_uint(text, ADMIN_PAGE_MAX, &limit)) {
         return mu_fail(err, MUTUAL_E_OPTION_VALUE, "limit is no number");
     }
-    *ret_page = (struct admin_page){.limit = (int64_t)limit};
-    return admin_query(call, "cursor", &value, &text, err) &&
-           (text == NULL || read_cursor(call, text, ret_page, err));
+    *ret_page = (struct admin_page){.call = call, .left = (int64_t)limit};
+    if (!admin_query(call, "cursor", &value, &text, err) ||
+        (text != NULL && !read_cursor(call, text, ret_page, err))) {
+        return false;
+    }
+    mu_json_open(&call->json, NULL, '{');
+    mu_json_open(&call->json, name, '[');
+    return true;
 }
 
-bool admin_page_next(struct admin_call *call, bool more, int64_t at_s, int64_t id,
-                     struct mutual_error *err)
+bool admin_page_takes(struct admin_page *page, int64_t at_s, int64_t id)
+{
+    page->more = page->left == 0 || page->call->response->body.len > ADMIN_PAGE_BYTES;
+    if (!page->more) {
+        page->left--;
+        page->at_s = at_s;
+        page->id = id;
+    }
+    return !page->more;
+}
+
+static bool put_next(const struct admin_page *page, struct mutual_error *err)
 {
     uint8_t bytes[CURSOR];
     MU_AUTO(buf) struct mu_buf text;
     mu_buf_init(&text, 128);
-    if (!more) {
-        mu_json_null(&call->json, "next");
+    if (!page->more) {
+        mu_json_null(&page->call->json, "next");
         return true;
     }
-    mu_put_be64(bytes, (uint64_t)at_s);
-    mu_put_be64(bytes + 8, (uint64_t)id);
-    if (!check_of(call, bytes, bytes + 16, err)) {
+    mu_put_be64(bytes, (uint64_t)page->at_s);
+    mu_put_be64(bytes + 8, (uint64_t)page->id);
+    if (!check_of(page->call, bytes, bytes + 16, err)) {
         return false;
     }
     mu_base64url(&text, mu_slice_of(bytes, sizeof bytes));
-    mu_json_string(&call->json, "next", mu_buf_str(&text));
+    mu_json_string(&page->call->json, "next", mu_buf_str(&text));
+    return true;
+}
+
+bool admin_page_end(struct admin_page *page, struct mutual_error *err)
+{
+    mu_json_close(&page->call->json, ']');
+    if (!put_next(page, err)) {
+        return false;
+    }
+    mu_json_close(&page->call->json, '}');
+    mu_buf_byte(&page->call->response->body, '\n');
     return true;
 }

@@ -104,28 +104,18 @@ static bool put_page(struct admin_call *call, struct inventory_token_filter *fil
 {
     MU_AUTO(inventory_tokens) struct inventory_tokens tokens = {0};
     struct admin_page page;
-    if (!admin_page_read(call, &page, err)) {
+    if (!admin_page_begin(call, "tokens", &page, err)) {
         return false;
     }
     filter->after_id = page.id;
-    filter->limit = page.limit + 1;
+    filter->limit = page.left + 1; /* whether there is more */
     if (!inventory_tokens_get(ca_inventory(call->ca), filter, &tokens, err)) {
         return false;
     }
-    size_t shown = tokens.count > (size_t)page.limit ? (size_t)page.limit : tokens.count;
-    mu_json_open(&call->json, NULL, '{');
-    mu_json_open(&call->json, "tokens", '[');
-    for (size_t i = 0; i < shown; i++) {
+    for (size_t i = 0; i < tokens.count && admin_page_takes(&page, 0, tokens.items[i].id); i++) {
         put_token(&tokens.items[i], call->request->now_s, &call->json);
     }
-    mu_json_close(&call->json, ']');
-    if (!admin_page_next(call, tokens.count > shown, 0, shown > 0 ? tokens.items[shown - 1].id : 0,
-                         err)) {
-        return false;
-    }
-    mu_json_close(&call->json, '}');
-    mu_buf_byte(&call->response->body, '\n');
-    return true;
+    return admin_page_end(&page, err);
 }
 
 bool admin_list_tokens(struct admin_call *call, struct mutual_error *err)
