@@ -96,6 +96,8 @@ extern const size_t admin_operation_count;
 #undef ROUTE
 /* What operations share. */
 void admin_put_time(struct mu_json *json, const char *key, int64_t time_s);
+/* Null when there is none. */
+void admin_put_hex(struct mu_json *json, const char *key, struct mu_slice bytes);
 /* Who answers for what is made: whom the body names, else `usual`, else the caller. */
 bool admin_owner(const struct admin_call *call, const char *usual, const char **ret_owner,
                  struct mutual_error *err);

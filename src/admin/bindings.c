@@ -8,6 +8,15 @@
 
 enum { TTL_S = 86400 };
 
+static void put_names(struct mu_json *json, const char *const *names, size_t count)
+{
+    mu_json_open(json, "names", '[');
+    for (size_t i = 0; i < count; i++) {
+        mu_json_string(json, NULL, names[i]);
+    }
+    mu_json_close(json, ']');
+}
+
 /* ---- listing ----------------------------------------------------------------------------------
  */
 
@@ -31,11 +40,7 @@ static bool put_key(void *context, const struct acme_key *key)
     mu_json_string(json, "name", key->name);
     mu_json_string(json, "owner", key->owner);
     mu_json_string(json, "profile", key->profile);
-    mu_json_open(json, "names", '[');
-    for (size_t i = 0; i < key->name_count; i++) {
-        mu_json_string(json, NULL, key->names[i]);
-    }
-    mu_json_close(json, ']');
+    put_names(json, key->names, key->name_count);
     admin_put_time(json, "until", key->ends_s);
     mu_json_string(json, "state", acme_key_state(key, page->call->request->now_s));
     put_account(json, key->account_id);
@@ -62,11 +67,7 @@ static void put_made(struct admin_call *call, const struct acme_key_request *wis
     mu_json_string(json, "hmac_key", secret);
     mu_json_string(json, "name", wish->name);
     mu_json_string(json, "profile", wish->profile);
-    mu_json_open(json, "names", '[');
-    for (size_t i = 0; i < wish->name_count; i++) {
-        mu_json_string(json, NULL, wish->names[i]);
-    }
-    mu_json_close(json, ']');
+    put_names(json, wish->names, wish->name_count);
     admin_put_time(json, "until", wish->now_s + wish->life_s);
     mu_json_close(json, '}');
     mu_buf_byte(&call->response->body, '\n');

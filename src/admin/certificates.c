@@ -24,7 +24,7 @@ const char *admin_state_word(const struct inventory_record *record, int64_t now_
                                                   : "valid";
 }
 
-static void put_hex(struct mu_json *json, const char *key, struct mu_slice bytes)
+void admin_put_hex(struct mu_json *json, const char *key, struct mu_slice bytes)
 {
     MU_AUTO(buf) struct mu_buf hex;
     mu_buf_init(&hex, 256);
@@ -55,8 +55,8 @@ void admin_certificate_json(const struct inventory_record *record, int64_t now_s
     mu_json_string(json, "name", record->name);
     mu_json_string(json, "profile", record->profile);
     mu_json_string(json, "state", admin_state_word(record, now_s));
-    put_hex(json, "serial", record->serial);
-    put_hex(json, "fingerprint", record->fingerprint);
+    admin_put_hex(json, "serial", record->serial);
+    admin_put_hex(json, "fingerprint", record->fingerprint);
     mu_json_string(json, "issuer", record->issuer_name);
     put_names(json, record);
     mu_json_string(json, "key", record->key_text);
@@ -344,7 +344,7 @@ bool admin_revoke_certificate(struct admin_call *call, struct mutual_error *err)
     }
     mu_json_open(&call->json, NULL, '{');
     mu_json_string(&call->json, "name", record->name);
-    put_hex(&call->json, "serial", record->serial);
+    admin_put_hex(&call->json, "serial", record->serial);
     mu_json_string(&call->json, "reason", mu_reason_word(code));
     mu_json_string(&call->json, "crl", ca_crl_path(call->ca));
     mu_json_close(&call->json, '}');

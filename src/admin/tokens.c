@@ -82,12 +82,9 @@ static void put_token(const struct inventory_token *token, int64_t now_s, struct
     mu_json_bool(json, "approval", token->approval);
     mu_json_bool(json, "asked", token->asked_s != 0);
     if (token->asked_s != 0) {
-        MU_AUTO(buf) struct mu_buf hex;
-        mu_buf_init(&hex, 128);
-        mu_hex(&hex, token->key_hash);
         admin_put_time(json, "asked_at", token->asked_s);
         mu_json_string(json, "asked_by", token->asked_by);
-        mu_json_string(json, "key", mu_buf_str(&hex));
+        admin_put_hex(json, "key", token->key_hash);
         mu_json_string(json, "decision",
                        token->decision == INVENTORY_APPROVED ? "approved"
                        : token->decision == INVENTORY_DENIED ? "denied"
