@@ -44,6 +44,8 @@ struct admin_schema {
 #include "admin/schemas.def"
 #undef SCHEMA
 #undef QUERY
+/* The row of that name. NULL: there is none. */
+const struct admin_field *admin_field_find(const struct admin_field *fields, struct mu_slice name);
 /* Reads what a request carries: exactly the members of the schema. JSON_MALFORMED. */
 bool admin_body_read(struct mu_slice text, const struct admin_schema *schema, json_t **ret_body,
                      struct mutual_error *err);

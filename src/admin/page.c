@@ -60,67 +60,40 @@ static bool value_fits(const char *text, const struct admin_field *field)
     return false;
 }
 
-static const struct admin_field *field_of(const struct admin_call *call, struct mu_slice name)
+static bool fail_unknown(const struct admin_call *call, struct mu_slice name,
+                         struct mutual_error *err)
 {
-    const struct admin_field *field = call->operation->query;
-    while (field->name != NULL && !mu_slice_equal_text(name, field->name)) {
-        field++;
-    }
-    return field->name != NULL ? field : NULL;
-}
-
-static bool names_are_known(const struct admin_call *call, struct mutual_error *err)
-{
-    struct mu_slice rest = call->request->head->query;
-    while (rest.len > 0) {
-        const uint8_t *end = memchr(rest.data, '&', rest.len);
-        size_t len = end != NULL ? (size_t)(end - rest.data) : rest.len;
-        const uint8_t *equals = memchr(rest.data, '=', len);
-        size_t name = equals != NULL ? (size_t)(equals - rest.data) : len;
-        if (field_of(call, mu_slice_of(rest.data, name)) == NULL) {
-            MU_AUTO(buf) struct mu_buf safe;
-            mu_buf_init(&safe, 4096);
-            mu_escape(&safe, mu_slice_of(rest.data, name < 60 ? name : 60));
-            return mu_fail(err, MUTUAL_E_OPTION_VALUE, "there is no parameter \"%s\" here",
-                           mu_buf_str(&safe)) ||
-                   mu_error_hint(err, "See %s in /api/v1/openapi.json.", call->operation->name);
-        }
-        size_t skip = len + (end != NULL ? 1 : 0);
-        rest = mu_slice_of(rest.data + skip, rest.len - skip);
-    }
-    return true;
-}
-
-/* Is it there at all? */
-static bool is_named(struct mu_slice query, const char *name)
-{
-    size_t len = strlen(name);
-    for (size_t i = 0; i + len <= query.len; i++) {
-        bool begins = i == 0 || query.data[i - 1] == '&';
-        bool ends =
-            i + len == query.len || query.data[i + len] == '=' || query.data[i + len] == '&';
-        if (begins && ends && memcmp(query.data + i, name, len) == 0) {
-            return true;
-        }
-    }
-    return false;
+    MU_AUTO(buf) struct mu_buf safe;
+    mu_buf_init(&safe, 4096);
+    mu_escape(&safe, mu_slice_of(name.data, name.len < 60 ? name.len : 60));
+    return mu_fail(err, MUTUAL_E_OPTION_VALUE, "there is no parameter \"%s\" here",
+                   mu_buf_str(&safe)) ||
+           mu_error_hint(err, "See %s in /api/v1/openapi.json.", call->operation->name);
 }
 
 bool admin_query_check(const struct admin_call *call, struct mutual_error *err)
 {
     const struct http_head *head = call->request->head;
+    struct mu_slice rest = head->query;
     MU_AUTO(buf) struct mu_buf value;
     mu_buf_init(&value, VALUE_MAX);
-    if (!names_are_known(call, err)) {
-        return false;
-    }
-    for (const struct admin_field *field = call->operation->query; field->name != NULL; field++) {
+    while (rest.len > 0) {
+        const uint8_t *end = memchr(rest.data, '&', rest.len);
+        size_t len = end != NULL ? (size_t)(end - rest.data) : rest.len;
+        const uint8_t *equals = memchr(rest.data, '=', len);
+        size_t name_len = equals != NULL ? (size_t)(equals - rest.data) : len;
+        const struct mu_slice name = mu_slice_of(rest.data, name_len);
+        const struct admin_field *field = admin_field_find(call->operation->query, name);
+        if (field == NULL) {
+            return fail_unknown(call, name, err);
+        }
         mu_buf_clear(&value);
-        if (is_named(head->query, field->name) &&
-            (!api_query(head, field->name, &value) || value.failed ||
-             !value_fits(mu_buf_str(&value), field))) {
+        if (!api_query(head, field->name, &value) || value.failed ||
+            !value_fits(mu_buf_str(&value), field)) {
             return fail_parameter(field, err);
         }
+        size_t skip = len + (end != NULL ? 1 : 0);
+        rest = mu_slice_of(rest.data + skip, rest.len - skip);
     }
     return true;
 }

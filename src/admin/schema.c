@@ -278,10 +278,10 @@ static bool fits(const json_t *value, const struct admin_field *field)
     return false; /* no request carries any of these */
 }
 
-static const struct admin_field *field_of(const struct admin_schema *schema, const char *name)
+const struct admin_field *admin_field_find(const struct admin_field *fields, struct mu_slice name)
 {
-    const struct admin_field *field = schema->fields;
-    while (field->name != NULL && strcmp(field->name, name) != 0) {
+    const struct admin_field *field = fields;
+    while (field->name != NULL && !mu_slice_equal_text(name, field->name)) {
         field++;
     }
     return field->name != NULL ? field : NULL;
@@ -293,7 +293,7 @@ static bool check_members(json_t *body, const struct admin_schema *schema, struc
     json_t *value;
     json_object_foreach(body, name, value)
     {
-        const struct admin_field *field = field_of(schema, name);
+        const struct admin_field *field = admin_field_find(schema->fields, mu_slice_text(name));
         if (field == NULL) {
             MU_AUTO(buf) struct mu_buf safe;
             mu_buf_init(&safe, 4096);
