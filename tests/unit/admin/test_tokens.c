@@ -65,7 +65,28 @@ static void both_filters_of_tokens_are_heeded(void **state)
     json_decref(page);
 }
 
-ADMIN_MAIN(UNIT_CASE(both_filters_of_tokens_are_heeded),
+static void pages_go_on_behind_the_last(void **state)
+{
+    (void)state;
+    char path[512];
+    as(ADMIN_OPERATOR);
+    json_decref(ask("POST", "/tokens", "{\"name\":\"paged\"}", 201));
+    json_decref(ask("POST", "/tokens", "{\"name\":\"paged\"}", 201));
+    json_t *page = ask("GET", "/tokens?name=paged&limit=1", NULL, 200);
+    (void)snprintf(path, sizeof path, "/tokens?name=paged&limit=1&cursor=%s",
+                   text_of(page, "next"));
+    json_t *rest = ask("GET", path, NULL, 200);
+    const json_t *first = json_array_get(json_object_get(page, "tokens"), 0);
+    const json_t *second = json_array_get(json_object_get(rest, "tokens"), 0);
+    assert_int_equal(json_array_size(json_object_get(page, "tokens")), 1);
+    assert_int_equal(json_array_size(json_object_get(rest, "tokens")), 1);
+    assert_true(number_of(second, "id") > number_of(first, "id"));
+    assert_true(json_is_null(json_object_get(rest, "next")));
+    json_decref(rest);
+    json_decref(page);
+}
+
+ADMIN_MAIN(UNIT_CASE(pages_go_on_behind_the_last), UNIT_CASE(both_filters_of_tokens_are_heeded),
            UNIT_CASE(a_token_is_made_listed_and_taken_back),
            UNIT_CASE(nobody_decides_on_what_does_not_wait),
            UNIT_CASE(what_would_be_refused_later_is_refused_now))
