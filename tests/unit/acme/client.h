@@ -190,22 +190,34 @@ static inline void client_post(struct client *client, const char *path, const ch
         assert_int_equal(json_integer_value(json_object_get((client_)->json, "status")), status_); \
     } while (0)
 
+/* From now on it is the account that was told. */
+static inline void client_is(struct client *client)
+{
+    (void)snprintf(client->kid, sizeof client->kid, "%s", client->location);
+}
+
 static inline void client_register(struct client *client)
 {
     client_send(client, "/acme/new-account", client->key, NULL,
                 "{\"contact\":[\"mailto:a@example.org\"]}");
     assert_status(client, 201);
-    (void)snprintf(client->kid, sizeof client->kid, "%s", client->location);
+    client_is(client);
 }
 
-/* One bound to a key for the names. */
-static inline void client_bind(struct client *client, const char *profile, const char *const *names,
-                               size_t count)
+/* ---- keys that bind accounts ---- */
+
+struct given {
+    char kid[ACME_KID_TEXT];
+    struct mu_buf secret;
+};
+
+/* One for an hour; its secret is the caller's. */
+static inline void key_give(struct given *given, const char *profile, const char *const *names,
+                            size_t count)
 {
     struct mutual_error err = {0};
-    char kid[ACME_KID_TEXT];
     char secret[ACME_SECRET_TEXT];
-    const struct acme_key_request request = {.name = "web team",
+    const struct acme_key_request request = {.name = "web",
                                              .owner = "web team",
                                              .profile = profile,
                                              .names = names,
@@ -213,18 +225,40 @@ static inline void client_bind(struct client *client, const char *profile, const
                                              .life_s = 3600,
                                              .who = "tester",
                                              .now_s = home.now_s};
-    assert_ok(acme_key_new(home.ca, &request, kid, secret, &err), &err);
-    MU_AUTO(buf) struct mu_buf bytes;
+    assert_ok(acme_key_new(home.ca, &request, given->kid, secret, &err), &err);
+    mu_buf_init(&given->secret, 64);
+    assert_ok(mu_base64url_parse(mu_slice_text(secret), &given->secret, &err), &err);
+    assert_int_equal(given->secret.len, 32);
+}
+
+/* Asks for an account of its key; the binding is of whatever it is told to be of. */
+static inline void client_bind_with(struct client *client, const struct mu_key *bound,
+                                    const char *kid, struct mu_slice secret, const char *url)
+{
     MU_AUTO(buf) struct mu_buf payload;
-    mu_buf_init(&bytes, 64);
     mu_buf_init(&payload, 8192);
-    assert_ok(mu_base64url_parse(mu_slice_text(secret), &bytes, &err), &err);
     mu_buf_text(&payload, "{\"externalAccountBinding\":");
-    unit_jws_binding(client->key, kid, mu_buf_slice(&bytes), URL "/acme/new-account", &payload);
+    unit_jws_binding(bound, kid, secret, url, &payload);
     mu_buf_text(&payload, "}");
     client_send(client, "/acme/new-account", client->key, NULL, mu_buf_str(&payload));
+}
+
+static inline void client_bind_by(struct client *client, const struct given *given)
+{
+    client_bind_with(client, client->key, given->kid, mu_buf_slice(&given->secret),
+                     URL "/acme/new-account");
+}
+
+/* One bound to a key for the names. */
+static inline void client_bind(struct client *client, const char *profile, const char *const *names,
+                               size_t count)
+{
+    struct given given;
+    key_give(&given, profile, names, count);
+    client_bind_by(client, &given);
+    mu_buf_done(&given.secret);
     assert_status(client, 201);
-    (void)snprintf(client->kid, sizeof client->kid, "%s", client->location);
+    client_is(client);
 }
 
 /* ---- orders ---- */

@@ -4,40 +4,6 @@
  */
 #include "client.h"
 
-struct given {
-    char kid[ACME_KID_TEXT];
-    struct mu_buf secret;
-};
-
-static void give(struct given *given, const char *const *names, size_t count)
-{
-    struct mutual_error err = {0};
-    char secret[ACME_SECRET_TEXT];
-    const struct acme_key_request request = {.name = "web",
-                                             .owner = "web team",
-                                             .profile = "server",
-                                             .names = names,
-                                             .name_count = count,
-                                             .life_s = 3600,
-                                             .who = "tester",
-                                             .now_s = home.now_s};
-    assert_ok(acme_key_new(home.ca, &request, given->kid, secret, &err), &err);
-    mu_buf_init(&given->secret, 64);
-    assert_ok(mu_base64url_parse(mu_slice_text(secret), &given->secret, &err), &err);
-    assert_int_equal(given->secret.len, 32);
-}
-
-static void bind_by(struct client *client, const struct mu_key *bound, const char *kid,
-                    struct mu_slice secret, const char *url)
-{
-    MU_AUTO(buf) struct mu_buf payload;
-    mu_buf_init(&payload, 8192);
-    mu_buf_text(&payload, "{\"externalAccountBinding\":");
-    unit_jws_binding(bound, kid, secret, url, &payload);
-    mu_buf_text(&payload, "}");
-    client_send(client, "/acme/new-account", client->key, NULL, mu_buf_str(&payload));
-}
-
 static const char *const web[] = {"web.example.org"};
 
 static void without_a_key_nobody_registers(void **state)
@@ -61,22 +27,23 @@ static void a_key_binds_one_account_once(void **state)
     const char *url = URL "/acme/new-account";
     client_new(&client);
     client_new(&other);
-    give(&given, web, 1);
+    key_give(&given, "server", web, 1);
     struct mu_slice secret = mu_buf_slice(&given.secret);
-    bind_by(&client, client.key, given.kid, MU_SLICE_LIT("another secret"), url);
+    client_bind_with(&client, client.key, given.kid, MU_SLICE_LIT("another secret"), url);
     assert_problem(&client, 403, "unauthorized");
-    bind_by(&client, client.key, "nobody", secret, url);
+    client_bind_with(&client, client.key, "nobody", secret, url);
     assert_problem(&client, 403, "unauthorized");
-    bind_by(&client, other.key, given.kid, secret, url); /* made for another key: replayed */
+    client_bind_with(&client, other.key, given.kid, secret,
+                     url); /* made for another key: replayed */
     assert_problem(&client, 403, "unauthorized");
-    bind_by(&client, client.key, given.kid, secret, URL "/acme/new-order");
+    client_bind_with(&client, client.key, given.kid, secret, URL "/acme/new-order");
     assert_problem(&client, 403, "unauthorized");
-    bind_by(&client, client.key, given.kid, secret, url);
+    client_bind_with(&client, client.key, given.kid, secret, url);
     assert_status(&client, 201);
-    bind_by(&other, other.key, given.kid, secret, url);
+    client_bind_with(&other, other.key, given.kid, secret, url);
     assert_problem(&other, 403, "unauthorized");
     /* the secret is gone: an empty one opens nothing either */
-    bind_by(&other, other.key, given.kid, mu_slice_of("", 0), url);
+    client_bind_with(&other, other.key, given.kid, mu_slice_of("", 0), url);
     assert_problem(&other, 403, "unauthorized");
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     struct mutual_error err = {0};
@@ -99,9 +66,9 @@ static void a_key_ends(void **state)
     static struct client client;
     struct given given;
     client_new(&client);
-    give(&given, web, 1);
+    key_give(&given, "server", web, 1);
     home.now_s += 3600;
-    bind_by(&client, client.key, given.kid, mu_buf_slice(&given.secret), URL "/acme/new-account");
+    client_bind_by(&client, &given);
     assert_problem(&client, 403, "unauthorized");
     home.now_s -= 3600;
     mu_buf_done(&given.secret);

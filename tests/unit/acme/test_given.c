@@ -6,44 +6,6 @@
 
 static const char *const names[] = {"web.example.org", "10.0.0.0/8"};
 
-struct given {
-    char kid[ACME_KID_TEXT];
-    struct mu_buf secret;
-};
-
-static void give(struct given *given)
-{
-    struct mutual_error err = {0};
-    char secret[ACME_SECRET_TEXT];
-    const struct acme_key_request request = {.name = "web",
-                                             .owner = "web team",
-                                             .profile = "server",
-                                             .names = names,
-                                             .name_count = 2,
-                                             .life_s = 3600,
-                                             .who = "tester",
-                                             .now_s = home.now_s};
-    assert_ok(acme_key_new(home.ca, &request, given->kid, secret, &err), &err);
-    mu_buf_init(&given->secret, 64);
-    assert_ok(mu_base64url_parse(mu_slice_text(secret), &given->secret, &err), &err);
-}
-
-static void bind_by(struct client *client, const struct given *given)
-{
-    MU_AUTO(buf) struct mu_buf payload;
-    mu_buf_init(&payload, 8192);
-    mu_buf_text(&payload, "{\"externalAccountBinding\":");
-    unit_jws_binding(client->key, given->kid, mu_buf_slice(&given->secret), URL "/acme/new-account",
-                     &payload);
-    mu_buf_text(&payload, "}");
-    client_send(client, "/acme/new-account", client->key, NULL, mu_buf_str(&payload));
-}
-
-static void client_is(struct client *client)
-{
-    (void)snprintf(client->kid, sizeof client->kid, "%s", client->location);
-}
-
 struct looked {
     const char *kid;
     size_t count, names;
@@ -83,13 +45,13 @@ static void a_key_that_was_taken_back_binds_nobody(void **state)
     int64_t account = -1;
     client_new(&client);
     acme_words.open = false;
-    give(&given);
+    key_give(&given, "server", names, MU_COUNT(names));
     struct looked before = listed(&given);
     assert_true(before.count == 1 && before.names == 2 && before.account_id == 0);
     assert_ok(acme_key_withdraw(home.ca, given.kid, "tester", home.now_s, &account, &err), &err);
     assert_int_equal(account, 0);
     assert_int_equal(listed(&given).count, 0);
-    bind_by(&client, &given);
+    client_bind_by(&client, &given);
     assert_problem(&client, 403, "unauthorized");
     assert_fails(acme_key_withdraw(home.ca, given.kid, "tester", home.now_s, &account, &err), &err,
                  MUTUAL_E_NOT_FOUND);
@@ -109,12 +71,12 @@ static void its_account_ends_with_it(void **state)
     client_new(&client);
     client_new(&other);
     acme_words.open = false;
-    give(&given);
-    give(&kept);
-    bind_by(&client, &given);
+    key_give(&given, "server", names, MU_COUNT(names));
+    key_give(&kept, "server", names, MU_COUNT(names));
+    client_bind_by(&client, &given);
     assert_status(&client, 201);
     client_is(&client);
-    bind_by(&other, &kept);
+    client_bind_by(&other, &kept);
     assert_status(&other, 201);
     client_is(&other);
     client_post(&client, "/acme/new-order",
@@ -128,7 +90,7 @@ static void its_account_ends_with_it(void **state)
     client_post(&client, "/acme/new-order",
                 "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"web.example.org\"}]}");
     assert_problem(&client, 401, "unauthorized");
-    bind_by(&client, &given);
+    client_bind_by(&client, &given);
     assert_problem(&client, 401, "unauthorized");
     client_post(&other, "/acme/new-order",
                 "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"web.example.org\"}]}");
