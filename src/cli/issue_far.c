@@ -21,8 +21,9 @@ struct far {
     const struct cli *cli;
     struct reach *reach;
     const struct issue_far *wish;
-    json_t *rule;   /* of the profile */
-    json_t *issued; /* the answer     */
+    json_t *rule;          /* of the profile */
+    json_t *issued;        /* the answer     */
+    struct mu_certs chain; /* that is in it  */
     struct ca_profile profile;
     struct mu_key *key;
     char *path, *aside; /* "" or NULL: nothing is written */
@@ -34,6 +35,7 @@ static void far_done(struct far *far)
 {
     json_decref(far->rule);
     json_decref(far->issued);
+    mu_certs_done(&far->chain);
     mu_key_unref(far->key);
     if (far->aside != NULL) {
         ca_remove_aside(far->aside);
@@ -207,16 +209,15 @@ static bool ask(struct far *far, struct mutual_error *err)
 /* What came must be of our key: nothing else is put beside it. */
 static bool take_answer(struct far *far, struct mutual_error *err)
 {
-    MU_AUTO(certs) struct mu_certs chain = {0};
-    if (!mu_certs_from_pem(mu_slice_text(reach_text(far->issued, "chain")), "the answer", &chain,
-                           err)) {
+    if (!mu_certs_from_pem(mu_slice_text(reach_text(far->issued, "chain")), "the answer",
+                           &far->chain, err)) {
         return false;
     }
-    if (far->key != NULL && !mu_key_matches(far->key, chain.items[0], NULL)) {
+    if (far->key != NULL && !mu_key_matches(far->key, far->chain.items[0], NULL)) {
         return mu_fail(err, MUTUAL_E_KEY_MISMATCH,
                        "the authority's answer holds no certificate of our key");
     }
-    far->result.cert = mu_cert_ref(chain.items[0]);
+    far->result.cert = mu_cert_ref(far->chain.items[0]);
     far->result.life_cut = json_is_true(json_object_get(far->issued, "life_cut"));
     return true;
 }
@@ -227,24 +228,21 @@ static bool take_answer(struct far *far, struct mutual_error *err)
 static bool write_p12(struct far *far, struct mutual_error *err)
 {
     const struct ca_request *request = far->wish->request;
-    MU_AUTO(certs) struct mu_certs chain = {0};
     MU_AUTO(certs) struct mu_certs rest = {0};
     MU_AUTO(buf) struct mu_buf der;
     MU_AUTO(buf) struct mu_buf file;
     mu_buf_init(&der, TEXT_MAX);
     mu_buf_init(&file, 256);
     mu_buf_printf(&file, "%s.p12", request->name);
-    if (!mu_certs_from_pem(mu_slice_text(reach_text(far->issued, "chain")), "the answer", &chain,
-                           err) ||
-        !mu_certs_from_pem(mu_slice_text(reach_text(far->issued, "ca")), "the answer", &chain,
+    for (size_t i = 1; i < far->chain.count; i++) { /* the first is its own */
+        if (!mu_certs_add(&rest, far->chain.items[i], err)) {
+            return false;
+        }
+    }
+    if (!mu_certs_from_pem(mu_slice_text(reach_text(far->issued, "ca")), "the answer", &rest,
                            err) ||
         (request->password == NULL && !ca_passphrase_new(far->result.password, err))) {
         return false;
-    }
-    for (size_t i = 1; i < chain.count; i++) { /* the first is its own */
-        if (!mu_certs_add(&rest, chain.items[i], err)) {
-            return false;
-        }
     }
     const char *password = request->password != NULL ? request->password : far->result.password;
     bool good = mu_p12_build(far->result.cert, far->key, &rest, request->name, password,
