@@ -136,8 +136,10 @@ static bool open_here(struct reach *reach, const char *dir, enum ca_access acces
 {
     reach->ask = ask_here;
     ca_signer_init_process(&reach->signer);
-    reach->configured_url = configured_url(reach->cli);
-    reach->settings.url = reach->configured_url;
+    if (access == CA_CHANGE) { /* tokens tell it; who only looks need not read the configuration */
+        reach->configured_url = configured_url(reach->cli);
+        reach->settings.url = reach->configured_url;
+    }
     return authority_open(reach->cli, dir, access, &reach->ca, err);
 }
 
