@@ -33,10 +33,12 @@ static bool add_event(void *context, const json_t *event, struct mutual_error *e
 {
     const struct listing *listing = context;
     if (listing->events != NULL) {
-        json_t *kept = json_copy((json_t *)(uintptr_t)event); /* which jansson does not change */
-        bool good = kept != NULL && json_array_append_new(listing->events, kept) == 0;
-        (void)json_object_del(kept, "id");
-        return good || mu_fail_memory(err);
+        if (!reach_keep(listing->events, event, err)) {
+            return false;
+        }
+        size_t last = json_array_size(listing->events) - 1;
+        (void)json_object_del(json_array_get(listing->events, last), "id");
+        return true;
     }
     cli_table_cell(listing->table, CLI_PLAIN, "%s", reach_text(event, "at"));
     cli_table_cell(listing->table, CLI_PLAIN, "%s", reach_text(event, "who"));

@@ -123,12 +123,6 @@ static bool give_out(const struct cli *cli, const struct bind_options *options, 
 /* ---- looking, and taking back -------------------------------------------------------------------
  */
 
-static bool keep_key(void *context, const json_t *key, struct mutual_error *err)
-{
-    json_t *kept = json_deep_copy(key);
-    return (kept != NULL && json_array_append_new(context, kept) == 0) || mu_fail_memory(err);
-}
-
 static void put_row(struct cli_table *table, const json_t *key)
 {
     const json_t *names = json_object_get(key, "names");
@@ -148,29 +142,15 @@ static void put_row(struct cli_table *table, const json_t *key)
 
 static bool list_keys(const struct cli *cli, struct reach *reach, struct mutual_error *err)
 {
-    const char *const heads[] = {"KEY ID", "NAME", "PROFILE", "STATE", "UNTIL", "NAMES", NULL};
-    MU_AUTO(cli_table) struct cli_table *table = cli_table_new(heads);
-    MU_AUTO(api_json) json_t *said = json_object();
-    MU_AUTO(buf) struct mu_buf out;
-    json_t *keys = json_array();
-    mu_buf_init(&out, 64u << 20);
-    if (table == NULL || json_object_set_new(said, "keys", keys) != 0) {
-        return mu_fail_memory(err);
-    }
-    if (!reach_pages(reach, "/bindings", "bindings", 0, keep_key, keys, err)) {
-        return false;
-    }
-    if (cli->json) {
-        return reach_print(said, &out, err) && cli_write(cli, &out, err);
-    }
-    for (size_t i = 0; i < json_array_size(keys); i++) {
-        put_row(table, json_array_get(keys, i));
-    }
-    cli_table_print(table, cli);
-    if (json_array_size(keys) == 0) {
-        cli_say(cli, "no key was given out\n");
-    }
-    return true;
+    static const char *const heads[] = {"KEY ID", "NAME",  "PROFILE", "STATE",
+                                        "UNTIL",  "NAMES", NULL};
+    static const struct reach_list list = {.target = "/bindings",
+                                           .member = "bindings",
+                                           .name = "keys",
+                                           .heads = heads,
+                                           .row = put_row,
+                                           .none = "no key was given out"};
+    return reach_list(cli, reach, &list, err);
 }
 
 static bool take_back(const struct cli *cli, struct reach *reach, struct mutual_error *err)

@@ -71,6 +71,18 @@ void reach_query(struct mu_buf *target, const char *name, const char *value);
 bool reach_pages(struct reach *reach, const char *target, const char *member, size_t most,
                  bool (*each)(void *context, const json_t *element, struct mutual_error *err),
                  void *context, struct mutual_error *err);
+/* Appends a copy of an element: what is at its top may be changed. */
+bool reach_keep(json_t *list, const json_t *element, struct mutual_error *err);
+/* A list as a command prints it. */
+struct reach_list {
+    const char *target, *member; /* of reach_pages                    */
+    const char *name;            /* of the member that JSON has it in */
+    const char *const *heads;    /* of a table                        */
+    void (*row)(struct cli_table *table, const json_t *element);
+    const char *none; /* is said when it is empty */
+};
+bool reach_list(const struct cli *cli, struct reach *reach, const struct reach_list *list,
+                struct mutual_error *err);
 
 /* A certificate's object as the record that it was made of, as far as it tells; texts belong to
  * object and arena. */

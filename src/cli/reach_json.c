@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PAGE = 1000, TARGET_MAX = 1 << 16, RECORDS_BYTES = 64 << 20, RECORD_BYTES = 1 << 20 };
+enum { TARGET_MAX = 1 << 16, RECORDS_BYTES = 64 << 20, RECORD_BYTES = 1 << 20 };
 
 /* ---- questions ---------------------------------------------------------------------------------
  */
@@ -98,47 +98,6 @@ bool reach_dump(const json_t *value, struct mu_buf *out, struct mutual_error *er
 bool reach_print(const json_t *value, struct mu_buf *out, struct mutual_error *err)
 {
     return reach_dump(value, out, err) && (mu_buf_byte(out, '\n') || mu_fail_memory(err));
-}
-
-static bool ask_page(struct reach *reach, const char *target, const char *cursor, size_t most,
-                     json_t **ret_page, struct mutual_error *err)
-{
-    MU_AUTO(buf) struct mu_buf whole;
-    char limit[24];
-    mu_buf_init(&whole, TARGET_MAX);
-    mu_buf_text(&whole, target);
-    (void)snprintf(limit, sizeof limit, "%zu", most > 0 && most < PAGE ? most : (size_t)PAGE);
-    reach_query(&whole, "limit", limit);
-    reach_query(&whole, "cursor", cursor);
-    return whole.failed ? mu_fail_memory(err) : reach_get(reach, mu_buf_str(&whole), ret_page, err);
-}
-
-bool reach_pages(struct reach *reach, const char *target, const char *member, size_t most,
-                 bool (*each)(void *context, const json_t *element, struct mutual_error *err),
-                 void *context, struct mutual_error *err)
-{
-    MU_AUTO(free) char *cursor = NULL;
-    size_t count = 0;
-    do {
-        MU_AUTO(api_json) json_t *page = NULL;
-        if (!ask_page(reach, target, cursor, most > 0 ? most - count : 0, &page, err)) {
-            return false;
-        }
-        const json_t *list = json_object_get(page, member);
-        for (size_t i = 0; i < json_array_size(list) && (most == 0 || count < most); i++) {
-            if (!each(context, json_array_get(list, i), err)) {
-                return false;
-            }
-            count++;
-        }
-        const char *next = json_string_value(json_object_get(page, "next"));
-        mu_free(cursor);
-        cursor = next != NULL ? mu_strdup(next) : NULL;
-        if (next != NULL && cursor == NULL) {
-            return mu_fail_memory(err);
-        }
-    } while (cursor != NULL && (most == 0 || count < most));
-    return true;
 }
 
 /* ---- certificates ------------------------------------------------------------------------------
