@@ -107,15 +107,8 @@ bool admin_owner(const struct admin_call *call, const char *usual, const char **
  * ROLE_MISSING for names that have a greater role. */
 bool admin_may_name(const struct admin_call *call, const struct ca_request *wish,
                     struct mutual_error *err);
-struct admin_names {
-    struct mutual_name items[MU_LIMIT_CERT_NAMES];
-    size_t count;
-    struct mu_arena *arena; /* their texts */
-};
 /* A list of admin_name_parse's; NULL: none. */
-bool admin_names_read(const json_t *list, struct admin_names **ret_names, struct mutual_error *err);
-void admin_names_free(struct admin_names *names);
-void mu_admin_names_auto(struct admin_names **names);
+bool admin_names_read(const json_t *list, struct ca_names *ret_names, struct mutual_error *err);
 /* Has somebody who changes something seen what it is now? CHANGED. `now` is its object as it would
  * be given. */
 bool admin_match(const struct admin_call *call, struct mu_slice now, struct mutual_error *err);

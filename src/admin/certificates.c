@@ -444,7 +444,7 @@ bool admin_issue_certificate(struct admin_call *call, struct mutual_error *err)
 {
     MU_AUTO(csr) struct mu_csr *csr = NULL;
     MU_AUTO(ca_issued) struct ca_issued issued = {0};
-    MU_AUTO(admin_names) struct admin_names *names = NULL;
+    MU_AUTO(ca_names) struct ca_names names = {0};
     struct ca_request wish;
     const char *pem = admin_text(call->body, "csr");
     if (!mu_csr_from_pem(mu_slice_text(pem), "csr", &csr, err) || !fill_wish(call, &wish, err) ||
@@ -452,8 +452,8 @@ bool admin_issue_certificate(struct admin_call *call, struct mutual_error *err)
         return false;
     }
     wish.csr = csr;
-    wish.names = names->items;
-    wish.name_count = names->count;
+    wish.names = names.items;
+    wish.name_count = names.count;
     if (!admin_may_name(call, &wish, err) ||
         !ca_issue(call->ca, &wish, call->world->signer, &issued, err) ||
         !put_issued(call, &issued, err)) {

@@ -11,51 +11,23 @@ enum { OBJECT_MAX = 1 << 16, TTL_S = 3600 };
 /* ---- names -------------------------------------------------------------------------------------
  */
 
-void admin_names_free(struct admin_names *names)
+bool admin_names_read(const json_t *list, struct ca_names *ret_names, struct mutual_error *err)
 {
-    if (names != NULL) {
-        mu_arena_free(names->arena);
-        mu_free(names);
-    }
-}
-
-void mu_admin_names_auto(struct admin_names **names)
-{
-    admin_names_free(*names);
-}
-
-static bool add_name(struct admin_names *names, const char *text, struct mutual_error *err)
-{
-    char storage[MU_LIMIT_NAME_BYTES + 1];
-    struct mutual_name name;
-    if (!admin_name_parse(text, storage, sizeof storage, &name, err)) {
+    MU_AUTO(ca_names) struct ca_names names = {0};
+    if (!ca_names_init(&names, err)) {
         return false;
     }
-    if (names->count == MU_COUNT(names->items)) {
-        return mu_fail(err, MUTUAL_E_LIMIT, "a certificate holds at most %u names",
-                       MU_LIMIT_CERT_NAMES);
-    }
-    name.text = mu_arena_strndup(names->arena, name.text, name.len);
-    names->items[names->count++] = name;
-    return name.text != NULL || mu_fail_memory(err);
-}
-
-bool admin_names_read(const json_t *list, struct admin_names **ret_names, struct mutual_error *err)
-{
-    MU_AUTO(admin_names) struct admin_names *names = mu_alloc(1, sizeof *names);
-    if (names == NULL) {
-        return mu_fail_memory(err);
-    }
-    names->arena = mu_arena_new(MU_LIMIT_CERT_NAMES * (MU_LIMIT_NAME_BYTES + 64));
-    if (names->arena == NULL) {
-        return mu_fail_memory(err);
-    }
     for (size_t i = 0; i < json_array_size(list); i++) {
-        if (!add_name(names, json_string_value(json_array_get(list, i)), err)) {
+        char storage[MU_LIMIT_NAME_BYTES + 1];
+        struct mutual_name name;
+        const char *text = json_string_value(json_array_get(list, i));
+        if (!admin_name_parse(text, storage, sizeof storage, &name, err) ||
+            !ca_names_add(&names, &name, err)) {
             return false;
         }
     }
-    *ret_names = MU_TAKE(names);
+    *ret_names = names;
+    names = (struct ca_names){0};
     return true;
 }
 
@@ -261,7 +233,7 @@ static void put_made(struct admin_call *call, const struct ca_token_wish *wish, 
 
 bool admin_make_token(struct admin_call *call, struct mutual_error *err)
 {
-    MU_AUTO(admin_names) struct admin_names *names = NULL;
+    MU_AUTO(ca_names) struct ca_names names = {0};
     MU_AUTO(buf) struct mu_buf text;
     struct ca_token_wish wish;
     int64_t id = 0;
@@ -270,8 +242,8 @@ bool admin_make_token(struct admin_call *call, struct mutual_error *err)
         !admin_names_read(json_object_get(call->body, "names"), &names, err)) {
         return false;
     }
-    wish.names = names->items;
-    wish.name_count = names->count;
+    wish.names = names.items;
+    wish.name_count = names.count;
     const struct ca_request made = {.profile = wish.profile,
                                     .name = wish.name,
                                     .names = wish.names,

@@ -248,6 +248,10 @@ struct ca_names {
     bool wildcards; /* "*.example.org" is taken too */
     struct mu_arena *arena;
 };
+bool ca_names_init(struct ca_names *names, struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* Appends a copy. LIMIT: a certificate holds no more. */
+bool ca_names_add(struct ca_names *names, const struct mutual_name *name,
+                  struct mutual_error *err) MUTUAL_MUST_CHECK;
 void ca_names_done(struct ca_names *names);
 void mu_ca_names_auto(struct ca_names *names);
 /* The names that would be certified: given ones, those of the request, and for types that have none

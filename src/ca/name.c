@@ -47,6 +47,29 @@ bool ca_name_guess(const char *text, char *storage, size_t storage_size,
     return mutual_name_parse(type, text, strlen(text), storage, storage_size, ret_name, err);
 }
 
+bool ca_names_init(struct ca_names *names, struct mutual_error *err)
+{
+    *names = (struct ca_names){.arena = mu_arena_new(NAMES_BYTES)};
+    if (names->arena != NULL) {
+        names->items = mu_arena_alloc(names->arena, MU_LIMIT_CERT_NAMES * sizeof *names->items);
+    }
+    return names->items != NULL || mu_fail_memory(err);
+}
+
+bool ca_names_add(struct ca_names *names, const struct mutual_name *name, struct mutual_error *err)
+{
+    if (names->count == MU_LIMIT_CERT_NAMES) {
+        return mu_fail(err, MUTUAL_E_LIMIT, "a certificate holds at most %u names",
+                       MU_LIMIT_CERT_NAMES);
+    }
+    const char *text = mu_arena_strndup(names->arena, name->text, name->len);
+    if (text == NULL) {
+        return mu_fail_memory(err);
+    }
+    names->items[names->count++] = (struct mutual_name){name->type, text, name->len};
+    return true;
+}
+
 void ca_names_done(struct ca_names *names)
 {
     mu_arena_free(names->arena);
@@ -83,19 +106,7 @@ static bool add_name(struct ca_names *names, enum mutual_name_type type, const c
     }
     name.text -= front;
     name.len += front;
-    if (has_name(names, type, name.text)) {
-        return true;
-    }
-    if (names->count == MU_LIMIT_CERT_NAMES) {
-        return mu_fail(err, MUTUAL_E_LIMIT, "a certificate holds at most %u names",
-                       MU_LIMIT_CERT_NAMES);
-    }
-    name.text = mu_arena_strndup(names->arena, name.text, name.len);
-    if (name.text == NULL) {
-        return mu_fail_memory(err);
-    }
-    names->items[names->count++] = name;
-    return true;
+    return has_name(names, type, name.text) || ca_names_add(names, &name, err);
 }
 
 /* ---- out of a request ------------------------------------------------------------------------ */
@@ -197,14 +208,11 @@ static bool add_made(struct ca_names *names, const struct ca_rule *rule, const c
 bool ca_names_build(const struct ca_rule *rule, const struct ca_request *request,
                     struct ca_names *ret_names, struct mutual_error *err)
 {
-    MU_AUTO(ca_names)
-    struct ca_names names = {.arena = mu_arena_new(NAMES_BYTES), .wildcards = request->exact};
-    if (names.arena != NULL) {
-        names.items = mu_arena_alloc(names.arena, MU_LIMIT_CERT_NAMES * sizeof *names.items);
+    MU_AUTO(ca_names) struct ca_names names = {0};
+    if (!ca_names_init(&names, err)) {
+        return false;
     }
-    if (names.items == NULL) {
-        return mu_fail_memory(err);
-    }
+    names.wildcards = request->exact;
     for (size_t i = 0; i < request->name_count; i++) {
         const struct mutual_name *name = &request->names[i];
         if (!add_name(&names, name->type, name->text, name->len, err)) {

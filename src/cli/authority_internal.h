@@ -72,15 +72,8 @@ struct authority_san {
         .name = #name_, .kind = CLI_TEXTS,                                                      \
         .offset = (at_) + offsetof(struct authority_san, name_), .value = value_, .help = help_ \
     }
-struct authority_names {
-    struct mutual_name items[MU_LIMIT_CERT_NAMES];
-    size_t count;
-    struct mu_arena *arena; /* their texts */
-};
-bool authority_names_read(const struct authority_san *options, struct authority_names **ret_names,
+bool authority_names_read(const struct authority_san *options, struct ca_names *ret_names,
                           struct mutual_error *err);
-void authority_names_free(struct authority_names *names);
-void mu_authority_names_auto(struct authority_names **names);
 
 /* mutual list --tokens, --pending (tokens.c). */
 struct reach;

@@ -147,7 +147,7 @@ static bool fill_profile(const struct ca *ca, const struct issue_options *option
 static bool run_issue_with(const struct cli *cli, const struct issue_options *options,
                            struct mutual_error *err)
 {
-    MU_AUTO(authority_names) struct authority_names *names = NULL;
+    MU_AUTO(ca_names) struct ca_names names = {0};
     MU_AUTO(authority_secret) char *secret = NULL;
     MU_AUTO(csr) struct mu_csr *csr = NULL;
     MU_AUTO(reach) struct reach *reach = NULL;
@@ -158,14 +158,14 @@ static bool run_issue_with(const struct cli *cli, const struct issue_options *op
         (options->csr != NULL && !authority_csr_read(options->csr, &csr, err))) {
         return false;
     }
-    request.names = names->items;
-    request.name_count = names->count;
+    request.names = names.items;
+    request.name_count = names.count;
     request.csr = csr;
     if (!reach_open(cli, &options->at, CA_CHANGE, &reach, err)) {
         return false;
     }
     struct ca *ca = reach_ca(reach);
-    const struct issue_far far = {&request, options->profile, names};
+    const struct issue_far far = {&request, options->profile};
     return ca == NULL ? issue_far(cli, reach, &far, err)
                       : fill_profile(ca, options, &request, err) &&
                             authority_issue(cli, ca, &request, err);

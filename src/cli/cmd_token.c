@@ -98,7 +98,7 @@ static bool tell(const struct cli *cli, const struct token_options *options, con
 }
 
 static json_t *body_of(const struct cli *cli, const struct token_options *options,
-                       const struct authority_names *names)
+                       const struct ca_names *names)
 {
     json_t *body = json_object();
     reach_put(body, "name", cli->args[0]);
@@ -110,20 +110,20 @@ static json_t *body_of(const struct cli *cli, const struct token_options *option
     reach_put_number(body, "life", options->life_ns / MU_NS_PER_S);
     reach_put_number(body, "ttl", options->ttl_ns / MU_NS_PER_S);
     (void)json_object_set_new(body, "approval", json_boolean(options->approval));
-    (void)json_object_set_new(body, "names", reach_names(names));
+    (void)json_object_set_new(body, "names", reach_names(names->items, names->count));
     return body;
 }
 
 static bool make(const struct cli *cli, const struct token_options *options, struct reach *reach,
                  struct mutual_error *err)
 {
-    MU_AUTO(authority_names) struct authority_names *names = NULL;
+    MU_AUTO(ca_names) struct ca_names names = {0};
     MU_AUTO(api_json) json_t *body = NULL;
     MU_AUTO(api_json) json_t *made = NULL;
     if (!authority_names_read(&options->san, &names, err)) {
         return false;
     }
-    body = body_of(cli, options, names);
+    body = body_of(cli, options, &names);
     return reach_post(reach, "/tokens", body, &made, err) && tell(cli, options, made, err);
 }
 

@@ -201,7 +201,7 @@ static bool ask(struct far *far, struct mutual_error *err)
     reach_put(body, "purpose", request->purpose);
     reach_put_number(body, "life", request->life_s);
     (void)json_object_set_new(body, "must_staple", json_boolean(request->must_staple));
-    (void)json_object_set_new(body, "names", reach_names(far->wish->names));
+    (void)json_object_set_new(body, "names", reach_names(request->names, request->name_count));
     return put_csr(far, body, err) &&
            reach_post_once(far->reach, "/certificates", body, &far->issued, err);
 }

@@ -10,7 +10,6 @@
 struct issue_far {
     struct ca_request *request; /* its profile and, when nobody is named, owner are filled in */
     const char *profile;
-    const struct authority_names *names;
 };
 /* issue_far.c: at an authority that is behind a server. */
 bool issue_far(const struct cli *cli, struct reach *reach, const struct issue_far *wish,

@@ -106,7 +106,7 @@ const char *reach_text(const json_t *object, const char *name);
 int64_t reach_number(const json_t *object, const char *name);
 int64_t reach_time(const json_t *object, const char *name);
 /* What names of options are in a body. */
-json_t *reach_names(const struct authority_names *names);
+json_t *reach_names(const struct mutual_name *names, size_t count);
 /* Puts a text, unless it is NULL; a number, unless it is 0. */
 void reach_put(json_t *body, const char *name, const char *text);
 void reach_put_number(json_t *body, const char *name, int64_t number);

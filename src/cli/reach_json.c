@@ -49,16 +49,16 @@ void reach_put_number(json_t *body, const char *name, int64_t number)
     }
 }
 
-json_t *reach_names(const struct authority_names *names)
+json_t *reach_names(const struct mutual_name *names, size_t count)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < names->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         MU_AUTO(buf) struct mu_buf text;
         mu_buf_init(&text, 2 * MU_LIMIT_NAME_BYTES);
-        if (names->items[i].type != MUTUAL_NAME_SPIFFE) {
-            mu_buf_printf(&text, "%s:", mutual_name_type_word(names->items[i].type));
+        if (names[i].type != MUTUAL_NAME_SPIFFE) {
+            mu_buf_printf(&text, "%s:", mutual_name_type_word(names[i].type));
         }
-        mu_buf_text(&text, names->items[i].text);
+        mu_buf_text(&text, names[i].text);
         (void)json_array_append_new(list, json_string(mu_buf_str(&text)));
     }
     return list;

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct admin_schema *const schemas[] = {&admin_issue_wish, &admin_revoke_wish,
                                                          &admin_token_wish, &admin_binding_wish};
     MU_AUTO(api_json) json_t *body = NULL;
-    MU_AUTO(admin_names) struct admin_names *names = NULL;
+    MU_AUTO(ca_names) struct ca_names names = {0};
     struct mutual_error err = {0};
     if (size == 0) {
         return 0;
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         mu_assert(!field->required || json_object_get(body, field->name) != NULL);
     }
     if (admin_names_read(json_object_get(body, "names"), &names, &err)) {
-        mu_assert(names->count <= MU_LIMIT_CERT_NAMES);
+        mu_assert(names.count <= MU_LIMIT_CERT_NAMES);
     }
     return 0;
 }
