@@ -155,20 +155,19 @@ static bool list_keys(const struct cli *cli, struct reach *reach, struct mutual_
 
 static bool take_back(const struct cli *cli, struct reach *reach, struct mutual_error *err)
 {
+    MU_AUTO(api_json) json_t *said = NULL;
     MU_AUTO(buf) struct mu_buf target;
-    MU_AUTO(buf) struct mu_buf answer;
+    MU_AUTO(buf) struct mu_buf out;
     mu_buf_init(&target, 4096);
-    mu_buf_init(&answer, 4096);
+    mu_buf_init(&out, 4096);
     mu_buf_text(&target, "/bindings/");
     reach_encode(&target, cli->args[0]);
-    const struct reach_question question = {.method = "DELETE", .target = mu_buf_str(&target)};
-    if (!reach_ask(reach, &question, &answer, err)) {
+    if (!reach_delete(reach, mu_buf_str(&target), &said, err)) {
         return false;
     }
     if (cli->json) {
-        return cli_write(cli, &answer, err);
+        return reach_print(said, &out, err) && cli_write(cli, &out, err);
     }
-    MU_AUTO(api_json) json_t *said = json_loadb((const char *)answer.data, answer.len, 0, NULL);
     cli_print(cli, "withdrawn  %s\n", cli->args[0]);
     if (reach_number(said, "account") != 0) {
         cli_print(cli, "account    %lld is deactivated; its certificates hold until revoked\n",

@@ -149,12 +149,10 @@ static bool note_token(void *context, const json_t *token, struct mutual_error *
 
 static bool withdraw_one(struct reach *reach, int64_t id, struct mutual_error *err)
 {
-    MU_AUTO(buf) struct mu_buf answer;
+    MU_AUTO(api_json) json_t *answer = NULL;
     char target[64];
-    mu_buf_init(&answer, 4096);
     (void)snprintf(target, sizeof target, "/tokens/%lld", (long long)id);
-    const struct reach_question question = {.method = "DELETE", .target = target};
-    return reach_ask(reach, &question, &answer, err);
+    return reach_delete(reach, target, &answer, err);
 }
 
 static bool withdraw_all(const struct cli *cli, struct reach *reach,

@@ -336,6 +336,13 @@ bool reach_post(struct reach *reach, const char *target, const json_t *body, jso
     return ask_json(reach, &question, ret_answer, err);
 }
 
+bool reach_delete(struct reach *reach, const char *target, json_t **ret_answer,
+                  struct mutual_error *err)
+{
+    const struct reach_question question = {.method = "DELETE", .target = target};
+    return ask_json(reach, &question, ret_answer, err);
+}
+
 bool reach_post_once(struct reach *reach, const char *target, const json_t *body,
                      json_t **ret_answer, struct mutual_error *err)
 {

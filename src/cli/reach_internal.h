@@ -59,7 +59,9 @@ bool reach_get(struct reach *reach, const char *target, json_t **ret_answer,
                struct mutual_error *err);
 bool reach_post(struct reach *reach, const char *target, const json_t *body, json_t **ret_answer,
                 struct mutual_error *err);
-/* The same, done once though its answer is lost on the way. */
+bool reach_delete(struct reach *reach, const char *target, json_t **ret_answer,
+                  struct mutual_error *err);
+/* What a POST asks for is done once, though its answer is lost on the way. */
 bool reach_post_once(struct reach *reach, const char *target, const json_t *body,
                      json_t **ret_answer, struct mutual_error *err);
 /* Appends a text so that it is one segment of a path, or a value of a query. */
