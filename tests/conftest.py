@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support" / "python"))
 
-from gateway import Gateway  # noqa: E402
+from gateway import starting  # noqa: E402
 from net import Backend  # noqa: E402
 from pki import Pki  # noqa: E402
 
@@ -37,14 +37,5 @@ def backend():
 @pytest.fixture
 def gateway(mutual, tmp_path):
     """Starts gateways; all of them are ended with the test."""
-    started = []
-
-    def start(config, **more):
-        one = Gateway(mutual, tmp_path, config, **more)
-        started.append(one)
-        one.start()
-        return one
-
-    yield start
-    for one in started:
-        one.stop()
+    with starting(mutual, tmp_path) as start:
+        yield start

@@ -128,6 +128,12 @@ const char *authority_day(int64_t time_s, char text[MU_TIME_TEXT])
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+bool authority_is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 bool authority_read(const char *path, size_t max, struct mu_buf *ret_bytes,
                     struct mutual_error *err)
 {

@@ -24,6 +24,8 @@ const char *authority_place(void);
  * FILE_EXPOSED when others can read the file. */
 bool authority_secret_read(const char *path, char **ret_text, struct mutual_error *err);
 void mu_authority_secret_auto(char **text);
+/* Does it name a file, and so the certificate in it? */
+bool authority_is_file(const char *path);
 /* A whole file, "-" being standard input. */
 bool authority_read(const char *path, size_t max, struct mu_buf *ret_bytes,
                     struct mutual_error *err);

@@ -8,7 +8,6 @@
 #include "cli/reach_internal.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 enum { BY_CERTIFICATE, BY_KEY };
 
@@ -131,12 +130,6 @@ static bool run_revoke_with(const struct cli *cli, const struct revoke_options *
 
 /* ---- the deny list --------------------------------------------------------------------------- */
 
-static bool is_file(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
-}
-
 /* Exactly one thing may be meant. */
 static bool check_meant(const struct cli *cli, const struct revoke_options *options,
                         struct mutual_error *err)
@@ -152,7 +145,8 @@ static bool check_meant(const struct cli *cli, const struct revoke_options *opti
     if (options->issuer != NULL && options->serial == NULL) {
         return mu_fail(err, MUTUAL_E_USAGE, "--issuer goes with --serial");
     }
-    if (cli->arg_count == 1 && (options->deny || options->undo) && !is_file(cli->args[0])) {
+    if (cli->arg_count == 1 && (options->deny || options->undo) &&
+        !authority_is_file(cli->args[0])) {
         return mu_fail(err, MUTUAL_E_USAGE, "\"%.100s\" is no file", cli->args[0]) ||
                mu_error_hint(err, "The deny list takes a certificate's file, or one of --serial, "
                                   "--key and --identity. What the authority revoked stays so.");
@@ -191,7 +185,8 @@ static bool is_foreign(const struct cli *cli, const struct revoke_options *optio
                        const struct mutual_error *why)
 {
     bool unknown = why->code == MUTUAL_E_NOT_FOUND || why->code == MUTUAL_E_FILE_MISSING;
-    return unknown && is_file(cli->args[0]) && (options->list != NULL || denied_is_configured(cli));
+    return unknown && authority_is_file(cli->args[0]) &&
+           (options->list != NULL || denied_is_configured(cli));
 }
 
 static int run_revoke(struct cli *cli, const void *given)

@@ -6,7 +6,6 @@
 #include "cli/reach_internal.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 struct show_options {
     struct reach_options at;
@@ -143,9 +142,8 @@ static int run_show(struct cli *cli, const void *given)
 {
     const struct show_options *options = given;
     struct mutual_error err = {0};
-    struct stat info;
     const char *who = cli->args[0];
-    bool file = strcmp(who, "-") == 0 || (stat(who, &info) == 0 && S_ISREG(info.st_mode));
+    bool file = strcmp(who, "-") == 0 || authority_is_file(who);
     bool good = file ? show_file(cli, options, who, &err) : show_record(cli, options, &err);
     return good ? CLI_YES : cli_fail(cli, &err);
 }

@@ -5,7 +5,6 @@
 #include "cli/reach_internal.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 enum { TARGET_MAX = 1 << 16, RECORDS_BYTES = 64 << 20, RECORD_BYTES = 1 << 20 };
 
@@ -320,10 +319,9 @@ static bool find_far(struct reach *reach, const char *who, struct inventory_reco
     MU_AUTO(buf) struct mu_buf target;
     MU_AUTO(buf) struct mu_buf hex;
     MU_AUTO(cert) struct mu_cert *cert = NULL;
-    struct stat info;
     mu_buf_init(&target, TARGET_MAX);
     mu_buf_init(&hex, 128);
-    bool file = stat(who, &info) == 0 && S_ISREG(info.st_mode);
+    bool file = authority_is_file(who);
     if (file) { /* it is here, and known there by its fingerprint */
         if (!ca_read_certificate(who, &cert, err)) {
             return false;

@@ -15,7 +15,7 @@ import threading
 
 import pytest
 from admin import API, Administered
-from gateway import Gateway
+from gateway import starting
 from net import until
 
 
@@ -23,17 +23,8 @@ from net import until
 def place(mutual, tmp_path_factory):
     """One authority for the module: each test makes names of its own."""
     directory = tmp_path_factory.mktemp("admin")
-    started = []
-
-    def start(config, **more):
-        one = Gateway(mutual, directory, config, **more)
-        started.append(one)
-        one.start()
-        return one
-
-    yield Administered(mutual, start, directory)
-    for one in started:
-        one.stop()
+    with starting(mutual, directory) as start:
+        yield Administered(mutual, start, directory)
 
 
 def csr_of(tmp_path, name="key"):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running gateway: its configuration, processes, log and status."""
+import contextlib
 import json
 import os
 import signal
@@ -137,6 +138,24 @@ class Gateway:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+
+@contextlib.contextmanager
+def starting(program, directory):
+    """Starts gateways; all of them are ended with the block."""
+    started = []
+
+    def start(config, **more):
+        one = Gateway(program, directory, config, **more)
+        started.append(one)
+        one.start()
+        return one
+
+    try:
+        yield start
+    finally:
+        for one in started:
+            one.stop()
 
 
 def inbound(pki, backend, *, name="db", server=None, grants=None, trust=None, **more):
