@@ -87,44 +87,54 @@ bool authority_become(const struct parent *parent, struct process_user *ret_user
     return ca_owner(config_of(parent->current)->directory, &ret_user->uid, &ret_user->gid);
 }
 
-/* Other ones each time: the old ones may still be on their way out. The two share their numbers,
- * for they are of one party. */
-static bool add(struct parent *parent, const struct role *role, uint32_t *ret_index)
+/* Other ones each time: the old ones may still be on their way out. They share their numbers, for
+ * they are of one party, and tell us their own troubles. */
+static bool add(struct parent *parent, const struct role *role, size_t which)
 {
     struct mutual_error err = {0};
-    *ret_index = ++parent->authority.last;
-    if (!supervisor_add(parent->supervisor, role, *ret_index, &err)) {
+    struct authority_process *process = &parent->authority.processes[which];
+    *process = (struct authority_process){.index = ++parent->authority.last};
+    process->runs = supervisor_add(parent->supervisor, role, process->index, &err);
+    if (!process->runs) {
         parent_log(parent, CONFIG_LOG_ERROR, "authority_failed", NULL, &err);
-        return false;
     }
-    return true;
+    return process->runs;
 }
 
 static void begin(struct parent *parent)
 {
-    struct authority_process *authority = &parent->authority;
-    memset(authority->trouble, 0, sizeof authority->trouble); /* they tell us their own */
-    authority->runs = add(parent, parent->options->authority, &authority->index);
-    authority->publishes =
-        authority->runs && add(parent, parent->options->publisher, &authority->publisher);
+    const struct gateway_options *options = parent->options;
+    (void)(add(parent, options->authority, AUTHORITY_ANSWERS) &&
+           add(parent, options->publisher, AUTHORITY_PUBLISHES));
 }
 
 static void end(struct parent *parent)
 {
-    struct authority_process *authority = &parent->authority;
-    if (authority->runs) {
-        supervisor_remove(parent->supervisor, IPC_AUTHORITY, authority->index, 0);
-        authority->runs = false;
+    for (size_t i = 0; i < AUTHORITY_PROCESSES; i++) {
+        struct authority_process *process = &parent->authority.processes[i];
+        if (process->runs) {
+            supervisor_remove(parent->supervisor, IPC_AUTHORITY, process->index, 0);
+            process->runs = false;
+        }
     }
-    if (authority->publishes) {
-        supervisor_remove(parent->supervisor, IPC_AUTHORITY, authority->publisher, 0);
-        authority->publishes = false;
-    }
+}
+
+bool authority_runs(const struct parent *parent)
+{
+    return parent->authority.processes[AUTHORITY_ANSWERS].runs;
+}
+
+const struct supervised *authority_answering(const struct parent *parent)
+{
+    const struct authority_process *process = &parent->authority.processes[AUTHORITY_ANSWERS];
+    const struct supervised *child =
+        supervisor_find(parent->supervisor, IPC_AUTHORITY, process->index);
+    return process->runs && child != NULL && child->ready ? child : NULL;
 }
 
 void authority_ready(struct parent *parent, const struct supervised *child)
 {
-    if (child->index == parent->authority.index) {
+    if (child->index == parent->authority.processes[AUTHORITY_ANSWERS].index) {
         parent_log(parent, CONFIG_LOG_INFO, "authority_ready", "the authority serves", NULL);
     }
 }
@@ -143,7 +153,7 @@ void authority_follow(struct parent *parent)
     local_begin(parent);
     write_setup(config, &setup);
     bool same = mu_slice_equal(mu_buf_slice(&setup), mu_buf_slice(&parent->authority.setup));
-    if (parent->authority.runs && same) {
+    if (authority_runs(parent) && same) {
         return;
     }
     end(parent);
@@ -219,10 +229,8 @@ bool authority_streams(struct parent *parent, const struct supervised *worker,
     if (!ipc_reader_end(&reader, "STREAMS_WANTED", err)) {
         return false;
     }
-    const struct supervised *child =
-        supervisor_find(parent->supervisor, IPC_AUTHORITY, parent->authority.index);
-    bool up = parent->authority.runs && child != NULL && child->ready;
-    wanted = up ? may_have(parent, worker->index, wanted) : 0;
+    const struct supervised *child = authority_answering(parent);
+    wanted = child != NULL ? may_have(parent, worker->index, wanted) : 0;
     while (count < wanted) {
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == -1) {
@@ -246,12 +254,12 @@ size_t authority_which(const struct parent *parent, const struct supervised *chi
     return child->role == parent->options->publisher ? AUTHORITY_PUBLISHES : AUTHORITY_ANSWERS;
 }
 
-static bool is_current(const struct parent *parent, const struct supervised *child)
+/* NULL: it is one that is on its way out. */
+static struct authority_process *current(struct parent *parent, const struct supervised *child)
 {
-    const struct authority_process *authority = &parent->authority;
-    return child->index == (authority_which(parent, child) == AUTHORITY_PUBLISHES
-                                ? authority->publisher
-                                : authority->index);
+    struct authority_process *process =
+        &parent->authority.processes[authority_which(parent, child)];
+    return process->index == child->index ? process : NULL;
 }
 
 bool authority_writes(struct parent *parent, const struct supervised *child,
@@ -263,11 +271,12 @@ bool authority_writes(struct parent *parent, const struct supervised *child,
     if (!ipc_reader_end(&reader, "whether the authority can write", err)) {
         return false;
     }
-    if (!is_current(parent, child)) {
-        return true; /* of one that is on its way out */
+    struct authority_process *process = current(parent, child);
+    if (process == NULL) {
+        return true;
     }
     bool before = authority_trouble(parent) != NULL;
-    parent->authority.trouble[authority_which(parent, child)] = trouble;
+    process->trouble = trouble;
     bool now = authority_trouble(parent) != NULL;
     if (now && !before) {
         parent_log(parent, CONFIG_LOG_ERROR, "authority_cannot_write", NULL, &trouble);
@@ -281,8 +290,9 @@ bool authority_writes(struct parent *parent, const struct supervised *child,
 const struct mutual_error *authority_trouble(const struct parent *parent)
 {
     for (size_t i = 0; i < AUTHORITY_PROCESSES; i++) {
-        if (parent->authority.trouble[i].code != MUTUAL_OK) {
-            return &parent->authority.trouble[i];
+        const struct mutual_error *trouble = &parent->authority.processes[i].trouble;
+        if (trouble->code != MUTUAL_OK) {
+            return trouble;
         }
     }
     return NULL;
@@ -291,7 +301,8 @@ const struct mutual_error *authority_trouble(const struct parent *parent)
 /* Its replacement tells us anew. */
 void authority_died(struct parent *parent, const struct supervised *child)
 {
-    if (is_current(parent, child)) {
-        parent->authority.trouble[authority_which(parent, child)] = (struct mutual_error){0};
+    struct authority_process *process = current(parent, child);
+    if (process != NULL) {
+        process->trouble = (struct mutual_error){0};
     }
 }

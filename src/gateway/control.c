@@ -259,13 +259,19 @@ static bool ask_process(struct control *control, enum ipc_party party, uint32_t 
                            mu_slice_of(number, sizeof number), NULL, 0, &lost);
 }
 
+/* Of the process that answers: the other one tells unasked. */
+static uint32_t authority_index(const struct control *control)
+{
+    return control->parent->authority.processes[AUTHORITY_ANSWERS].index;
+}
+
 static void begin_round(struct control *control)
 {
     struct round *round = &control->round;
     round->running = true;
     round->number++;
     round->from_keys = ask_process(control, IPC_KEYS, 0);
-    round->from_authority = ask_process(control, IPC_AUTHORITY, control->parent->authority.index);
+    round->from_authority = ask_process(control, IPC_AUTHORITY, authority_index(control));
     round->missing = (round->from_keys ? 1u : 0u) + (round->from_authority ? 1u : 0u);
     for (uint32_t i = 0; i < control->parent->workers; i++) {
         round->from[i] = ask_process(control, IPC_WORKER, i);
@@ -338,7 +344,7 @@ void control_process_gone(struct control *control, const struct supervised *proc
         return;
     }
     bool asked =
-        process->role->party != IPC_AUTHORITY || process->index == control->parent->authority.index;
+        process->role->party != IPC_AUTHORITY || process->index == authority_index(control);
     if (process->role->party == IPC_KEYS) {
         figures_keys_gone(control->parent->figures);
     } else if (process->role->party == IPC_AUTHORITY) {

@@ -25,14 +25,11 @@ static bool may(int fd, struct ucred *ret_peer)
 static bool hand_over(struct parent *parent, int fd, uid_t uid, struct mutual_error *err)
 {
     MU_AUTO(buf) struct mu_buf payload;
-    const struct authority_process *authority = &parent->authority;
-    const struct supervised *child =
-        supervisor_find(parent->supervisor, IPC_AUTHORITY, authority->index);
+    const struct supervised *child = authority_answering(parent);
     mu_buf_init(&payload, 256);
-    evidence_local_write(uid, uid == 0 ? "root" : authority->user, &payload);
-    return child != NULL && child->ready &&
-           supervisor_send(parent->supervisor, child, IPC_MSG_LOCAL, mu_buf_slice(&payload), &fd, 1,
-                           err);
+    evidence_local_write(uid, uid == 0 ? "root" : parent->authority.user, &payload);
+    return child != NULL && supervisor_send(parent->supervisor, child, IPC_MSG_LOCAL,
+                                            mu_buf_slice(&payload), &fd, 1, err);
 }
 
 static void on_accept(void *owner, uint32_t events)
@@ -67,7 +64,7 @@ void local_begin(struct parent *parent)
 {
     struct mutual_error err = {0};
     char path[GATEWAY_PATH_MAX];
-    struct authority_process *authority = &parent->authority;
+    struct authority_served *authority = &parent->authority;
     if (authority->local != NULL || !path_of(parent, path)) {
         return;
     }

@@ -399,12 +399,12 @@ static void put_ready(struct exposition *expo, const struct parent *parent, enum
 static void put_processes(struct exposition *expo, const struct parent *parent)
 {
     static const enum ipc_party parties[] = {IPC_KEYS, IPC_WORKER, IPC_FETCH, IPC_AUTHORITY};
-    size_t count = MU_COUNT(parties) - (parent->authority.runs ? 0 : 1);
+    size_t count = MU_COUNT(parties) - (authority_runs(parent) ? 0 : 1);
     expo_family(expo, "mutual_process_ready", EXPO_GAUGE, NULL, "Processes of a role that serve.");
     for (size_t i = 0; i < count; i++) {
         put_ready(expo, parent, parties[i], ipc_party_name(parties[i]), false);
     }
-    if (parent->authority.runs) {
+    if (authority_runs(parent)) {
         put_ready(expo, parent, IPC_AUTHORITY, "publisher", true);
     }
     expo_family(expo, "mutual_process_deaths", EXPO_COUNTER, NULL,

@@ -113,13 +113,14 @@ struct authority_given {
     uint32_t count;
 };
 struct authority_process {
-    bool runs, publishes;
-    uint32_t index;      /* of its latest process */
-    uint32_t publisher;  /* and of the one beside it */
-    uint32_t last;       /* that was given to either */
+    bool runs;
+    uint32_t index;              /* of the latest */
+    struct mutual_error trouble; /* why it cannot write; else code MUTUAL_OK */
+};
+struct authority_served {
+    struct authority_process processes[AUTHORITY_PROCESSES];
+    uint32_t last;       /* index that was given to any of them */
     struct mu_buf setup; /* what they were begun with */
-    /* Why the one, and the other, cannot write; else code MUTUAL_OK. */
-    struct mutual_error trouble[AUTHORITY_PROCESSES];
     struct authority_given given[LISTEN_WORKERS_MAX];
     struct binding *local; /* its socket on this machine, or NULL */
     event_watch watch;
@@ -184,7 +185,7 @@ struct parent {
     struct figures *figures;
     struct fetching *fetching;
     struct validating *validating;
-    struct authority_process authority;
+    struct authority_served authority;
     struct sessions sessions; /* that workers share */
 };
 
@@ -316,6 +317,10 @@ bool authority_writes(struct parent *parent, const struct supervised *child,
 /* Why a process of it cannot write; NULL: all can. */
 const struct mutual_error *authority_trouble(const struct parent *parent);
 void authority_died(struct parent *parent, const struct supervised *child);
+/* Is there one? */
+bool authority_runs(const struct parent *parent);
+/* The process that answers; NULL while it cannot be sent anything. */
+const struct supervised *authority_answering(const struct parent *parent);
 /* Is it the one that answers, or the publisher? */
 size_t authority_which(const struct parent *parent, const struct supervised *child);
 

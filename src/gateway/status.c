@@ -280,7 +280,7 @@ static int64_t total(const struct ledger *sum, enum ledger_figure figure)
 static void put_authority(const struct parent *parent, struct mu_json *json)
 {
     MU_AUTO(ledger) struct ledger sum = {0};
-    if (!parent->authority.runs) {
+    if (!authority_runs(parent)) {
         mu_json_null(json, "authority");
         return;
     }

@@ -92,14 +92,13 @@ bool validating_wanted(const struct parent *parent)
 static void tell(struct validating *validating, uint64_t id, const struct mutual_error *outcome)
 {
     struct parent *parent = validating->parent;
-    const struct supervised *child =
-        supervisor_find(parent->supervisor, IPC_AUTHORITY, parent->authority.index);
+    const struct supervised *child = authority_answering(parent);
     MU_AUTO(buf) struct mu_buf payload;
     struct mutual_error lost = {0};
     mu_buf_init(&payload, 4096);
     evidence_probed_write(id, outcome, &payload);
     /* Whom it does not reach asks again. */
-    if (child != NULL && child->ready && !payload.failed &&
+    if (child != NULL && !payload.failed &&
         !supervisor_send(parent->supervisor, child, IPC_MSG_PROBED, mu_buf_slice(&payload), NULL, 0,
                          &lost)) {
         parent_log(parent, CONFIG_LOG_WARNING, "validation_lost", NULL, &lost);
