@@ -479,44 +479,45 @@ static void listener_end(struct control_listener *listener)
     binding_unref(MU_TAKE(listener->binding));
 }
 
-static void listener_begin(struct control_listener *listener, const struct config_address *address,
-                           bool local_only)
+/* `bound`: its binding was made; else err says why not. */
+static void listener_begin(struct control_listener *listener, bool bound, struct mutual_error *err)
 {
     struct parent *parent = listener->control->parent;
-    struct mutual_error err = {0};
-    if (binding_new(address, local_only, 1, &parent->inherited, &listener->binding, &err) &&
-        reactor_watch(parent->reactor, binding_fd(listener->binding, 0), EVENT_READ, on_accept,
-                      listener, &listener->watch, &err)) {
+    if (bound && reactor_watch(parent->reactor, binding_fd(listener->binding, 0), EVENT_READ,
+                               on_accept, listener, &listener->watch, err)) {
         return;
     }
     listener_end(listener);
     parent_log(parent, CONFIG_LOG_WARNING, "status_unavailable",
-               "the status listener cannot be had", &err);
+               "the status listener cannot be had", err);
+}
+
+bool control_path(const struct parent *parent, char path[GATEWAY_PATH_MAX])
+{
+    const char *given = parent->options->control_path;
+    if (given == NULL) {
+        return gateway_control_path(path);
+    }
+    int len = snprintf(path, GATEWAY_PATH_MAX, "%s", given);
+    return len > 0 && len < GATEWAY_PATH_MAX - 1;
 }
 
 /* Only our own user asks on the control socket. */
 static void begin_own(struct control *control)
 {
     char path[GATEWAY_PATH_MAX];
-    const struct gateway_options *options = control->parent->options;
-    bool known = gateway_control_path(path);
-    if (options->control_path != NULL) {
-        int len = snprintf(path, sizeof path, "%s", options->control_path);
-        known = len > 0 && (size_t)len < sizeof path - 1;
-    }
-    if (!known) {
+    struct mutual_error err = {0};
+    if (!control_path(control->parent, path)) {
         return;
     }
-    struct config_address address = {.kind = CONFIG_ADDRESS_UNIX, .path = path, .text = path};
     char *slash = strrchr(path, '/');
     if (slash != NULL && slash != path) {
         *slash = '\0';
         (void)mkdir(path, 0700);
         *slash = '/';
     }
-    mode_t before = umask(0177);
-    listener_begin(&control->own, &address, true);
-    (void)umask(before);
+    bool bound = binding_private(path, &control->own.binding, &err);
+    listener_begin(&control->own, bound, &err);
 }
 
 static void listener_init(struct control_listener *listener, struct control *control)
@@ -551,7 +552,10 @@ void control_follow(struct control *control, const struct config_status *status)
     }
     listener_end(followed);
     if (listen->kind != CONFIG_ADDRESS_NONE) {
-        listener_begin(followed, listen, !status->unsafe_listen);
+        struct mutual_error err = {0};
+        bool bound = binding_new(listen, !status->unsafe_listen, 1, &control->parent->inherited,
+                                 &followed->binding, &err);
+        listener_begin(followed, bound, &err);
     }
 }
 

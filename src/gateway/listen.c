@@ -231,6 +231,16 @@ bool binding_new(const struct config_address *written, bool local_only, uint32_t
     return true;
 }
 
+/* The mode comes from the umask: one that is set afterwards comes too late for who was quick. */
+bool binding_private(const char *path, struct binding **ret_binding, struct mutual_error *err)
+{
+    const struct config_address address = {.kind = CONFIG_ADDRESS_UNIX, .path = path, .text = path};
+    mode_t before = umask(0177);
+    bool bound = binding_new(&address, true, 1, NULL, ret_binding, err);
+    (void)umask(before);
+    return bound;
+}
+
 struct binding *binding_ref(struct binding *binding)
 {
     binding->refs++;

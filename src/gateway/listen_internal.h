@@ -28,6 +28,9 @@ struct binding {
 bool binding_new(const struct config_address *written, bool local_only, uint32_t workers,
                  struct systemd_sockets *inherited, struct binding **ret_binding,
                  struct mutual_error *err) MUTUAL_MUST_CHECK;
+/* A UNIX socket that only our own user, and root, can open. */
+bool binding_private(const char *path, struct binding **ret_binding,
+                     struct mutual_error *err) MUTUAL_MUST_CHECK;
 struct binding *binding_ref(struct binding *binding);
 void binding_unref(struct binding *binding);
 /* The socket for that worker. */

@@ -7,7 +7,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "evidence/evidence.h"
@@ -52,30 +51,21 @@ static void on_accept(void *owner, uint32_t events)
     (void)close(fd);
 }
 
-static bool path_of(const struct parent *parent, char path[GATEWAY_PATH_MAX])
-{
-    char control[GATEWAY_PATH_MAX];
-    const char *given = parent->options->control_path;
-    return (given != NULL || gateway_control_path(control)) &&
-           gateway_authority_path(given != NULL ? given : control, path);
-}
-
 void local_begin(struct parent *parent)
 {
     struct mutual_error err = {0};
+    char control[GATEWAY_PATH_MAX];
     char path[GATEWAY_PATH_MAX];
     struct authority_served *authority = &parent->authority;
-    if (authority->local != NULL || !path_of(parent, path)) {
+    if (authority->local != NULL || !control_path(parent, control) ||
+        !gateway_authority_path(control, path)) {
         return;
     }
     const struct passwd *own = getpwuid(geteuid());
     (void)snprintf(authority->user, sizeof authority->user, "%s", own != NULL ? own->pw_name : "");
-    const struct config_address address = {.kind = CONFIG_ADDRESS_UNIX, .path = path, .text = path};
-    mode_t before = umask(0177);
-    bool good = binding_new(&address, true, 1, &parent->inherited, &authority->local, &err) &&
+    bool good = binding_private(path, &authority->local, &err) &&
                 reactor_watch(parent->reactor, binding_fd(authority->local, 0), EVENT_READ,
                               on_accept, parent, &authority->watch, &err);
-    (void)umask(before);
     if (!good) {
         local_end(parent);
         parent_log(parent, CONFIG_LOG_WARNING, "local_unavailable",

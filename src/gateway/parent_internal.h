@@ -360,6 +360,8 @@ void seen_json(const struct parent *parent, const char *service, struct mu_buf *
 /* ---- control.c, status.c: what `mutual status` and probes are told ------------------------------
  */
 
+/* Where its own socket is; false: it has none. */
+bool control_path(const struct parent *parent, char path[GATEWAY_PATH_MAX]);
 /* Listens where it can; a place that cannot be had is a warning, not an end. */
 struct control *control_new(struct parent *parent);
 /* The status listener of the configuration in use, after a change of it. */
