@@ -211,10 +211,20 @@ static bool publish_shard(struct publishing *p, unsigned shard, struct mutual_er
     return publish(p, &scope, CA_SHARD_LIFE_S, NULL, err);
 }
 
-/* ---- what others made on the same store ------------------------------------------------------ */
-
 /* ---- the next complete list of the one before --------------------------------------------------
  */
+
+/* 0: there is none, or none of ours. */
+static uint64_t number_of(const struct mu_crl_facts *facts)
+{
+    uint8_t number[8] = {0};
+    size_t len = facts->number.len;
+    if (len == 0 || len > sizeof number) {
+        return 0;
+    }
+    memcpy(number + sizeof number - len, facts->number.data, len);
+    return mu_get_be64(number);
+}
 
 /* It is ours, whole, and the one that the store's numbers are about: its signature says so, nothing
  * else is believed. */
@@ -222,16 +232,10 @@ static bool is_ours(const struct publishing *p, const struct mu_crl_outline *out
                     const struct inventory_list *list)
 {
     const struct mu_crl_facts *facts = &outline->facts;
-    uint8_t number[8];
-    mu_put_be64(number, list->number);
-    size_t zeros = 0;
-    while (zeros < sizeof number && number[zeros] == 0) {
-        zeros++;
-    }
     return outline->ordered && facts->count == list->entries &&
            facts->this_update_s == list->this_update_s && facts->idp == NULL &&
            facts->delta_base.data == NULL && facts->number.data != NULL &&
-           mu_slice_equal(facts->number, mu_slice_of(number + zeros, sizeof number - zeros)) &&
+           number_of(facts) == list->number &&
            mu_slice_equal(facts->issuer, mu_cert_facts(p->issuer->cert)->subject) &&
            mu_crl_outline_signed_by(outline, p->issuer->cert, NULL);
 }
@@ -393,6 +397,8 @@ static bool refresh_shards(struct publishing *p, struct mutual_error *err)
     return true;
 }
 
+/* ---- what others made on the same store ------------------------------------------------------ */
+
 /* Of the list in a file of ours; 0: there is none that can be read. */
 static uint64_t number_in(const char *path)
 {
@@ -401,7 +407,6 @@ static uint64_t number_in(const char *path)
     MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
     struct mu_pem_reader reader;
     struct mu_pem_block block;
-    uint64_t number = 0;
     bool end = true;
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
     if (!mu_file_read(path, 2 * (size_t)MU_LIMIT_CRL_BYTES, &pem, NULL)) {
@@ -410,14 +415,10 @@ static uint64_t number_in(const char *path)
     mu_pem_open(&reader, mu_buf_slice(&pem), path);
     if (!mu_pem_next(&reader, &block, &end, NULL) || end ||
         !mu_pem_decode(&reader, &block, &der, NULL) ||
-        !mu_crl_outline_of(mu_buf_slice(&der), &outline, NULL) ||
-        outline.facts.number.len > sizeof number) {
+        !mu_crl_outline_of(mu_buf_slice(&der), &outline, NULL)) {
         return 0;
     }
-    for (size_t i = 0; i < outline.facts.number.len; i++) {
-        number = number << 8 | outline.facts.number.data[i];
-    }
-    return number;
+    return number_of(&outline.facts);
 }
 
 /* What another authority on the same store published is this machine's file too: else its gateways
@@ -446,6 +447,8 @@ static bool take_over_file(struct publishing *p, bool delta, struct mutual_error
     return inventory_list_get(p->ca->inventory, &scope, &list, &der, &found, err) &&
            write_file(p, &scope, list.number, mu_buf_slice(&der), err);
 }
+
+/* ---- all that an issuer publishes ------------------------------------------------------------ */
 
 static bool refresh_one(struct publishing *p, struct mutual_error *err)
 {
