@@ -41,25 +41,16 @@ static bool next_of(struct inventory *inventory, const struct inventory_scope *s
 /* An entry leaves only after it was on a list of this scope that was made after its certificate's
  * end (section 3.3), so the list before decides; what a delta told of stays until a complete list
  * does, so there the complete one decides (section 5.2.4). */
-static const char complete_sql[] =
-    "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
-    " AND revoked_s IS NOT NULL AND not_after_s >= $2";
-static const char delta_sql[] =
-    "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
-    " AND revoked_s IS NOT NULL AND revoked_list > $2";
+#define OF_REVOKED " FROM certificate WHERE issuer_id = $1 AND revoked_s IS NOT NULL AND "
+#define ENTRIES    "SELECT serial, revoked_s, reason" OF_REVOKED
+static const char complete_sql[] = ENTRIES "not_after_s >= $2";
+static const char delta_sql[] = ENTRIES "revoked_list > $2";
 /* "+ 0", here and below, keeps a planner from the index of ends, which nearly all are behind. */
-static const char shard_sql[] =
-    "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
-    " AND revoked_s IS NOT NULL AND not_after_s + 0 >= $2 AND shard = $3";
+static const char shard_sql[] = ENTRIES "not_after_s + 0 >= $2 AND shard = $3";
 /* What is other than in the list before. */
-static const char added_sql[] =
-    "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
-    " AND revoked_s IS NOT NULL AND not_after_s + 0 >= $2 AND revoked_list > $3";
-static const char gone_sql[] =
-    "SELECT serial, revoked_s, reason FROM certificate WHERE issuer_id = $1"
-    " AND revoked_s IS NOT NULL AND not_after_s < $2 AND not_after_s >= $3";
-static const char count_sql[] = "SELECT count(*) FROM certificate WHERE issuer_id = $1"
-                                " AND revoked_s IS NOT NULL AND not_after_s >= $2";
+static const char added_sql[] = ENTRIES "not_after_s + 0 >= $2 AND revoked_list > $3";
+static const char gone_sql[] = ENTRIES "not_after_s < $2 AND not_after_s >= $3";
+static const char count_sql[] = "SELECT count(*)" OF_REVOKED "not_after_s >= $2";
 
 /* Whose certificate ended before this is on no complete list, and on no part, any more. */
 static int64_t bound_of(const struct inventory_list *before, int64_t now_s)
@@ -377,6 +368,9 @@ bool inventory_list_put(struct inventory *inventory, const struct inventory_scop
     return inventory_end(inventory, own, good, err);
 }
 
+#define LIST_COLUMNS "SELECT number, base, this_update_s, next_update_s, entries"
+#define OF_LIST      " FROM list WHERE issuer_id = $1 AND shard = $2 AND delta = $3"
+
 bool inventory_list_get(struct inventory *inventory, const struct inventory_scope *scope,
                         struct inventory_list *ret_list, struct mu_buf *der, bool *ret_found,
                         struct mutual_error *err)
@@ -384,13 +378,8 @@ bool inventory_list_get(struct inventory *inventory, const struct inventory_scop
     MU_AUTO(store_statement) struct store_statement *read = NULL;
     bool row = false;
     if (!store_prepare(inventory->store,
-                       der != NULL ? "SELECT number, base, this_update_s, next_update_s, entries,"
-                                     " der FROM list"
-                                     " WHERE issuer_id = $1 AND shard = $2 AND delta = $3"
-                                   : "SELECT number, base, this_update_s, next_update_s, entries"
-                                     " FROM list"
-                                     " WHERE issuer_id = $1 AND shard = $2 AND delta = $3",
-                       &read, err)) {
+                       der != NULL ? LIST_COLUMNS ", der" OF_LIST : LIST_COLUMNS OF_LIST, &read,
+                       err)) {
         return false;
     }
     store_bind_int(read, 1, scope->issuer_id);

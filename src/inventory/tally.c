@@ -54,6 +54,9 @@ const char inventory_tally_step[] =
     "CREATE INDEX certificate_revoked_list ON certificate"
     " (issuer_id, revoked_list, serial, revoked_s, reason) WHERE revoked_s IS NOT NULL";
 
+#define TALLY    "INSERT INTO tally (what, issuer_id, word, count)"
+#define ONE_MORE " ON CONFLICT (what, issuer_id, word) DO UPDATE SET count = tally.count + 1"
+
 static bool change(struct inventory *inventory, const char *sql, int64_t id,
                    struct mutual_error *err)
 {
@@ -73,9 +76,8 @@ bool inventory_tally_signed(struct inventory *inventory, int64_t id, struct mutu
                   " ON CONFLICT (hour) DO UPDATE SET total = ending.total + 1",
                   id, err) &&
            change(inventory,
-                  "INSERT INTO tally (what, issuer_id, word, count)"
-                  " SELECT 'issued', issuer_id, profile, 1 FROM certificate WHERE id = $1"
-                  " ON CONFLICT (what, issuer_id, word) DO UPDATE SET count = tally.count + 1",
+                  TALLY
+                  " SELECT 'issued', issuer_id, profile, 1 FROM certificate WHERE id = $1" ONE_MORE,
                   id, err);
 }
 
@@ -86,10 +88,8 @@ bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mut
                   " WHERE hour = (SELECT not_after_s / 3600 FROM certificate WHERE id = $1)",
                   id, err) &&
            change(inventory,
-                  "INSERT INTO tally (what, issuer_id, word, count)"
-                  " SELECT 'revoked', issuer_id, CAST(reason AS TEXT), 1 FROM certificate"
-                  " WHERE id = $1"
-                  " ON CONFLICT (what, issuer_id, word) DO UPDATE SET count = tally.count + 1",
+                  TALLY " SELECT 'revoked', issuer_id, CAST(reason AS TEXT), 1 FROM certificate"
+                        " WHERE id = $1" ONE_MORE,
                   id, err);
 }
 
@@ -97,20 +97,17 @@ bool inventory_tally_token(struct inventory *inventory, int64_t certificate_id, 
                            struct mutual_error *err)
 {
     return change(inventory,
-                  used
-                      ? "INSERT INTO tally (what, issuer_id, word, count)"
-                        " SELECT 'token', issuer_id, '', 1 FROM certificate WHERE id = $1"
-                        " ON CONFLICT (what, issuer_id, word) DO UPDATE SET count = tally.count + 1"
-                      : "UPDATE tally SET count = count - 1 WHERE what = 'token' AND word = ''"
-                        " AND issuer_id = (SELECT issuer_id FROM certificate WHERE id = $1)",
+                  used ? TALLY
+                      " SELECT 'token', issuer_id, '', 1 FROM certificate WHERE id = $1" ONE_MORE
+                       : "UPDATE tally SET count = count - 1 WHERE what = 'token' AND word = ''"
+                         " AND issuer_id = (SELECT issuer_id FROM certificate WHERE id = $1)",
                   certificate_id, err);
 }
 
 bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err)
 {
     return store_exec(inventory->store,
-                      "DELETE FROM ending; DELETE FROM tally; " ADD_UP ";" ADD_UP_MORE ";"
-                      "INSERT INTO tally (what, issuer_id, word, count)"
+                      "DELETE FROM ending; DELETE FROM tally; " ADD_UP ";" ADD_UP_MORE ";" TALLY
                       " SELECT 'token', c.issuer_id, '', count(*) FROM enrolment_token t"
                       " JOIN certificate c ON c.id = t.certificate_id GROUP BY c.issuer_id",
                       err);
