@@ -308,6 +308,17 @@ bool inventory_try_write(struct inventory *inventory, struct mutual_error *err)
     return inventory_end(inventory, own, good, err);
 }
 
+bool inventory_change(struct inventory *inventory, const char *sql, int64_t number,
+                      struct mutual_error *err)
+{
+    MU_AUTO(store_statement) struct store_statement *set = NULL;
+    if (!store_prepare(inventory->store, sql, &set, err)) {
+        return false;
+    }
+    store_bind_int(set, 1, number);
+    return store_run(set, err);
+}
+
 bool inventory_begin(struct inventory *inventory, bool *ret_own, struct mutual_error *err)
 {
     if (store_in_transaction(inventory->store)) {

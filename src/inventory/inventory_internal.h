@@ -15,6 +15,9 @@ struct inventory {
 bool inventory_begin(struct inventory *inventory, bool *ret_own, struct mutual_error *err);
 /* Ends what inventory_begin began: commits when good, else undoes. Yields whether all is good. */
 bool inventory_end(struct inventory *inventory, bool own, bool good, struct mutual_error *err);
+/* Runs a change whose one parameter is a number. */
+bool inventory_change(struct inventory *inventory, const char *sql, int64_t number,
+                      struct mutual_error *err);
 
 /* ---- the tally (tally.c): in the transaction of the change that it counts ---------------------
  */

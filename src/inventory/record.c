@@ -196,13 +196,9 @@ bool inventory_abandoned(struct inventory *inventory, int64_t id, struct mutual_
 
 bool inventory_given_up(struct inventory *inventory, int64_t id, struct mutual_error *err)
 {
-    MU_AUTO(store_statement) struct store_statement *set = NULL;
-    if (!store_prepare(inventory->store, "UPDATE certificate SET replaces_id = NULL WHERE id = $1",
-                       &set, err)) {
-        return false;
-    }
-    store_bind_int(set, 1, id);
-    return store_run(set, err) && inventory_token_return(inventory, id, err);
+    return inventory_change(inventory, "UPDATE certificate SET replaces_id = NULL WHERE id = $1",
+                            id, err) &&
+           inventory_token_return(inventory, id, err);
 }
 
 /* ---- revocation ------------------------------------------------------------------------------ */
@@ -234,8 +230,6 @@ static bool set_revoked(struct inventory *inventory, int64_t id, enum mu_reason 
                         int64_t now_s, struct mutual_error *err)
 {
     MU_AUTO(store_statement) struct store_statement *set = NULL;
-    MU_AUTO(store_statement) struct store_statement *due = NULL;
-    MU_AUTO(store_statement) struct store_statement *part = NULL;
     /* The next list that is begun will tell of it, whichever that is; a part is due until a list of
      * that number is kept. */
     if (!store_prepare(inventory->store,
@@ -243,16 +237,7 @@ static bool set_revoked(struct inventory *inventory, int64_t id, enum mu_reason 
                        " (SELECT crl_number FROM issuer WHERE issuer.id = certificate.issuer_id)"
                        " WHERE id = $1"
                        " AND revoked_s IS NULL AND state IN ('signed', 'delivered')",
-                       &set, err) ||
-        !store_prepare(inventory->store,
-                       "INSERT INTO shard (issuer_id, shard, due)"
-                       " SELECT issuer_id, shard, 1 FROM certificate WHERE id = $1 AND shard > 0"
-                       " ON CONFLICT (issuer_id, shard) DO UPDATE SET due = shard.number + 1",
-                       &part, err) ||
-        !store_prepare(inventory->store,
-                       "UPDATE issuer SET crl_due = 1"
-                       " WHERE id = (SELECT issuer_id FROM certificate WHERE id = $1)",
-                       &due, err)) {
+                       &set, err)) {
         return false;
     }
     store_bind_int(set, 1, id);
@@ -264,9 +249,16 @@ static bool set_revoked(struct inventory *inventory, int64_t id, enum mu_reason 
     if (store_changes(inventory->store) != 1) {
         return why_not_revoked(inventory, id, err);
     }
-    store_bind_int(due, 1, id);
-    store_bind_int(part, 1, id);
-    return store_run(due, err) && store_run(part, err);
+    return inventory_change(inventory,
+                            "UPDATE issuer SET crl_due = 1"
+                            " WHERE id = (SELECT issuer_id FROM certificate WHERE id = $1)",
+                            id, err) &&
+           inventory_change(inventory,
+                            "INSERT INTO shard (issuer_id, shard, due)"
+                            " SELECT issuer_id, shard, 1 FROM certificate"
+                            " WHERE id = $1 AND shard > 0"
+                            " ON CONFLICT (issuer_id, shard) DO UPDATE SET due = shard.number + 1",
+                            id, err);
 }
 
 bool inventory_revoke(struct inventory *inventory, int64_t id, enum mu_reason reason, int64_t now_s,

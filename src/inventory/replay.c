@@ -6,12 +6,8 @@
 
 static bool forget_old(struct inventory *inventory, int64_t now_s, struct mutual_error *err)
 {
-    MU_AUTO(store_statement) struct store_statement *drop = NULL;
-    if (!store_prepare(inventory->store, "DELETE FROM replay WHERE at_s < $1", &drop, err)) {
-        return false;
-    }
-    store_bind_int(drop, 1, now_s - INVENTORY_REPLAY_S);
-    return store_run(drop, err);
+    return inventory_change(inventory, "DELETE FROM replay WHERE at_s < $1",
+                            now_s - INVENTORY_REPLAY_S, err);
 }
 
 static bool take(struct inventory *inventory, const struct inventory_replay *replay, int64_t now_s,

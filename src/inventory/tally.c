@@ -57,51 +57,43 @@ const char inventory_tally_step[] =
 #define TALLY    "INSERT INTO tally (what, issuer_id, word, count)"
 #define ONE_MORE " ON CONFLICT (what, issuer_id, word) DO UPDATE SET count = tally.count + 1"
 
-static bool change(struct inventory *inventory, const char *sql, int64_t id,
-                   struct mutual_error *err)
-{
-    MU_AUTO(store_statement) struct store_statement *set = NULL;
-    if (!store_prepare(inventory->store, sql, &set, err)) {
-        return false;
-    }
-    store_bind_int(set, 1, id);
-    return store_run(set, err);
-}
-
 bool inventory_tally_signed(struct inventory *inventory, int64_t id, struct mutual_error *err)
 {
-    return change(inventory,
-                  "INSERT INTO ending (hour, total, revoked)"
-                  " SELECT not_after_s / 3600, 1, 0 FROM certificate WHERE id = $1"
-                  " ON CONFLICT (hour) DO UPDATE SET total = ending.total + 1",
-                  id, err) &&
-           change(inventory,
-                  TALLY
-                  " SELECT 'issued', issuer_id, profile, 1 FROM certificate WHERE id = $1" ONE_MORE,
-                  id, err);
+    return inventory_change(inventory,
+                            "INSERT INTO ending (hour, total, revoked)"
+                            " SELECT not_after_s / 3600, 1, 0 FROM certificate WHERE id = $1"
+                            " ON CONFLICT (hour) DO UPDATE SET total = ending.total + 1",
+                            id, err) &&
+           inventory_change(
+               inventory,
+               TALLY
+               " SELECT 'issued', issuer_id, profile, 1 FROM certificate WHERE id = $1" ONE_MORE,
+               id, err);
 }
 
 bool inventory_tally_revoked(struct inventory *inventory, int64_t id, struct mutual_error *err)
 {
-    return change(inventory,
-                  "UPDATE ending SET revoked = revoked + 1"
-                  " WHERE hour = (SELECT not_after_s / 3600 FROM certificate WHERE id = $1)",
-                  id, err) &&
-           change(inventory,
-                  TALLY " SELECT 'revoked', issuer_id, CAST(reason AS TEXT), 1 FROM certificate"
-                        " WHERE id = $1" ONE_MORE,
-                  id, err);
+    return inventory_change(
+               inventory,
+               "UPDATE ending SET revoked = revoked + 1"
+               " WHERE hour = (SELECT not_after_s / 3600 FROM certificate WHERE id = $1)",
+               id, err) &&
+           inventory_change(inventory,
+                            TALLY
+                            " SELECT 'revoked', issuer_id, CAST(reason AS TEXT), 1 FROM certificate"
+                            " WHERE id = $1" ONE_MORE,
+                            id, err);
 }
 
 bool inventory_tally_token(struct inventory *inventory, int64_t certificate_id, bool used,
                            struct mutual_error *err)
 {
-    return change(inventory,
-                  used ? TALLY
-                      " SELECT 'token', issuer_id, '', 1 FROM certificate WHERE id = $1" ONE_MORE
-                       : "UPDATE tally SET count = count - 1 WHERE what = 'token' AND word = ''"
-                         " AND issuer_id = (SELECT issuer_id FROM certificate WHERE id = $1)",
-                  certificate_id, err);
+    return inventory_change(
+        inventory,
+        used ? TALLY " SELECT 'token', issuer_id, '', 1 FROM certificate WHERE id = $1" ONE_MORE
+             : "UPDATE tally SET count = count - 1 WHERE what = 'token' AND word = ''"
+               " AND issuer_id = (SELECT issuer_id FROM certificate WHERE id = $1)",
+        certificate_id, err);
 }
 
 bool inventory_tally_anew(struct inventory *inventory, struct mutual_error *err)
