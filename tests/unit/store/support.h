@@ -65,6 +65,15 @@ static inline struct store *place_open(const struct place *place, enum store_acc
     return store;
 }
 
+/* A new one that has both tables. */
+static inline struct store *place_ready(const struct place *place)
+{
+    struct mutual_error err = {0};
+    struct store *store = place_open(place, STORE_CREATE);
+    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    return store;
+}
+
 static inline int64_t count_things(struct store *store)
 {
     struct mutual_error err = {0};

@@ -17,8 +17,7 @@ static void the_files_are_for_their_owner_only(void **state)
     struct place place;
     place_make(&place);
     mode_t mask = umask(0);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     assert_ok(store_lock(store, &err), &err);
     (void)umask(mask);
     static const char *const names[] = {"ca.db", "ca.db-wal", "ca.db-shm", "ca.db.lock"};
@@ -82,8 +81,7 @@ static void a_full_disk_is_told_and_survived(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     assert_ok(store_exec(store, "PRAGMA max_page_count = 1", &err), &err);
     assert_ok(store_begin(store, &err), &err);
     assert_fails(
@@ -103,8 +101,7 @@ static void a_write_that_the_disk_refuses_is_told_and_survived(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     struct rlimit before;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
@@ -128,8 +125,7 @@ static void a_damaged_page_is_named_damage(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     store_close(MU_TAKE(store));
     int fd = open(place.path, O_WRONLY);
     assert_true(fd >= 0);

@@ -15,8 +15,7 @@ static void numbered_parameters_bind_in_any_order(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     MU_AUTO(store_statement) struct store_statement *add = NULL;
     assert_ok(
         store_prepare(store, "INSERT INTO thing (raw, name, size) VALUES ($3, $1, $2)", &add, &err),
@@ -58,8 +57,7 @@ static void a_rolled_back_transaction_leaves_nothing(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     assert_ok(store_begin(store, &err), &err);
     assert_ok(store_exec(store, "INSERT INTO thing (name) VALUES ('a')", &err), &err);
     store_rollback(store);
@@ -79,8 +77,7 @@ static void a_uniqueness_rule_answers_by_the_count_of_changes(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     MU_AUTO(store_statement) struct store_statement *add = NULL;
     assert_ok(store_prepare(store,
                             "INSERT INTO thing (name) VALUES ($1) ON CONFLICT (name) DO NOTHING",
@@ -102,8 +99,7 @@ static void what_the_backend_refuses_is_told_and_the_store_goes_on(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     MU_AUTO(store_statement) struct store_statement *none = NULL;
     bool row = false;
     assert_fails(store_prepare(store, "SELECT nothing FROM nowhere", &none, &err) &&
@@ -143,8 +139,7 @@ static void a_writer_waits_and_a_reader_does_not(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *first = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(first, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *first = place_ready(&place);
     MU_AUTO(store) struct store *second = place_open(&place, STORE_WRITE);
     MU_AUTO(store) struct store *reader = place_open(&place, STORE_READ);
     assert_ok(store_begin(first, &err), &err);
@@ -200,8 +195,7 @@ static void a_scan_yields_every_row_while_others_are_asked(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     assert_ok(store_exec(store,
                          "INSERT INTO thing (name, size) WITH RECURSIVE n(i) AS"
                          " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
@@ -248,8 +242,7 @@ static void a_failed_transaction_is_never_taken_for_a_committed_one(void **state
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     assert_ok(store_begin(store, &err), &err);
     assert_ok(store_exec(store, "INSERT INTO thing (name) VALUES ('a')", &err), &err);
     assert_false(store_exec(store, "INSERT INTO part (thing_id) VALUES (99)", &err));
@@ -266,8 +259,7 @@ static void questions_and_failures_are_counted(void **state)
     struct mutual_error err = {0};
     struct place place;
     place_make(&place);
-    MU_AUTO(store) struct store *store = place_open(&place, STORE_CREATE);
-    assert_ok(store_migrate(store, steps, MU_COUNT(steps), &err), &err);
+    MU_AUTO(store) struct store *store = place_ready(&place);
     const struct store_figures *figures = store_figures(store);
     struct store_figures before = *figures;
     assert_int_equal(count_things(store), 0);
