@@ -55,17 +55,14 @@ class Watched:
 
 @pytest.fixture
 def watched(mutual, gateway, tmp_path):
-    made = []
     port = free_port()
     place = Place(mutual, gateway, tmp_path, kind=Publishing, mode="request", authority={"server-keygen": True},
                   more={"status": {"listen": f"127.0.0.1:{port}"}})
-    made.append(place)
     until(lambda: (place.served.dir / "authority" / "issuer" / "ocsp.crt").exists())
     one = Watched(place.served, port)
     one.place = place
     yield one
-    for each in made:
-        each.close()
+    place.close()
 
 
 def csr(tmp_path, name="r", subject="/CN=x"):
