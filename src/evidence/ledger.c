@@ -16,11 +16,6 @@ static const struct {
 #undef X
 };
 
-enum ledger_kind ledger_kind_of(enum ledger_figure figure)
-{
-    return figures[figure].kind;
-}
-
 size_t ledger_label_count(enum ledger_figure figure)
 {
     return figures[figure].labels;

@@ -51,7 +51,6 @@ enum {
     LEDGER_LABEL_MAX = 255,
     LEDGER_ROWS_MAX = 256 /* of a figure; what comes after them is counted under "other" */
 };
-enum ledger_kind ledger_kind_of(enum ledger_figure figure);
 size_t ledger_label_count(enum ledger_figure figure);
 
 struct ledger_row {
