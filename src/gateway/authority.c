@@ -26,6 +26,8 @@ static const struct config_authority *config_of(const struct setup *setup)
 /* ---- its life ----------------------------------------------------------------------------------
  */
 
+_Static_assert(CONFIG_ADMIN_PATTERNS == EVIDENCE_ADMINS, "what is judged is what fits");
+
 /* Judged when the configuration was: there are no more than fit. What finds no memory is left out,
  * and so has no role. */
 static void put_admins(const struct config_authority *config, struct evidence_setup *setup)
