@@ -353,9 +353,10 @@ static bool wants_complete(struct publishing *p, bool *ret_wants, struct mutual_
     const struct ca_issuer *issuer = p->issuer;
     const struct inventory_list last = {.this_update_s = issuer->crl_this_update_s,
                                         .next_update_s = issuer->crl_next_update_s};
+    bool old = is_old(&last, p->now_s);
     bool large = false;
-    *ret_wants = issuer->crl_due || is_old(&last, p->now_s);
-    if (!*ret_wants || !p->ca->serving || is_old(&last, p->now_s)) {
+    *ret_wants = old || issuer->crl_due;
+    if (old || !issuer->crl_due || !p->ca->serving) {
         return true;
     }
     if (!is_large(p, &large, err)) {
@@ -435,7 +436,7 @@ static bool take_over_file(struct publishing *p, bool delta, struct mutual_error
     if (!inventory_list_get(p->ca->inventory, &scope, &list, NULL, &found, err)) {
         return false;
     }
-    if (*on_disk == 0) {
+    if (found && *on_disk == 0) {
         *on_disk = number_in(delta ? p->issuer->delta_path : p->issuer->crl_path);
     }
     if (!found || list.number == *on_disk) {
