@@ -248,19 +248,16 @@ static bool follow(struct publishing *p, int64_t life_s, struct inventory_list *
     MU_AUTO(inventory_following) struct inventory_following next = {.possible = false};
     MU_AUTO(crl_outline) struct mu_crl_outline outline = {.arena = NULL};
     MU_AUTO(buf) struct mu_buf der;
-    struct inventory_list before;
     const struct inventory_scope scope = scope_of(p, 0, false);
-    bool found = false;
     struct mutual_error why = {0};
     int64_t start_ns = mu_clock_mono_ns();
     mu_buf_init(&der, MU_LIMIT_CRL_BYTES);
     *ret_done = false;
-    if (!inventory_list_follow(p->ca->inventory, p->issuer->id, p->now_s, &next, err) ||
-        !inventory_list_get(p->ca->inventory, &scope, &before, &der, &found, err)) {
+    if (!inventory_list_follow(p->ca->inventory, p->issuer->id, p->now_s, &next, &der, err)) {
         return false;
     }
-    if (!next.possible || !found || before.number != next.before.number ||
-        !mu_crl_outline_of(mu_buf_slice(&der), &outline, NULL) || !is_ours(p, &outline, &before)) {
+    if (!next.possible || !mu_crl_outline_of(mu_buf_slice(&der), &outline, NULL) ||
+        !is_ours(p, &outline, &next.before)) {
         return true;
     }
     const struct contents contents = {

@@ -278,8 +278,9 @@ bool inventory_list_begin(struct inventory *inventory, const struct inventory_sc
                           struct inventory_revoked *ret_revoked, struct mutual_error *err);
 /* The same for a complete list, as what is other than in the list before it, which is kept: who is
  * on it now and was not, who was and is not any more (and others who were not), and by list.entries
- * how many that must leave. Not possible (and nothing is taken): there is none before, or one of
- * the future; the sum may fail to come out too, and then the list is to be made whole. */
+ * how many that must leave. Not possible (and no number is taken): there is none before, or one of
+ * the future; the sum may fail to come out too, and then the list is to be made whole. Appends the
+ * DER of the list before to `der`. */
 struct inventory_following {
     bool possible;
     struct inventory_list list; /* number and entries */
@@ -287,7 +288,8 @@ struct inventory_following {
     struct inventory_revoked added, gone;
 };
 bool inventory_list_follow(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
-                           struct inventory_following *ret_following, struct mutual_error *err);
+                           struct inventory_following *ret_following, struct mu_buf *der,
+                           struct mutual_error *err);
 void inventory_following_done(struct inventory_following *following);
 void mu_inventory_following_auto(struct inventory_following *following);
 /* Keeps the list in place of the one before; another is due only if something was revoked since it

@@ -225,10 +225,10 @@ static bool count_all(struct inventory *inventory, int64_t issuer_id, int64_t bo
 }
 
 static bool follow(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
-                   struct inventory_following *found, struct mutual_error *err)
+                   struct inventory_following *found, struct mu_buf *der, struct mutual_error *err)
 {
     const struct inventory_scope scope = {.issuer_id = issuer_id};
-    if (!inventory_list_get(inventory, &scope, &found->before, NULL, &found->possible, err)) {
+    if (!inventory_list_get(inventory, &scope, &found->before, der, &found->possible, err)) {
         return false;
     }
     /* Of a list of the future it is not known whom it left out. */
@@ -247,14 +247,15 @@ static bool follow(struct inventory *inventory, int64_t issuer_id, int64_t now_s
 }
 
 bool inventory_list_follow(struct inventory *inventory, int64_t issuer_id, int64_t now_s,
-                           struct inventory_following *ret_following, struct mutual_error *err)
+                           struct inventory_following *ret_following, struct mu_buf *der,
+                           struct mutual_error *err)
 {
     struct inventory_following found = {.possible = false};
     bool own = false;
     if (!inventory_begin(inventory, &own, err)) {
         return false;
     }
-    bool good = follow(inventory, issuer_id, now_s, &found, err);
+    bool good = follow(inventory, issuer_id, now_s, &found, der, err);
     if (!inventory_end(inventory, own, good, err)) {
         inventory_following_done(&found);
         return false;
