@@ -44,10 +44,10 @@ class Publishing(Served):
         assert status is None or done.returncode == status, done.stderr
         return done.stdout
 
-    def ocsp(self, cert, *options):
+    def ocsp(self, cert, *options, status=0):
         return run("openssl", "ocsp", "-url", self.at + "/ocsp", "-issuer", self.issuer,
                    *(["-cert", cert / "tls.crt"] if cert else []), "-CAfile", self.root,
-                   "-verify_other", self.issuer, *options)
+                   "-verify_other", self.issuer, *options, status=status)
 
 
 def text_of(path):
