@@ -66,9 +66,9 @@ static bool load_default(struct ossl_lib_ctx_st *context, struct mutual_error *e
 }
 
 static bool start(bool (*load)(struct ossl_lib_ctx_st *context, struct mutual_error *err),
-                  struct mutual_error *err)
+                  uint64_t more, struct mutual_error *err)
 {
-    const uint64_t what = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS;
+    const uint64_t what = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | more;
     uint8_t warm[32];
     mu_ossl_clear();
     if (OPENSSL_init_crypto(what, NULL) != 1 || !load(NULL, err) ||
@@ -80,10 +80,26 @@ static bool start(bool (*load)(struct ossl_lib_ctx_st *context, struct mutual_er
 
 bool mu_ossl_start(struct mutual_error *err)
 {
-    return start(load_default, err);
+    return start(load_default, 0, err);
+}
+
+/* Who asks how strong a certificate's signature is, or reads a key that is bound to a digest, asks for
+ * it by name; those that we refuse too, so that it is told what is wrong. */
+static bool load_lean(struct ossl_lib_ctx_st *context, struct mutual_error *err)
+{
+    const EVP_MD *digests[] = {EVP_sha1(),   EVP_sha224(),     EVP_sha256(),    EVP_sha384(),
+                               EVP_sha512(), EVP_sha512_224(), EVP_sha512_256()};
+    for (size_t i = 0; i < MU_COUNT(digests); i++) {
+        if (EVP_add_digest(digests[i]) != 1) {
+            return mu_fail_ossl(err, MUTUAL_E_LIBRARY, "could not name the digests");
+        }
+    }
+    return mu_ossl_lean(context, err);
 }
 
 bool mu_ossl_start_lean(struct mutual_error *err)
 {
-    return start(mu_ossl_lean, err);
+    /* OpenSSL 3.0 walks through all the names it knows whenever it makes a key, and by itself it
+     * knows those of every algorithm there is. */
+    return start(load_lean, OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS, err);
 }

@@ -23,6 +23,12 @@ static void a_process_that_starts_lean_has_no_other_algorithms(void **state)
     assert_string_equal(OSSL_PROVIDER_get0_name(EVP_CIPHER_get0_provider(kept)), "lean");
     EVP_CIPHER_free(kept);
     assert_int_equal(OSSL_PROVIDER_available(NULL, "default"), 0);
+    /* nor do their names make the table long that is walked for every key; but a signature's digest
+     * is known by its name */
+    assert_null(EVP_get_cipherbyname("AES-128-CBC"));
+    assert_null(EVP_get_digestbyname("MD5"));
+    assert_non_null(EVP_get_digestbyname("SHA512"));
+    assert_non_null(EVP_get_digestbyname("RSA-SHA384"));
 }
 
 UNIT_MAIN(UNIT_CASE(a_process_that_starts_lean_has_no_other_algorithms))
