@@ -132,6 +132,7 @@ enum mutual_io {
     MUTUAL_IO_WANT_READ,  /* give it ciphertext from the wire, then call again                   */
     MUTUAL_IO_WANT_WRITE, /* take ciphertext from it, then call again                            */
     MUTUAL_IO_WANT_KEY,   /* a signature is being made elsewhere: wait for mutual_session_key_fd */
+    MUTUAL_IO_WANT_TURN,  /* it has had its time: call again when others have had theirs         */
     MUTUAL_IO_END,        /* the peer closed in the TLS way (close_notify)                       */
     MUTUAL_IO_FAILED,     /* the error object says why; the session is of no more use, but
                              ciphertext (the alert) may still be taken from it                   */
@@ -151,6 +152,9 @@ struct mutual_wire {
     uint8_t *out;
     size_t out_len;
     size_t out_cap;
+    int64_t until_ns;  /* on the monotonic clock: a handshake that is not done by then gives way
+                          (WANT_TURN) at the next place where it can; 0: it goes on            */
+    bool out_can_wait; /* answered: nobody waits for `out`; it may go together with what follows */
 };
 
 /* Goes on with the handshake. DONE means that both ends are proved and mutual_session_evidence is

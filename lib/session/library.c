@@ -35,7 +35,7 @@ enum mutual_io mu_library_outcome(struct mutual_session *session, int answer,
     case SSL_ERROR_WANT_WRITE:
         return MUTUAL_IO_WANT_WRITE;
     case SSL_ERROR_WANT_ASYNC:
-        return MUTUAL_IO_WANT_KEY;
+        return MU_TAKE(session->gave_way) ? MUTUAL_IO_WANT_TURN : MUTUAL_IO_WANT_KEY;
     case SSL_ERROR_ZERO_RETURN:
         if (session->stage != MU_STAGE_HANDSHAKE) {
             return MUTUAL_IO_END;

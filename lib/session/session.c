@@ -6,6 +6,7 @@
 #include "session/session_internal.h"
 
 #include "trust/trust.h"
+#include "x509/turn.h"
 #include "x509/x509.h"
 
 #include <openssl/async.h>
@@ -76,9 +77,11 @@ struct mutual_session *mutual_session_new(struct mutual_context *context, struct
 }
 
 /* A paused job lives on a stack of its own that only its own end gives back: let it run. Whoever
- * signs sees that there is no answer and fails; a signer that pauses for ever is left alone. */
+ * signs sees that there is no answer and fails, and who had given way fails at once; a signer that
+ * pauses for ever is left alone. */
 static void end_job(struct mutual_session *session)
 {
+    session->ending = true;
     for (int i = 0; i < 4 && SSL_waiting_for_async(session->ssl) == 1; i++) {
         (void)SSL_do_handshake(session->ssl);
     }
@@ -175,6 +178,18 @@ static void enter(struct mutual_session *session, struct mutual_wire *wire)
     mu_wire_drain(session, wire);
 }
 
+/* Pauses the job when the caller's time is over; without a job there is no going away from here. */
+static bool give_way(void *owner)
+{
+    struct mutual_session *session = owner;
+    int64_t until_ns = session->wire == NULL ? 0 : session->wire->until_ns;
+    if (until_ns == 0 || ASYNC_get_current_job() == NULL || mu_clock_mono_ns() < until_ns) {
+        return true;
+    }
+    session->gave_way = true;
+    return ASYNC_pause_job() == 1 && !session->ending;
+}
+
 static void leave(struct mutual_session *session)
 {
     session->wire = NULL;
@@ -224,6 +239,8 @@ static enum mutual_io finish(struct mutual_session *session, struct mutual_error
     SSL_SESSION_free(MU_TAKE(session->taken));
     mu_proof_clear(&session->proof);
     session->stage = MU_STAGE_PROVED;
+    /* The server's last flight of TLS 1.3 is tickets (RFC 8446 section 4.6.1). */
+    session->wire->out_can_wait = session->server && SSL_version(session->ssl) >= TLS1_3_VERSION;
     return mu_wire_is_late(session) ? MUTUAL_IO_WANT_WRITE : MUTUAL_IO_DONE;
 }
 
@@ -236,7 +253,9 @@ enum mutual_io mutual_session_handshake(struct mutual_session *session, struct m
         io = fail_again(session, err);
     } else if (session->stage == MU_STAGE_HANDSHAKE) {
         mu_hkdf_listen(session->context->hears ? mu_handover_hear : NULL, session);
+        mu_turn_ask(give_way, session);
         int answer = SSL_do_handshake(session->ssl);
+        mu_turn_ask(NULL, NULL);
         mu_hkdf_listen(NULL, NULL);
         io = answer == 1 ? finish(session, err) : mu_library_outcome(session, answer, err);
     }

@@ -190,6 +190,8 @@ struct mutual_session {
     bool mutual;         /* both ends presented a certificate                     */
     bool closed;         /* our close_notify is out                               */
     bool stapled;        /* server: an OCSP response went along                   */
+    bool gave_way;       /* its job paused because its time was over              */
+    bool ending;         /* a paused job may only end                             */
     bool rehearsal;      /* the peer is judged by nobody, and so never admitted   */
 };
 

@@ -5,6 +5,8 @@
  */
 #include "session/session_internal.h"
 
+#include "x509/turn.h"
+
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
@@ -223,9 +225,8 @@ const struct mu_claim *mu_session_claim(const struct mutual_session *session)
     return session->disbelief == NULL ? NULL : &session->disbelief->claim;
 }
 
-int mu_verify_peer(X509_STORE_CTX *store, void *context)
+static int verify_peer(X509_STORE_CTX *store)
 {
-    (void)context;
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct mutual_session *session = SSL_get_app_data(ssl);
     const STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
@@ -253,6 +254,13 @@ int mu_verify_peer(X509_STORE_CTX *store, void *context)
     X509_STORE_CTX_set_error(store, verify_error_of(cause.code));
     mu_session_refuse(session, &cause);
     return 0;
+}
+
+int mu_verify_peer(X509_STORE_CTX *store, void *context)
+{
+    (void)context;
+    /* before it what came before, the library checks the proof of the key after it */
+    return mu_turn() && verify_peer(store) == 1 && mu_turn() ? 1 : 0;
 }
 
 /* ---- the evidence ---------------------------------------------------------------------------- */

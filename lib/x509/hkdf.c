@@ -12,6 +12,7 @@
 #include <openssl/provider.h>
 #include <string.h>
 
+#include "x509/turn.h"
 #include "x509/x509.h"
 
 enum { BLOCK_MAX = 128, LABEL_MAX = 255, CONTEXT_MAX = 255, INFO_MAX = 2 + 256 + 256 };
@@ -288,6 +289,12 @@ static bool is_traffic(struct mu_slice label)
     return mu_slice_equal_text(label, "c ap traffic") || mu_slice_equal_text(label, "s ap traffic");
 }
 
+/* The first one after the exchange of keys. */
+static bool begins_schedule(struct mu_slice label)
+{
+    return mu_slice_equal_text(label, "s hs traffic");
+}
+
 static int kdf_derive(void *opaque, unsigned char *out, size_t len, const OSSL_PARAM params[])
 {
     struct kdf *kdf = opaque;
@@ -300,6 +307,7 @@ static int kdf_derive(void *opaque, unsigned char *out, size_t len, const OSSL_P
     }
     struct mu_hkdf_label what = label_of(kdf, slice_of(&kdf->data));
     if (kdf->mode != EVP_KDF_HKDF_MODE_EXPAND_ONLY || !kdf->key.set ||
+        (begins_schedule(what.label) && !mu_turn()) ||
         !mu_hkdf_expand(kdf->scratch, kdf->md, slice_of(&kdf->key), &what, out, len)) {
         return 0;
     }

@@ -5,6 +5,7 @@
  * that takes a third of the time. So the exchange is asked for the public key too.
  */
 #include "x509/lean_internal.h"
+#include "x509/turn.h"
 #include "x509/x509.h"
 
 #include <openssl/core_dispatch.h>
@@ -138,7 +139,15 @@ static const OSSL_PARAM *gen_settable_params(void *opaque, void *provider)
 static void *gen(void *opaque, OSSL_CALLBACK *callback, void *arg)
 {
     struct generation *generation = opaque;
-    return generation->pair ? new_pair() : x25519.gen(generation->native, callback, arg);
+    if (!generation->pair) {
+        return x25519.gen(generation->native, callback, arg);
+    }
+    void *key = mu_turn() ? new_pair() : NULL;
+    if (key != NULL && !mu_turn()) { /* the exchange with it comes next */
+        x25519.discard(key);
+        return NULL;
+    }
+    return key;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

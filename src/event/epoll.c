@@ -99,13 +99,25 @@ static int timeout_ms(int64_t timeout_ns)
     return ms > 3600000 ? 3600000 : (int)ms;
 }
 
+/* Less than a millisecond is waited for by the nanosecond where the kernel can (Linux 5.11), else not
+ * at all: whoever asks for so little has something to do meanwhile. */
+static int wait_for_some(int fd, struct epoll_event *events, size_t room, int64_t timeout_ns)
+{
+    if (timeout_ns <= 0 || timeout_ns >= MU_NS_PER_MS) {
+        return epoll_wait(fd, events, (int)room, timeout_ms(timeout_ns));
+    }
+    const struct timespec timeout = {.tv_nsec = timeout_ns};
+    int count = epoll_pwait2(fd, events, (int)room, &timeout, NULL);
+    return count == -1 && errno == ENOSYS ? epoll_wait(fd, events, (int)room, 0) : count;
+}
+
 static bool epoll_wait_for(void *opaque, int64_t timeout_ns, struct event_report *reports,
                            size_t max, size_t *ret_count, struct mutual_error *err)
 {
     const struct epoll_state *state = opaque;
     struct epoll_event events[128];
     size_t room = max < MU_COUNT(events) ? max : MU_COUNT(events);
-    int count = epoll_wait(state->fd, events, (int)room, timeout_ms(timeout_ns));
+    int count = wait_for_some(state->fd, events, room, timeout_ns);
     if (count == -1 && errno != EINTR) {
         return mu_fail_errno(err, MUTUAL_E_SYSTEM_CALL, errno, "could not wait for events");
     }

@@ -237,18 +237,25 @@ bool event_timer_is_armed(const struct event_timer *timer)
 
 /* ---- deferred work --------------------------------------------------------------------------- */
 
-void reactor_defer(struct reactor *reactor, struct event_deferred *work, event_deferred_fn *run,
-                   void *owner)
+void reactor_defer_within(struct reactor *reactor, struct event_deferred *work, int64_t wait_ns,
+                          event_deferred_fn *run, void *owner)
 {
     if (work->next != NULL) {
         return;
     }
     work->run = run;
     work->owner = owner;
+    work->wait_ns = wait_ns;
     work->prev = reactor->deferred.prev;
     work->next = &reactor->deferred;
     work->prev->next = work;
     reactor->deferred.prev = work;
+}
+
+void reactor_defer(struct reactor *reactor, struct event_deferred *work, event_deferred_fn *run,
+                   void *owner)
+{
+    reactor_defer_within(reactor, work, 0, run, owner);
 }
 
 void reactor_undefer(struct reactor *reactor, struct event_deferred *work)
@@ -319,10 +326,16 @@ bool reactor_signals(struct reactor *reactor, const int *signals, size_t count,
 
 /* ---- turns ----------------------------------------------------------------------------------- */
 
-/* How long this turn may wait: until the wheel has something to do, at most max_wait_ns. */
+/* How long this turn may wait: until the wheel has something to do, at most max_wait_ns and what
+ * deferred work gives. */
 static int64_t wait_ns(const struct reactor *reactor, int64_t max_wait_ns)
 {
-    if (reactor->deferred.next != &reactor->deferred || reactor->stopping) {
+    const struct event_deferred *work = reactor->deferred.next;
+    for (; work != &reactor->deferred && max_wait_ns != 0; work = work->next) {
+        max_wait_ns =
+            max_wait_ns < 0 || work->wait_ns < max_wait_ns ? work->wait_ns : max_wait_ns;
+    }
+    if (max_wait_ns == 0 || reactor->stopping) {
         return 0;
     }
     uint64_t tick = wheel_next(&reactor->wheel);

@@ -13,9 +13,12 @@
 /* Who is not admitted after this long may have to make room. A hello comes within a round trip; a
  * second is ten of the longest that there are on earth. */
 #define PATIENCE_NS MU_NS_PER_S
-/* After so much work on handshakes the rest waits for the next turn. No step is interrupted, so one
- * more than this is what established traffic may wait for. */
-#define WORK_NS (INT64_C(200) * 1000)
+/* Where established traffic moved so lately, a step of a handshake gives way after so much: a few
+ * messages' time. What lies between two places where it can takes twice that at most. */
+#define BUSY_NS (INT64_C(20) * MU_NS_PER_MS)
+#define STEP_NS (INT64_C(60) * 1000)
+/* Where both have more to do than there is time for, handshakes have one part of so many. */
+enum { PARTS = 4 };
 #define TELL_NS (10 * MU_NS_PER_S)
 
 struct source {
@@ -269,19 +272,42 @@ static void hurry(struct gate *gate)
     }
 }
 
+/* How long established traffic may still go first: as much again as it used since the last step, for
+ * the answers to what it passed on come soon; and at most its part. Who used nothing is not waited
+ * for. */
+static int64_t rest_ns(struct gate *gate, int64_t now_ns)
+{
+    const struct worker *worker = gate->worker;
+    if (worker->moves != gate->moves) {
+        gate->moves = worker->moves;
+        gate->moved_ns = now_ns;
+        gate->used_ns += now_ns - reactor_now_ns(worker->reactor);
+    }
+    int64_t again_ns = 2 * gate->used_ns;
+    int64_t part_ns = (PARTS - 1) * gate->cost_ns;
+    return gate->ended_ns + (again_ns < part_ns ? again_ns : part_ns) - now_ns;
+}
+
+/* One step in a turn. */
 static void on_work(void *owner)
 {
     struct gate *gate = owner;
-    int64_t end_ns = mu_clock_mono_ns() + WORK_NS;
-    struct conn *conn = next_conn(gate);
-    while (conn != NULL) {
+    struct reactor *reactor = gate->worker->reactor;
+    int64_t start_ns = mu_clock_mono_ns();
+    int64_t rest = rest_ns(gate, start_ns);
+    struct conn *conn = rest > 0 ? NULL : next_conn(gate);
+    if (conn != NULL) {
         conn->called = true;
+        gate->until_ns = start_ns - gate->moved_ns < BUSY_NS ? start_ns + STEP_NS : 0;
         conn_drive(conn); /* its slot stays until the next turn, whatever becomes of it */
         conn->called = false;
-        conn = mu_clock_mono_ns() < end_ns ? next_conn(gate) : NULL;
+        gate->until_ns = 0;
+        gate->ended_ns = mu_clock_mono_ns();
+        gate->cost_ns = gate->ended_ns - start_ns;
+        gate->used_ns = 0;
     }
     if (has_work(gate)) {
-        reactor_defer(gate->worker->reactor, &gate->work, on_work, gate);
+        reactor_defer_within(reactor, &gate->work, rest > 0 ? rest : 0, on_work, gate);
     }
     hurry(gate);
 }
@@ -314,6 +340,16 @@ bool gate_is_turn(struct conn *conn)
     }
     reactor_defer(gate->worker->reactor, &gate->work, on_work, gate);
     return false;
+}
+
+void gate_again(struct conn *conn)
+{
+    struct gate *gate = &conn->worker->gate;
+    if (conn->queue == NULL) {
+        TAILQ_INSERT_HEAD(&gate->going, conn, waits); /* what it has at hand is in the caches */
+        conn->queue = &gate->going;
+    }
+    reactor_defer(gate->worker->reactor, &gate->work, on_work, gate);
 }
 
 void gate_shaken(struct conn *conn)

@@ -30,6 +30,11 @@ struct gate {
     struct conn_queue going;      /* handshakes that can go on                             */
     struct conn_queue new, begun; /* who has a place: no handshake yet, or one; oldest first */
     struct event_deferred work;
+    int64_t ended_ns, cost_ns; /* the last step: when it ended, what it took               */
+    int64_t used_ns;           /* since then, by turns in which established traffic moved  */
+    int64_t until_ns;          /* of this step: then it gives way; 0: it need not          */
+    int64_t moved_ns;          /* when established traffic moved last                      */
+    uint64_t moves;            /* the worker's, as seen last                               */
     struct event_timer hurry; /* the oldest handshake has had its time, and others wait */
     struct event_timer tell;
     uint64_t turned_away, crowded_out; /* since it was told */
@@ -52,6 +57,8 @@ bool gate_enter(struct gate *gate, struct conn *conn);
 void gate_leave(struct conn *conn);
 /* Is it its turn to go on with its handshake? If not, it will be driven when it is. */
 bool gate_is_turn(struct conn *conn);
+/* It gave way in its handshake: it is the next whose turn it is. */
+void gate_again(struct conn *conn);
 /* Its handshake is over, well or badly. Safe to call again. */
 void gate_shaken(struct conn *conn);
 

@@ -11,7 +11,7 @@
 #include "gateway/record_internal.h"
 #include "gateway/worker_internal.h"
 
-enum { ACCEPTS = 16, OUT_OF_DESCRIPTORS_MS = 100, NO_PLACE_MS = 50 };
+enum { ACCEPTS = 4, OUT_OF_DESCRIPTORS_MS = 100, NO_PLACE_MS = 50 };
 
 static void on_accept(void *owner, uint32_t events);
 

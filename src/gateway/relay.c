@@ -37,6 +37,7 @@ static void count_bytes(struct conn *conn, const struct side *from, size_t len)
 {
     uint64_t *figures = conn->service->meter->figures;
     bool in = from == &conn->front;
+    conn->worker->moves += conn->bytes_in > 0 && conn->bytes_out > 0;
     *(in ? &conn->bytes_in : &conn->bytes_out) += len;
     figures[in ? METER_bytes_in : METER_bytes_out] += len;
     conn->active_ns = reactor_now_ns(conn->worker->reactor);

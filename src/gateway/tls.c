@@ -64,6 +64,9 @@ static struct conn_next handshake(struct conn *conn, struct side *side, struct c
     case MUTUAL_IO_WANT_WRITE:
     case MUTUAL_IO_WANT_KEY:
         return CONN_WAIT;
+    case MUTUAL_IO_WANT_TURN:
+        gate_again(conn);
+        return CONN_WAIT;
     case MUTUAL_IO_END:
         (void)mu_fail(&err, MUTUAL_E_PEER_CLOSED, "the peer said goodbye during the handshake");
         return conn_fail(conn, &err);

@@ -94,6 +94,7 @@ static void on_work(void *owner)
         return;
     case MUTUAL_IO_WANT_READ:
     case MUTUAL_IO_WANT_WRITE:
+    case MUTUAL_IO_WANT_TURN:
         reactor_defer(worker->reactor, &trying->work, on_work, worker);
         return;
     case MUTUAL_IO_END:

@@ -170,11 +170,13 @@ static enum mutual_io handshake_once(struct side *side, struct mutual_wire *wire
     struct mutual_error lost = {0};
     wire->out = pool_of(side)->out;
     wire->out_cap = sizeof pool_of(side)->out;
+    wire->until_ns = conn->worker->gate.until_ns;
     keys_client_enter(conn->worker->keys, &conn->waiter);
     enum mutual_io io = mutual_session_handshake(side->session, wire, err);
     keys_client_leave(conn->worker->keys);
     bool kept = io == MUTUAL_IO_FAILED || keep_unread(side, wire, err);
-    if (wire_send(side, wire->out, wire->out_len, &lost) == FLOW_FAILED) {
+    int more = wire->out_can_wait ? MSG_MORE : 0; /* the kernel waits 200 ms for it and no longer */
+    if (send_with(side, wire->out, wire->out_len, more, &lost) == FLOW_FAILED) {
         side->readable = true; /* its last words say more than the broken pipe does */
     }
     side->hungry = io == MUTUAL_IO_WANT_READ && wire->in_len == 0;

@@ -194,6 +194,7 @@ struct worker {
     size_t witnessed;              /* up to which slot              */
     struct mu_known *known;
     struct gate gate;
+    uint64_t moves; /* of data, in connections that had an answer before */
     struct slab slab;
     size_t descriptors; /* that it may have */
     size_t max;         /* connections that they allow */

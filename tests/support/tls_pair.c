@@ -211,8 +211,11 @@ bool tls_step(struct tls_pair *pair, struct tls_end *end, struct tls_end *from)
 {
     static struct window window;
     window_open(pair, &window, from);
+    window.wire.until_ns = end == pair->hurried ? 1 : 0;
     end->io = mutual_session_handshake(end->session, &window.wire, &end->err);
-    return window_close(&window, end, from);
+    end->out_can_wait = end->out_can_wait || window.wire.out_can_wait;
+    pair->turns += end->io == MUTUAL_IO_WANT_TURN;
+    return window_close(&window, end, from) || end->io == MUTUAL_IO_WANT_TURN;
 }
 
 void tls_pair_shake(struct tls_pair *pair)

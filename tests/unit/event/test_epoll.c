@@ -42,6 +42,24 @@ static uint32_t wait_now(uint64_t tag)
     return report.events;
 }
 
+/* Waits as long as it is told to, however short that is, unless there is something to report. */
+static void short_waits_are_short(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct event_report report;
+    size_t count = 1;
+    int64_t start = mu_clock_mono_ns();
+    assert_ok(event_epoll.wait(waiting, 300 * 1000, &report, 1, &count, &err), &err);
+    assert_int_equal(count, 0);
+    assert_true(mu_clock_mono_ns() - start >= 300 * 1000);
+    assert_ok(event_epoll.add(waiting, ends[0], EVENT_READ, 42, &err), &err);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_ok(event_epoll.wait(waiting, 300 * 1000, &report, 1, &count, &err), &err);
+    assert_int_equal(count, 1);
+    event_epoll.remove(waiting, ends[0]);
+}
+
 static void level_reports_states(void **state)
 {
     (void)state;
@@ -87,5 +105,5 @@ static void a_bad_descriptor_is_refused(void **state)
 }
 
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
-UNIT_MAIN(CASE(level_reports_states), CASE(edge_reports_changes), CASE(a_closed_peer_is_a_hangup),
+UNIT_MAIN(CASE(level_reports_states), CASE(short_waits_are_short), CASE(edge_reports_changes), CASE(a_closed_peer_is_a_hangup),
           CASE(a_bad_descriptor_is_refused))

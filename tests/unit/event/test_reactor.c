@@ -179,6 +179,34 @@ static void deferred_work_runs_once_a_turn(void **state)
     assert_int_equal(runs, 3);
 }
 
+static void run_once(void *owner)
+{
+    (void)owner;
+    runs++;
+}
+
+/* Sub-millisecond waits are no milliseconds, and an event comes first. */
+static void deferred_work_may_give_way(void **state)
+{
+    (void)state;
+    runs = 0;
+    memset(works, 0, sizeof works);
+    int64_t start = mu_clock_mono_ns();
+    for (unsigned i = 1; i <= 20; i++) {
+        reactor_defer_within(reactor, &works[0], 200 * 1000, run_once, NULL);
+        assert_ok(reactor_turn(reactor, -1, &err), &err);
+        assert_int_equal(runs, i);
+    }
+    assert_true(mu_clock_mono_ns() - start >= 20 * 200 * 1000);
+    /* the least of what waits counts, and what does not wait counts most */
+    start = mu_clock_mono_ns();
+    reactor_defer_within(reactor, &works[0], 60 * MU_NS_PER_S, run_once, NULL);
+    reactor_defer(reactor, &works[1], run_once, NULL);
+    assert_ok(reactor_turn(reactor, -1, &err), &err);
+    assert_int_equal(runs, 22);
+    assert_true(mu_clock_mono_ns() - start < 30 * MU_NS_PER_S);
+}
+
 static int signal_seen;
 static void on_signal(void *owner, int signo)
 {
@@ -240,5 +268,5 @@ static void no_memory_is_reported(void **state)
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 UNIT_MAIN(CASE(a_stale_event_never_reaches_a_reused_slot), CASE(interest_can_change_and_end),
           CASE(a_closed_descriptor_is_forgotten), CASE(timers_are_never_early_and_wake_the_loop),
-          CASE(deferred_work_runs_once_a_turn), CASE(signals_are_events), CASE(idle_costs_nothing),
+          CASE(deferred_work_runs_once_a_turn), CASE(deferred_work_may_give_way), CASE(signals_are_events), CASE(idle_costs_nothing),
           CASE(no_memory_is_reported))

@@ -217,6 +217,30 @@ static void sources_take_turns(void **state)
     close_all(many + 1, MU_COUNT(many) - 1);
 }
 
+/* After a step, as long as established traffic uses it, and three times as long as the step at most. */
+static void established_traffic_has_its_time(void **state)
+{
+    (void)state;
+    limits(8, 8, 8);
+    int fds[] = {arrive("192.0.2.1"), arrive("192.0.2.2")};
+    fixture_turn();
+    int64_t start = mu_clock_mono_ns();
+    gate()->ended_ns = start;
+    gate()->cost_ns = 10 * MU_NS_PER_MS;
+    gate()->used_ns = MU_NS_PER_S;
+    say_hello(fds[0]);
+    fixture_until(gate()->shaking == 1);
+    assert_true(mu_clock_mono_ns() - start >= 30 * MU_NS_PER_MS);
+    start = mu_clock_mono_ns();
+    gate()->ended_ns = start;
+    gate()->cost_ns = 60 * MU_NS_PER_S;
+    gate()->used_ns = 0; /* nobody moved anything */
+    say_hello(fds[1]);
+    fixture_until(gate()->shaking == 2);
+    assert_true(mu_clock_mono_ns() - start < 30 * MU_NS_PER_S);
+    close_all(fds, MU_COUNT(fds));
+}
+
 /* A worker with few descriptors keeps some for those who are admitted. */
 static void places_leave_room_for_the_admitted(void **state)
 {
@@ -230,4 +254,5 @@ static void places_leave_room_for_the_admitted(void **state)
 UNIT_MAIN(FIXTURE_CASE(a_source_has_its_share), FIXTURE_CASE(silence_holds_no_session),
           FIXTURE_CASE(who_has_gone_costs_no_session), FIXTURE_CASE(the_oldest_makes_room),
           FIXTURE_CASE(handshakes_are_bounded), FIXTURE_CASE(sources_take_turns),
+          FIXTURE_CASE(established_traffic_has_its_time),
           FIXTURE_CASE(places_leave_room_for_the_admitted))
