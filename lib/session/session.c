@@ -6,7 +6,6 @@
 #include "session/session_internal.h"
 
 #include "trust/trust.h"
-#include "x509/turn.h"
 #include "x509/x509.h"
 
 #include <openssl/async.h>

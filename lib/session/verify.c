@@ -5,7 +5,7 @@
  */
 #include "session/session_internal.h"
 
-#include "x509/turn.h"
+#include "x509/x509.h"
 
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>

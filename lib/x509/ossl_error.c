@@ -83,8 +83,8 @@ bool mu_ossl_start(struct mutual_error *err)
     return start(load_default, 0, err);
 }
 
-/* Who asks how strong a certificate's signature is, or reads a key that is bound to a digest, asks for
- * it by name; those that we refuse too, so that it is told what is wrong. */
+/* Who asks how strong a certificate's signature is, or reads a key that is bound to a digest, asks
+ * for it by name; those that we refuse too, so that it is told what is wrong. */
 static bool load_lean(struct ossl_lib_ctx_st *context, struct mutual_error *err)
 {
     const EVP_MD *digests[] = {EVP_sha1(),   EVP_sha224(),     EVP_sha256(),    EVP_sha384(),

@@ -10,7 +10,8 @@
 
 #include "base/base.h"
 
-/* Called in this thread at each such place. False: whoever asked must fail, the session is going. */
+/* Called in this thread at each such place. False: whoever asked must fail, the session is going.
+ */
 typedef bool mu_turn_fn(void *owner);
 /* NULL: nobody is asked. */
 void mu_turn_ask(mu_turn_fn *ask, void *owner);

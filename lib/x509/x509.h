@@ -28,8 +28,8 @@ void mu_ossl_clear(void);
  * ready afterwards, and no configuration file is looked for, now or later. LIBRARY. */
 bool mu_ossl_start(struct mutual_error *err);
 /* The same for a process that only speaks TLS and checks certificates: its default library context
- * is a lean one, and it knows digests and ciphers by name only where certificates need them. Only as
- * the first thing that is asked of the library. LIBRARY. */
+ * is a lean one, and it knows digests and ciphers by name only where certificates need them. Only
+ * as the first thing that is asked of the library. LIBRARY. */
 bool mu_ossl_start_lean(struct mutual_error *err);
 /* Puts into a context without providers (NULL: the default one) no more than TLS as we negotiate it
  * and signatures as we take them need; no key can be read from a file or written. LIBRARY. */
@@ -379,5 +379,6 @@ const struct mu_csr_facts *mu_csr_facts(const struct mu_csr *csr);
 #include "x509/hkdf.h"
 
 #include "x509/jose.h"
+#include "x509/turn.h"
 
 #endif

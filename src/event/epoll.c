@@ -99,8 +99,8 @@ static int timeout_ms(int64_t timeout_ns)
     return ms > 3600000 ? 3600000 : (int)ms;
 }
 
-/* Less than a millisecond is waited for by the nanosecond where the kernel can (Linux 5.11), else not
- * at all: whoever asks for so little has something to do meanwhile. */
+/* Less than a millisecond is waited for by the nanosecond where the kernel can (Linux 5.11), else
+ * not at all: whoever asks for so little has something to do meanwhile. */
 static int wait_for_some(int fd, struct epoll_event *events, size_t room, int64_t timeout_ns)
 {
     if (timeout_ns <= 0 || timeout_ns >= MU_NS_PER_MS) {

@@ -109,8 +109,8 @@ struct event_deferred {
 /* Deferring what is deferred already changes nothing. */
 void reactor_defer(struct reactor *reactor, struct event_deferred *work, event_deferred_fn *run,
                    void *owner);
-/* The same for work that gives way to events: the turn at whose end it runs may wait for one, but no
- * longer than wait_ns. Finer than a timer. */
+/* The same for work that gives way to events: the turn at whose end it runs may wait for one, but
+ * no longer than wait_ns. Finer than a timer. */
 void reactor_defer_within(struct reactor *reactor, struct event_deferred *work, int64_t wait_ns,
                           event_deferred_fn *run, void *owner);
 void reactor_undefer(struct reactor *reactor, struct event_deferred *work);

@@ -332,8 +332,7 @@ static int64_t wait_ns(const struct reactor *reactor, int64_t max_wait_ns)
 {
     const struct event_deferred *work = reactor->deferred.next;
     for (; work != &reactor->deferred && max_wait_ns != 0; work = work->next) {
-        max_wait_ns =
-            max_wait_ns < 0 || work->wait_ns < max_wait_ns ? work->wait_ns : max_wait_ns;
+        max_wait_ns = max_wait_ns < 0 || work->wait_ns < max_wait_ns ? work->wait_ns : max_wait_ns;
     }
     if (max_wait_ns == 0 || reactor->stopping) {
         return 0;

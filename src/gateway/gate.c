@@ -272,9 +272,9 @@ static void hurry(struct gate *gate)
     }
 }
 
-/* How long established traffic may still go first: as much again as it used since the last step, for
- * the answers to what it passed on come soon; and at most its part. Who used nothing is not waited
- * for. */
+/* How long established traffic may still go first: as much again as it used since the last step,
+ * for the answers to what it passed on come soon; and at most its part. Who used nothing is not
+ * waited for. */
 static int64_t rest_ns(struct gate *gate, int64_t now_ns)
 {
     const struct worker *worker = gate->worker;

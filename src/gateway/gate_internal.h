@@ -35,7 +35,7 @@ struct gate {
     int64_t until_ns;          /* of this step: then it gives way; 0: it need not          */
     int64_t moved_ns;          /* when established traffic moved last                      */
     uint64_t moves;            /* the worker's, as seen last                               */
-    struct event_timer hurry; /* the oldest handshake has had its time, and others wait */
+    struct event_timer hurry;  /* the oldest handshake has had its time, and others wait */
     struct event_timer tell;
     uint64_t turned_away, crowded_out; /* since it was told */
 };

@@ -36,7 +36,7 @@ struct tls_end {
     struct mutual_error err; /* of the last failure */
     struct mu_buf out;       /* ciphertext the other end has not taken yet */
     bool observe;
-    bool tls12; /* speaks no more than TLS 1.2 */
+    bool tls12;        /* speaks no more than TLS 1.2 */
     bool out_can_wait; /* it said so once */
 };
 
@@ -45,7 +45,7 @@ struct tls_pair {
     struct tls_end client;
     struct tls_end *hurried; /* who has no time and gives way wherever it can, or NULL */
     unsigned turns;          /* how often it did                                       */
-    size_t chunk; /* the size of every window on the wire; 0: large */
+    size_t chunk;            /* the size of every window on the wire; 0: large */
     int64_t now_s;
     struct pki *root, *issuer;
     struct pki *server_leaf, *client_leaf;

@@ -105,5 +105,5 @@ static void a_bad_descriptor_is_refused(void **state)
 }
 
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
-UNIT_MAIN(CASE(level_reports_states), CASE(short_waits_are_short), CASE(edge_reports_changes), CASE(a_closed_peer_is_a_hangup),
-          CASE(a_bad_descriptor_is_refused))
+UNIT_MAIN(CASE(level_reports_states), CASE(short_waits_are_short), CASE(edge_reports_changes),
+          CASE(a_closed_peer_is_a_hangup), CASE(a_bad_descriptor_is_refused))

@@ -268,5 +268,5 @@ static void no_memory_is_reported(void **state)
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 UNIT_MAIN(CASE(a_stale_event_never_reaches_a_reused_slot), CASE(interest_can_change_and_end),
           CASE(a_closed_descriptor_is_forgotten), CASE(timers_are_never_early_and_wake_the_loop),
-          CASE(deferred_work_runs_once_a_turn), CASE(deferred_work_may_give_way), CASE(signals_are_events), CASE(idle_costs_nothing),
-          CASE(no_memory_is_reported))
+          CASE(deferred_work_runs_once_a_turn), CASE(deferred_work_may_give_way),
+          CASE(signals_are_events), CASE(idle_costs_nothing), CASE(no_memory_is_reported))

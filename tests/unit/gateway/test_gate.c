@@ -217,7 +217,8 @@ static void sources_take_turns(void **state)
     close_all(many + 1, MU_COUNT(many) - 1);
 }
 
-/* After a step, as long as established traffic uses it, and three times as long as the step at most. */
+/* After a step, as long as established traffic uses it, and three times as long as the step at
+ * most. */
 static void established_traffic_has_its_time(void **state)
 {
     (void)state;
