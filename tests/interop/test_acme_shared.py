@@ -8,8 +8,8 @@ import threading
 
 import pytest
 from acme_client import b64, csr_for
-from acme_place import Place, free_port
-from net import until
+from acme_place import Place
+from net import free_port, until
 from peers import need
 from postgres import Postgres
 

@@ -9,11 +9,10 @@ import time
 
 import pytest
 from acme_client import Client, b64
-from acme_place import free_port
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from gateway import Gateway
-from net import until
+from net import free_port, until
 from served import Served, read_reply
 
 ISSUES = "test_a_token_is_used_once_by_whoever_and_refusals_used_none"

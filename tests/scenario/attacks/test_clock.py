@@ -11,12 +11,11 @@ import time
 
 import pytest
 from acme_client import Client, csr_for
-from acme_place import free_port
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
-from net import until
+from net import free_port, until
 from served import Served
 
 YEAR = 365 * 86400

@@ -2,16 +2,11 @@
 """A served authority that speaks ACME, and on loopback whatever answers its challenges."""
 import base64
 import hashlib
-import socket
 
 from acme_client import Client
 from challenges import Alpn, Dns, Web
+from net import free_port
 from served import Served
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 class Place:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both ends of a connection: services behind the gateway, and clients of several temperaments."""
 import contextlib
+import itertools
+import os
 import select
 import socket
 import ssl
@@ -10,10 +12,24 @@ import time
 TIMEOUT = 10
 
 
+# Below the ports that the system gives by itself (ip_local_port_range), which would be given to somebody
+# else before a test comes to use its own; each worker of a run has a range of these.
+PORTS = 4000
+_ports = itertools.count(os.getpid())
+_first = 12000 + PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback, TCP and UDP, that nobody has; it is not given again soon."""
+    for number in _ports:
+        port = _first + number % PORTS
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Backend:
