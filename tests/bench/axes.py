@@ -1,5 +1,6 @@
 """The axes along which cost is followed: what is changed, in which steps, and what is measured."""
 import dataclasses
+import math
 
 
 @dataclasses.dataclass
@@ -17,8 +18,9 @@ CPU = ["cpu_us_per_op"]
 
 
 def axes(idle_most):
-    """`idle_most`: how many connections the limit of open files allows a proxy."""
-    idle = [n for n in (1000, 3000, 9000, 15000) if n < idle_most] + [idle_most]
+    """`idle_most`: how many connections the limit of open files allows a worker; more are held by more
+    workers."""
+    idle = [(n, {"idle": n, "workers": math.ceil(n / idle_most)}) for n in (1000, 3000, 9000, 15000)]
     return {
         "workers": Axis("workers, on as many processors",
                         [(n, {"workers": n}) for n in (1, 2)], ["full"], BOTH, CPU),
@@ -32,7 +34,7 @@ def axes(idle_most):
                           ["mutual", "haproxy-tuned", "nginx-tuned"], CPU + ["pss_mib"]),
         "grants": Axis("grants in the policy", [(n, {"grants": n}) for n in (1, 1000, 100000)],
                        ["full", "resumed"], ["mutual"], CPU + ["pss_mib"]),
-        "idle": Axis("idle connections", [(n, {"idle": n}) for n in idle], ["idle"], BOTH,
+        "idle": Axis("idle connections, of as many workers as may open their files", idle, ["idle"], BOTH,
                      ["pss_kib_per_conn", "idle_cpu_us_per_s", "open_secs"]),
         "side": Axis("side of the connection that is TLS", [(s, {"side": s}) for s in ("in", "out")],
                      ["full"], ["mutual", "haproxy", "nginx", "stunnel"], CPU),
@@ -41,5 +43,5 @@ def axes(idle_most):
                          ["p50_us", "p99_us", "ops_per_s"]),
         "knocks": Axis("hellos a second that go no further, in what a processor could answer",
                        [(n, {"knocks": n}) for n in (0, 1, 3, 10)], ["flooded"], ALL,
-                       ["p50_us", "p99_us", "ops_per_s"]),
+                       ["p50_us", "p99_us", "p999_us", "ops_per_s"]),
     }

@@ -118,7 +118,7 @@ OURS_LISTEN = {
     forward: 127.0.0.1:{back}
     certificate: {pki}/{alg}-server
     clients: {{mode: require, trust: bench}}
-    connections: {{max: 10000}}
+    connections: {{max: 20000}}
     tls: {{min: "{tls}"}}
 """,
     "out": """  - name: bench{number}
@@ -128,7 +128,7 @@ OURS_LISTEN = {
     expect: {{dns: localhost}}
     certificate: {pki}/{alg}-client
     trust: bench
-    connections: {{max: 10000}}
+    connections: {{max: 20000}}
     tls: {{min: "{tls}"}}
 """,
 }

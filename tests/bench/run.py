@@ -364,7 +364,7 @@ def parse_arguments():
     parser.add_argument("--axes", nargs="?", const="all", default="",
                         help="measure along these axes of axes.py, or all of them")
     parser.add_argument("--idle-most", type=int, default=9600,
-                        help="idle connections at the end of that axis; a proxy has two descriptors each")
+                        help="idle connections of one worker on that axis; it has two descriptors for each")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alg", choices=["ec", "rsa", "ed25519"], default="ec")
     parser.add_argument("--handshakes", type=int, default=4000)

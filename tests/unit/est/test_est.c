@@ -211,7 +211,7 @@ static void bad_input_is_refused_by_the_right_status(void **state)
 static void without_the_key_process_it_is_told_to_come_again(void **state)
 {
     (void)state;
-    char fields[2048];
+    static char fields[2048];
     int64_t id;
     MU_AUTO(key) struct mu_key *key = new_key();
     MU_AUTO(buf) struct mu_buf body;
@@ -233,7 +233,7 @@ static void a_request_may_wait_for_a_person(void **state)
 {
     (void)state;
     struct mutual_error err = {0};
-    char fields[2048];
+    static char fields[2048];
     int64_t id;
     struct api_reply reply = {0};
     MU_AUTO(key) struct mu_key *key = new_key();
