@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/provider.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "x509/turn.h"
@@ -20,7 +21,7 @@ enum { BLOCK_MAX = 128, LABEL_MAX = 255, CONTEXT_MAX = 255, INFO_MAX = 2 + 256 +
 /* ---- HMAC and HKDF --------------------------------------------------------------------------- */
 
 /* One of HMAC's two hashes: H(key xor pad | parts). */
-static bool hash(EVP_MD_CTX *scratch, const EVP_MD *md, const uint8_t *key, uint8_t pad,
+static bool hash(EVP_MD_CTX *ctx, const EVP_MD *md, const uint8_t *key, uint8_t pad,
                  const struct mu_slice *parts, size_t count, uint8_t *out)
 {
     uint8_t block[BLOCK_MAX];
@@ -28,17 +29,16 @@ static bool hash(EVP_MD_CTX *scratch, const EVP_MD *md, const uint8_t *key, uint
     for (size_t i = 0; i < size; i++) {
         block[i] = key[i] ^ pad;
     }
-    bool done =
-        EVP_DigestInit_ex2(scratch, md, NULL) == 1 && EVP_DigestUpdate(scratch, block, size) == 1;
+    bool done = EVP_DigestInit_ex2(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, block, size) == 1;
     for (size_t i = 0; done && i < count; i++) {
-        done = parts[i].len == 0 || EVP_DigestUpdate(scratch, parts[i].data, parts[i].len) == 1;
+        done = parts[i].len == 0 || EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) == 1;
     }
     mu_wipe(block, sizeof block);
-    return done && EVP_DigestFinal_ex(scratch, out, NULL) == 1;
+    return done && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 }
 
 /* RFC 2104; a key is no longer than a block of the digest. */
-static bool hmac(EVP_MD_CTX *scratch, const EVP_MD *md, struct mu_slice key,
+static bool hmac(EVP_MD_CTX *ctx, const EVP_MD *md, struct mu_slice key,
                  const struct mu_slice *parts, size_t count, uint8_t *out)
 {
     uint8_t whole[BLOCK_MAX] = {0};
@@ -53,12 +53,12 @@ static bool hmac(EVP_MD_CTX *scratch, const EVP_MD *md, struct mu_slice key,
         memcpy(whole, key.data, key.len);
     }
     struct mu_slice rest = mu_slice_of(inner, (size_t)size);
-    bool done = hash(scratch, md, whole, 0x36, parts, count, inner) &&
-                hash(scratch, md, whole, 0x5c, &rest, 1, out);
+    bool done = hash(ctx, md, whole, 0x36, parts, count, inner) &&
+                hash(ctx, md, whole, 0x5c, &rest, 1, out);
     mu_wipe(whole, sizeof whole);
     mu_wipe(inner, sizeof inner);
     /* its state is the result by now, or what led there */
-    return EVP_DigestInit_ex2(scratch, md, NULL) == 1 && done;
+    return EVP_DigestInit_ex2(ctx, md, NULL) == 1 && done;
 }
 
 static size_t put_vector(uint8_t *at, struct mu_slice first, struct mu_slice second)
@@ -74,7 +74,7 @@ static size_t put_vector(uint8_t *at, struct mu_slice first, struct mu_slice sec
 }
 
 /* HKDF-Expand (RFC 5869 section 2.3) with the structure HkdfLabel for its info. */
-bool mu_hkdf_expand(EVP_MD_CTX *scratch, const EVP_MD *md, struct mu_slice secret,
+bool mu_hkdf_expand(EVP_MD_CTX *ctx, const EVP_MD *md, struct mu_slice secret,
                     const struct mu_hkdf_label *what, uint8_t *out, size_t len)
 {
     uint8_t info[INFO_MAX];
@@ -93,7 +93,7 @@ bool mu_hkdf_expand(EVP_MD_CTX *scratch, const EVP_MD *md, struct mu_slice secre
         size_t more = len - at < size ? len - at : size;
         const struct mu_slice parts[] = {mu_slice_of(block, number > 1 ? size : 0),
                                          mu_slice_of(info, info_len), mu_slice_of(&number, 1)};
-        done = hmac(scratch, md, secret, parts, MU_COUNT(parts), block);
+        done = hmac(ctx, md, secret, parts, MU_COUNT(parts), block);
         memcpy(out + at, block, more);
         at += more;
     }
@@ -124,9 +124,25 @@ void mu_hkdf_listen(mu_hkdf_heard_fn *heard, void *owner)
     ear.owner = owner;
 }
 
+/* Of this thread: a digest that is begun again needs no memory. What is left in it after a
+ * derivation is the padded result of an inner hash, from which nothing follows without the key. */
+static pthread_key_t scratches;
+static pthread_once_t scratches_once = PTHREAD_ONCE_INIT;
+static bool scratches_made;
+
+static void scratch_done(void *scratch)
+{
+    EVP_MD_CTX_free(scratch);
+}
+
+static void make_scratches(void)
+{
+    scratches_made = pthread_key_create(&scratches, scratch_done) == 0;
+}
+
 bool mu_hkdf_start(OSSL_LIB_CTX *libctx)
 {
-    bool all = true;
+    bool all = pthread_once(&scratches_once, make_scratches) == 0 && scratches_made;
     for (size_t i = 0; i < MU_COUNT(hash_names); i++) {
         hashes[i] = EVP_MD_fetch(libctx, hash_names[i].name, NULL);
         all = all && hashes[i] != NULL;
@@ -134,26 +150,47 @@ bool mu_hkdf_start(OSSL_LIB_CTX *libctx)
     return all;
 }
 
-struct part {
-    uint8_t bytes[256];
-    size_t len;
-    bool set;
-};
-struct kdf {
-    EVP_MD_CTX *scratch;
+static EVP_MD_CTX *own_scratch(void)
+{
+    EVP_MD_CTX *scratch = pthread_getspecific(scratches);
+    if (scratch == NULL) {
+        scratch = EVP_MD_CTX_new();
+        if (pthread_setspecific(scratches, scratch) != 0) {
+            EVP_MD_CTX_free(MU_TAKE(scratch));
+        }
+    }
+    return scratch;
+}
+
+/* What to derive; a part whose data is NULL was not given. */
+enum part { KEY, SALT, PREFIX, LABEL, DATA, PARTS, PART_MAX = 256 };
+struct wish {
     const EVP_MD *md;
     int mode;
-    struct part key, salt, prefix, label, data;
+    struct mu_slice parts[PARTS];
 };
+
+/* The library asks by the parameters of one call; only what is set before is kept. */
+struct kdf {
+    struct wish kept; /* its parts lie in `bytes` */
+    uint8_t (*bytes)[PART_MAX];
+};
+
+static void kdf_reset(void *opaque)
+{
+    struct kdf *kdf = opaque;
+    if (kdf->bytes != NULL) {
+        mu_wipe(kdf->bytes, PARTS * sizeof *kdf->bytes);
+    }
+    mu_free(kdf->bytes);
+    *kdf = (struct kdf){.kept = {.mode = -1}};
+}
 
 static void kdf_free(void *opaque)
 {
-    struct kdf *kdf = opaque;
-    if (kdf != NULL) {
-        EVP_MD_CTX_free(kdf->scratch);
-        mu_wipe(&kdf->key, sizeof kdf->key);
-        mu_wipe(&kdf->salt, sizeof kdf->salt);
-        mu_free(kdf);
+    if (opaque != NULL) {
+        kdf_reset(opaque);
+        mu_free(opaque);
     }
 }
 
@@ -161,125 +198,128 @@ static void *kdf_new(void *provider)
 {
     (void)provider;
     struct kdf *kdf = mu_alloc(1, sizeof *kdf);
-    if (kdf == NULL) {
-        return NULL;
-    }
-    kdf->mode = -1;
-    kdf->scratch = EVP_MD_CTX_new();
-    if (kdf->scratch == NULL) {
-        kdf_free(MU_TAKE(kdf));
+    if (kdf != NULL) {
+        kdf->kept.mode = -1;
     }
     return kdf;
 }
 
-static void kdf_reset(void *opaque)
+static bool take_part(struct mu_slice *part, const OSSL_PARAM *param)
 {
-    struct kdf *kdf = opaque;
-    EVP_MD_CTX *scratch = kdf->scratch;
-    mu_wipe(kdf, sizeof *kdf);
-    kdf->mode = -1;
-    kdf->scratch = scratch;
+    *part = mu_slice_of(param->data, param->data_size);
+    return param->data_type == OSSL_PARAM_OCTET_STRING && param->data_size <= PART_MAX;
 }
 
-static bool take_part(struct part *part, const OSSL_PARAM *param)
-{
-    if (param->data_type != OSSL_PARAM_OCTET_STRING || param->data_size > sizeof part->bytes) {
-        return false;
-    }
-    if (param->data_size > 0) {
-        memcpy(part->bytes, param->data, param->data_size);
-    }
-    part->len = param->data_size;
-    part->set = param->data != NULL;
-    return true;
-}
-
-static bool take_digest(struct kdf *kdf, const OSSL_PARAM *param)
+static bool take_digest(struct wish *wish, const OSSL_PARAM *param)
 {
     const char *name = param->data_type == OSSL_PARAM_UTF8_STRING ? param->data : NULL;
-    kdf->md = NULL;
+    wish->md = NULL;
     for (size_t i = 0; name != NULL && i < MU_COUNT(hash_names); i++) {
         if (OPENSSL_strcasecmp(name, hash_names[i].name) == 0 ||
             OPENSSL_strcasecmp(name, hash_names[i].other) == 0) {
-            kdf->md = hashes[i];
+            wish->md = hashes[i];
         }
     }
-    return kdf->md != NULL;
+    return wish->md != NULL;
 }
 
-static bool take_mode(struct kdf *kdf, const OSSL_PARAM *param)
+static bool take_mode(struct wish *wish, const OSSL_PARAM *param)
 {
     if (param->data_type != OSSL_PARAM_UTF8_STRING) {
-        return OSSL_PARAM_get_int(param, &kdf->mode) == 1;
+        return OSSL_PARAM_get_int(param, &wish->mode) == 1;
     }
     const char *name = param->data;
-    kdf->mode = OPENSSL_strcasecmp(name, "EXTRACT_ONLY") == 0  ? EVP_KDF_HKDF_MODE_EXTRACT_ONLY
-                : OPENSSL_strcasecmp(name, "EXPAND_ONLY") == 0 ? EVP_KDF_HKDF_MODE_EXPAND_ONLY
-                                                               : -1;
-    return kdf->mode != -1;
+    wish->mode = OPENSSL_strcasecmp(name, "EXTRACT_ONLY") == 0  ? EVP_KDF_HKDF_MODE_EXTRACT_ONLY
+                 : OPENSSL_strcasecmp(name, "EXPAND_ONLY") == 0 ? EVP_KDF_HKDF_MODE_EXPAND_ONLY
+                                                                : -1;
+    return wish->mode != -1;
+}
+
+/* Two hundred of them a handshake: most are told by their first letter. */
+static bool is_called(const OSSL_PARAM *param, const char *name)
+{
+    return param->key[0] == name[0] && strcmp(param->key, name) == 0;
 }
 
 /* What is none of ours, the property query for the digest among it, is nothing to us. */
-static bool take_param(struct kdf *kdf, const OSSL_PARAM *param)
+static bool take_param(struct wish *wish, const OSSL_PARAM *param)
 {
-    const struct {
-        const char *key;
-        struct part *part;
-    } parts[] = {
-        {OSSL_KDF_PARAM_KEY, &kdf->key},       {OSSL_KDF_PARAM_SALT, &kdf->salt},
-        {OSSL_KDF_PARAM_DATA, &kdf->data},     {OSSL_KDF_PARAM_LABEL, &kdf->label},
-        {OSSL_KDF_PARAM_PREFIX, &kdf->prefix},
+    static const char *const names[PARTS] = {
+        [KEY] = OSSL_KDF_PARAM_KEY,       [SALT] = OSSL_KDF_PARAM_SALT,
+        [PREFIX] = OSSL_KDF_PARAM_PREFIX, [LABEL] = OSSL_KDF_PARAM_LABEL,
+        [DATA] = OSSL_KDF_PARAM_DATA,
     };
-    for (size_t i = 0; i < MU_COUNT(parts); i++) {
-        if (strcmp(param->key, parts[i].key) == 0) {
-            return take_part(parts[i].part, param);
+    for (size_t i = 0; i < PARTS; i++) {
+        if (is_called(param, names[i])) {
+            return take_part(&wish->parts[i], param);
         }
     }
-    if (strcmp(param->key, OSSL_KDF_PARAM_DIGEST) == 0) {
-        return take_digest(kdf, param);
+    if (is_called(param, OSSL_KDF_PARAM_DIGEST)) {
+        return take_digest(wish, param);
     }
-    return strcmp(param->key, OSSL_KDF_PARAM_MODE) != 0 || take_mode(kdf, param);
+    return !is_called(param, OSSL_KDF_PARAM_MODE) || take_mode(wish, param);
+}
+
+static bool take_params(struct wish *wish, const OSSL_PARAM params[])
+{
+    for (; params != NULL && params->key != NULL; params++) {
+        if (!take_param(wish, params)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Copies what the caller's parameters hold beyond this call. */
+static bool keep_parts(struct kdf *kdf)
+{
+    kdf->bytes = kdf->bytes != NULL ? kdf->bytes : mu_alloc(PARTS, sizeof *kdf->bytes);
+    for (size_t i = 0; kdf->bytes != NULL && i < PARTS; i++) {
+        struct mu_slice *part = &kdf->kept.parts[i];
+        if (part->data != NULL) {
+            memmove(kdf->bytes[i], part->data, part->len);
+            part->data = kdf->bytes[i];
+        }
+    }
+    return kdf->bytes != NULL;
 }
 
 static int kdf_set_params(void *opaque, const OSSL_PARAM params[])
 {
-    for (; params != NULL && params->key != NULL; params++) {
-        if (!take_param(opaque, params)) {
-            return 0;
-        }
+    struct kdf *kdf = opaque;
+    struct wish wish = kdf->kept;
+    if (!take_params(&wish, params)) {
+        return 0;
     }
-    return 1;
+    kdf->kept = wish;
+    return params == NULL || keep_parts(kdf) ? 1 : 0;
 }
 
-static struct mu_slice slice_of(const struct part *part)
-{
-    return mu_slice_of(part->bytes, part->len);
-}
-
-static struct mu_hkdf_label label_of(const struct kdf *kdf, struct mu_slice context)
+static struct mu_hkdf_label label_of(const struct wish *wish, struct mu_slice context)
 {
     return (struct mu_hkdf_label){
-        .prefix = slice_of(&kdf->prefix), .label = slice_of(&kdf->label), .context = context};
+        .prefix = wish->parts[PREFIX], .label = wish->parts[LABEL], .context = context};
 }
 
 /* A step of section 7.1's schedule: what comes from above, derived, extracts what is new. Where
  * there is nothing new, or nothing above, zeros stand for it. */
-static bool extract(struct kdf *kdf, uint8_t *out, size_t size)
+static bool extract(const struct wish *wish, EVP_MD_CTX *ctx, uint8_t *out, size_t size)
 {
     static const uint8_t zeros[MU_HKDF_MAX];
     uint8_t nothing[MU_HKDF_MAX]; /* the digest of no messages */
     uint8_t above[MU_HKDF_MAX];
     bool done = true;
     struct mu_slice salt = mu_slice_of(zeros, 0);
-    struct mu_slice new = kdf->key.set ? slice_of(&kdf->key) : mu_slice_of(zeros, size);
-    if (kdf->salt.set) {
-        const struct mu_hkdf_label derived = label_of(kdf, mu_slice_of(nothing, size));
-        done = kdf->salt.len == size && EVP_DigestInit_ex2(kdf->scratch, kdf->md, NULL) == 1 &&
-               EVP_DigestFinal_ex(kdf->scratch, nothing, NULL) == 1 &&
-               mu_hkdf_expand(kdf->scratch, kdf->md, slice_of(&kdf->salt), &derived, above, size);
+    struct mu_slice new =
+        wish->parts[KEY].data != NULL ? wish->parts[KEY] : mu_slice_of(zeros, size);
+    if (wish->parts[SALT].data != NULL) {
+        const struct mu_hkdf_label derived = label_of(wish, mu_slice_of(nothing, size));
+        done = wish->parts[SALT].len == size && EVP_DigestInit_ex2(ctx, wish->md, NULL) == 1 &&
+               EVP_DigestFinal_ex(ctx, nothing, NULL) == 1 &&
+               mu_hkdf_expand(ctx, wish->md, wish->parts[SALT], &derived, above, size);
         salt = mu_slice_of(above, size);
     }
-    done = done && hmac(kdf->scratch, kdf->md, salt, &new, 1, out);
+    done = done && hmac(ctx, wish->md, salt, &new, 1, out);
     mu_wipe(above, sizeof above);
     return done;
 }
@@ -297,18 +337,20 @@ static bool begins_schedule(struct mu_slice label)
 
 static int kdf_derive(void *opaque, unsigned char *out, size_t len, const OSSL_PARAM params[])
 {
-    struct kdf *kdf = opaque;
-    if (kdf_set_params(kdf, params) != 1 || kdf->md == NULL) {
+    const struct kdf *kdf = opaque;
+    struct wish wish = kdf->kept;
+    EVP_MD_CTX *ctx = own_scratch();
+    if (!take_params(&wish, params) || wish.md == NULL || ctx == NULL) {
         return 0;
     }
-    size_t size = (size_t)EVP_MD_get_size(kdf->md);
-    if (kdf->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY) {
-        return len == size && extract(kdf, out, size) ? 1 : 0;
+    size_t size = (size_t)EVP_MD_get_size(wish.md);
+    if (wish.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY) {
+        return len == size && extract(&wish, ctx, out, size) ? 1 : 0;
     }
-    struct mu_hkdf_label what = label_of(kdf, slice_of(&kdf->data));
-    if (kdf->mode != EVP_KDF_HKDF_MODE_EXPAND_ONLY || !kdf->key.set ||
+    struct mu_hkdf_label what = label_of(&wish, wish.parts[DATA]);
+    if (wish.mode != EVP_KDF_HKDF_MODE_EXPAND_ONLY || wish.parts[KEY].data == NULL ||
         (begins_schedule(what.label) && !mu_turn()) ||
-        !mu_hkdf_expand(kdf->scratch, kdf->md, slice_of(&kdf->key), &what, out, len)) {
+        !mu_hkdf_expand(ctx, wish.md, wish.parts[KEY], &what, out, len)) {
         return 0;
     }
     if (ear.heard != NULL && is_traffic(what.label)) {
@@ -321,9 +363,10 @@ static int kdf_get_params(void *opaque, OSSL_PARAM params[])
 {
     const struct kdf *kdf = opaque;
     OSSL_PARAM *param = OSSL_PARAM_locate(params, OSSL_KDF_PARAM_SIZE);
-    bool one = kdf->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && kdf->md != NULL;
+    const struct wish *wish = &kdf->kept;
+    bool one = wish->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && wish->md != NULL;
     return param == NULL ||
-           OSSL_PARAM_set_size_t(param, one ? (size_t)EVP_MD_get_size(kdf->md) : SIZE_MAX) == 1;
+           OSSL_PARAM_set_size_t(param, one ? (size_t)EVP_MD_get_size(wish->md) : SIZE_MAX) == 1;
 }
 
 static const OSSL_PARAM *kdf_settable(void *opaque, void *provider)
