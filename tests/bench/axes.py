@@ -20,7 +20,7 @@ CPU = ["cpu_us_per_op"]
 def axes(idle_most):
     """`idle_most`: how many connections the limit of open files allows a worker; more are held by more
     workers."""
-    idle = [(n, {"idle": n, "workers": math.ceil(n / idle_most)}) for n in (1000, 3000, 9000, 15000)]
+    idle = [(n, {"idle": n, "workers": math.ceil(n / idle_most)}) for n in (1000, 5000, 9000, 15000)]
     return {
         "workers": Axis("workers, on as many processors",
                         [(n, {"workers": n}) for n in (1, 2)], ["full"], BOTH, CPU),
