@@ -35,7 +35,7 @@ def axes(idle_most):
         "grants": Axis("grants in the policy", [(n, {"grants": n}) for n in (1, 1000, 100000)],
                        ["full", "resumed"], ["mutual"], CPU + ["pss_mib"]),
         "idle": Axis("idle connections, of as many workers as may open their files", idle, ["idle"], BOTH,
-                     ["pss_kib_per_conn", "idle_cpu_us_per_s", "open_secs"]),
+                     ["pss_kib_per_conn", "open_secs"]),
         "side": Axis("side of the connection that is TLS", [(s, {"side": s}) for s in ("in", "out")],
                      ["full"], ["mutual", "haproxy", "nginx", "stunnel"], CPU),
         "parallel": Axis("handshakes at once, as the client sees them",

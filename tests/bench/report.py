@@ -25,7 +25,7 @@ COLOURS = {"mutual": "#1b6e53", "haproxy": "#9db4c8", "nginx": "#c8b79d", "hapro
 
 
 def peers_of(results):
-    return list(next(iter(results.values())))
+    return list(dict.fromkeys(peer for by_peer in results.values() for peer in by_peer))
 
 
 def middles(by_peer):
@@ -46,13 +46,17 @@ def ratio(by_peer, stock_only):
     return max((paired(by_peer, peer), peer) for peer in others)
 
 
-def row_of(figure, by_peer):
+def row_of(figure, by_peer, peers):
     what, unit, digits = FIGURES[figure]
     rounds = len(next(iter(by_peer.values())))
     cells = [f"{what}, {unit} ({rounds} rounds)"]
-    for peer, value in middles(by_peer).items():
-        low, high = min(by_peer[peer]), max(by_peer[peer])
-        cells.append(f"{value:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]")
+    values = middles(by_peer)
+    for peer in peers:
+        if peer in values:
+            low, high = min(by_peer[peer]), max(by_peer[peer])
+            cells.append(f"{values[peer]:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]")
+        else:
+            cells.append("–")
     for stock_only in (True, False):
         found = ratio(by_peer, stock_only) if figure in RATIOS else None
         cells.append("–" if found is None else f"**{found[0]:.2f}**")
@@ -63,7 +67,7 @@ def table(results):
     peers = peers_of(results)
     lines = ["| per operation | " + " | ".join(peers) + " | ours / best stock | ours / best |",
              "|---" * (len(peers) + 3) + "|"]
-    lines += [row_of(figure, results[figure]) for figure in FIGURES if figure in results]
+    lines += [row_of(figure, results[figure], peers) for figure in FIGURES if figure in results]
     return "\n".join(lines)
 
 

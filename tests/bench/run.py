@@ -393,7 +393,8 @@ def run_micro(build):
 
 def measure_all(options):
     load_before = os.getloadavg()
-    with tempfile.TemporaryDirectory(prefix="mutual-bench-") as directory:
+    # not below /tmp, where everybody makes files: ours watches the directories above its configuration
+    with tempfile.TemporaryDirectory(prefix="mutual-bench-", dir="/var/tmp") as directory:
         bench = Bench(options, directory)
         bench.run()
     return {"results": bench.results, "where": bench.where, "roles": bench.roles, "axes": bench.axes,

@@ -30,6 +30,15 @@ def test_the_table_has_a_row_for_each_figure_and_no_ratio_of_nothing():
     assert lines[4].endswith("| – | – |")
 
 
+def test_a_figure_stands_below_its_peer_whatever_was_measured_first():
+    table = report.table({"full": {"mutual": [2.0], "hitch": [4.0]},
+                          "unseen": {"hitch": [8.0], "nginx": [5.0], "mutual": [3.0]}})
+    head, _, full, unseen = table.splitlines()
+    assert head.split(" | ")[1:4] == ["mutual", "hitch", "nginx"]
+    assert full.split(" | ")[1:4] == ["2 [2–2]", "4 [4–4]", "–"]
+    assert unseen.split(" | ")[1:4] == ["3 [3–3]", "8 [8–8]", "5 [5–5]"]
+
+
 def test_a_peer_that_is_ahead_is_named():
     told = report.behind(RESULTS)
     assert "nginx-tuned is ahead, ours costs 1.50 times" in told
