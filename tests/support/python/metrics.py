@@ -3,6 +3,7 @@
 import urllib.error
 import urllib.request
 
+from net import until
 from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as open_parser
 
@@ -19,16 +20,25 @@ def get(port, path, **fields):
         return answer.code, answer.headers["Content-Type"], answer.read().decode()
 
 
-def scrape(port):
-    """{(name, frozenset of labels): value}, from both formats, which must say the same names."""
+def names_of(families):
+    return {sample.name for family in families for sample in family.samples}
+
+
+def both(port):
+    """The families of the text format, once the other one says the same names: a process that has just
+    told its figures for the first time may do so between the two questions."""
     status, kind, text = get(port, "/metrics")
     assert status == 200 and kind == "text/plain; version=0.0.4; charset=utf-8"
     families = list(text_parser.text_string_to_metric_families(text))
     status, kind, text = get(port, "/metrics", Accept=OPENMETRICS)
     assert status == 200 and kind.startswith("application/openmetrics-text; version=1.0.0")
     strict = list(open_parser.text_string_to_metric_families(text))
-    names = {sample.name for family in families for sample in family.samples}
-    assert names == {sample.name for family in strict for sample in family.samples}
+    return families if names_of(families) == names_of(strict) else None
+
+
+def scrape(port):
+    """{(name, frozenset of labels): value}, from both formats, which must say the same names."""
+    families = until(lambda: both(port))
     found = {}
     for family in families:
         assert family.documentation and family.type != "unknown", family.name
