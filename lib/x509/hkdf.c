@@ -270,29 +270,29 @@ static bool take_params(struct wish *wish, const OSSL_PARAM params[])
     return true;
 }
 
-/* Copies what the caller's parameters hold beyond this call. */
-static bool keep_parts(struct kdf *kdf)
+/* Copies its parts, which lie in the caller's parameters or here already, beyond this call. */
+static bool keep(struct kdf *kdf, const struct wish *wish)
 {
     kdf->bytes = kdf->bytes != NULL ? kdf->bytes : mu_alloc(PARTS, sizeof *kdf->bytes);
-    for (size_t i = 0; kdf->bytes != NULL && i < PARTS; i++) {
+    if (kdf->bytes == NULL) {
+        return false;
+    }
+    kdf->kept = *wish;
+    for (size_t i = 0; i < PARTS; i++) {
         struct mu_slice *part = &kdf->kept.parts[i];
         if (part->data != NULL) {
             memmove(kdf->bytes[i], part->data, part->len);
             part->data = kdf->bytes[i];
         }
     }
-    return kdf->bytes != NULL;
+    return true;
 }
 
 static int kdf_set_params(void *opaque, const OSSL_PARAM params[])
 {
     struct kdf *kdf = opaque;
     struct wish wish = kdf->kept;
-    if (!take_params(&wish, params)) {
-        return 0;
-    }
-    kdf->kept = wish;
-    return params == NULL || keep_parts(kdf) ? 1 : 0;
+    return take_params(&wish, params) && keep(kdf, &wish) ? 1 : 0;
 }
 
 static struct mu_hkdf_label label_of(const struct wish *wish, struct mu_slice context)
