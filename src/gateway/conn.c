@@ -236,6 +236,14 @@ void conn_wait_in(struct conn *conn, struct conn_queue *queue)
     }
 }
 
+void conn_wait_first_in(struct conn *conn, struct conn_queue *queue)
+{
+    if (conn->queue == NULL) {
+        TAILQ_INSERT_HEAD(queue, conn, waits);
+        conn->queue = queue;
+    }
+}
+
 void conn_leave_queue(struct conn *conn)
 {
     if (conn->queue != NULL) {

@@ -132,6 +132,8 @@ struct conn_next conn_fail(struct conn *conn, const struct mutual_error *why);
 void conn_end(struct conn *conn, const struct mutual_error *why);
 /* Waits in a queue until conn_queue_wake. */
 void conn_wait_in(struct conn *conn, struct conn_queue *queue);
+/* The same, before all others. */
+void conn_wait_first_in(struct conn *conn, struct conn_queue *queue);
 void conn_queue_wake(struct conn_queue *queue);
 void conn_leave_queue(struct conn *conn);
 /* Starts to watch a side's socket. */

@@ -345,10 +345,7 @@ bool gate_is_turn(struct conn *conn)
 void gate_again(struct conn *conn)
 {
     struct gate *gate = &conn->worker->gate;
-    if (conn->queue == NULL) {
-        TAILQ_INSERT_HEAD(&gate->going, conn, waits); /* what it has at hand is in the caches */
-        conn->queue = &gate->going;
-    }
+    conn_wait_first_in(conn, &gate->going); /* what it has at hand is in the caches */
     reactor_defer(gate->worker->reactor, &gate->work, on_work, gate);
 }
 

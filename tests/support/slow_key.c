@@ -12,6 +12,8 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
+#include "identity/identity.h"
+
 static OSSL_LIB_CTX *library;
 static OSSL_PROVIDER *provider;
 static EVP_PKEY *pair;
@@ -227,6 +229,17 @@ struct mu_key *slow_key_new(const struct mu_key *local, struct slow_key *slow)
     }
     EVP_PKEY_free(made);
     EVP_PKEY_CTX_free(context);
+    return key;
+}
+
+struct mu_key *slow_key_show(struct tls_end *end, const struct pki *leaf, struct slow_key *slow)
+{
+    struct mutual_error err = {0};
+    struct mu_cert *chain[] = {leaf->cert, leaf->parent->cert};
+    struct mu_key *key = slow_key_new(leaf->key, slow);
+    assert_non_null(key);
+    mutual_identity_unref(end->identities[0]);
+    assert_ok(mu_identity_new(chain, 2, key, &end->identities[0], &err), &err);
     return key;
 }
 

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "tls_pair.h"
 #include "x509/x509.h"
 
 struct slow_key {
@@ -21,5 +22,8 @@ struct slow_key {
 /* The key of `local`, whose private half stays behind the provider. One at a time. */
 struct mu_key *slow_key_new(const struct mu_key *local, struct slow_key *state);
 void slow_key_free(struct mu_key *key);
+/* Puts the leaf's key behind it, and has the end show the leaf with it. slow_key_free it at last.
+ */
+struct mu_key *slow_key_show(struct tls_end *end, const struct pki *leaf, struct slow_key *state);
 
 #endif

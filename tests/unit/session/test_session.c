@@ -345,18 +345,6 @@ static void windows_change_nothing(void **state)
 
 /* ---- keys that live elsewhere ---------------------------------------------------------------- */
 
-/* Puts the key of `end` behind the slow provider. */
-static struct mu_key *make_slow(struct tls_end *end, const struct pki *leaf, struct slow_key *slow)
-{
-    struct mutual_error err = {0};
-    struct mu_cert *chain[] = {leaf->cert, leaf->parent->cert};
-    struct mu_key *key = slow_key_new(leaf->key, slow);
-    assert_non_null(key);
-    mutual_identity_unref(end->identities[0]);
-    assert_ok(mu_identity_new(chain, 2, key, &end->identities[0], &err), &err);
-    return key;
-}
-
 static void shake_with_slow_key(bool slow_client, bool tls12)
 {
     struct tls_pair pair;
@@ -364,7 +352,8 @@ static void shake_with_slow_key(bool slow_client, bool tls12)
     tls_pair_init(&pair);
     pair.client.tls12 = tls12;
     struct tls_end *end = slow_client ? &pair.client : &pair.server;
-    struct mu_key *key = make_slow(end, slow_client ? pair.client_leaf : pair.server_leaf, &slow);
+    struct mu_key *key =
+        slow_key_show(end, slow_client ? pair.client_leaf : pair.server_leaf, &slow);
     tls_pair_shake(&pair);
     assert_int_equal(end->io, MUTUAL_IO_WANT_KEY);
     assert_int_equal(slow.paused > 0, 1);
@@ -393,7 +382,7 @@ static void a_signature_has_a_descriptor_if_its_maker_says_so(void **state)
     tls_pair_start(&pair);
     assert_int_equal(mutual_session_key_fd(pair.server.session), -1); /* no job yet */
     tls_pair_forget_contexts(&pair);
-    struct mu_key *key = make_slow(&pair.server, pair.server_leaf, &slow);
+    struct mu_key *key = slow_key_show(&pair.server, pair.server_leaf, &slow);
     tls_pair_shake(&pair);
     assert_int_equal(pair.server.io, MUTUAL_IO_WANT_KEY);
     assert_int_equal(mutual_session_key_fd(pair.server.session), 1);
@@ -414,7 +403,7 @@ static void a_refused_signature_says_so(void **state)
         struct mutual_session_info info;
         tls_pair_init(&pair);
         pair.client.tls12 = i % 2 != 0;
-        struct mu_key *key = make_slow(&pair.server, pair.server_leaf, &slow);
+        struct mu_key *key = slow_key_show(&pair.server, pair.server_leaf, &slow);
         tls_pair_shake(&pair);
         assert_int_equal(pair.server.io, MUTUAL_IO_FAILED);
         assert_int_equal(pair.server.err.code, codes[i / 2]);
@@ -432,7 +421,7 @@ static void a_session_may_go_while_its_signature_is_made(void **state)
     struct tls_pair pair;
     struct slow_key slow = {.fd = -1};
     tls_pair_init(&pair);
-    struct mu_key *key = make_slow(&pair.server, pair.server_leaf, &slow);
+    struct mu_key *key = slow_key_show(&pair.server, pair.server_leaf, &slow);
     tls_pair_shake(&pair);
     assert_int_equal(pair.server.io, MUTUAL_IO_WANT_KEY);
     slow.given_up = true;

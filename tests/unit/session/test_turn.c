@@ -6,21 +6,6 @@
 #include "slow_key.h"
 #include "tls_pair.h"
 
-#include "identity/identity.h"
-
-/* Puts the key of `end` behind the slow provider, which answers at once: so there is a job. */
-static struct mu_key *make_remote(struct tls_end *end, const struct pki *leaf,
-                                  struct slow_key *state)
-{
-    struct mutual_error err = {0};
-    struct mu_cert *chain[] = {leaf->cert, leaf->parent->cert};
-    struct mu_key *key = slow_key_new(leaf->key, state);
-    assert_non_null(key);
-    mutual_identity_unref(end->identities[0]);
-    assert_ok(mu_identity_new(chain, 2, key, &end->identities[0], &err), &err);
-    return key;
-}
-
 struct pause {
     bool lean, client, tls12;
     unsigned turns; /* of the side that gives way */
@@ -55,8 +40,8 @@ static void it_gives_way_and_goes_on(void **state)
         struct tls_pair pair;
         struct slow_key slow = {.ready = true, .fd = -1};
         begin(&pair, &rows[i], lean);
-        struct mu_key *key =
-            make_remote(pair.hurried, rows[i].client ? pair.client_leaf : pair.server_leaf, &slow);
+        struct mu_key *key = slow_key_show(
+            pair.hurried, rows[i].client ? pair.client_leaf : pair.server_leaf, &slow);
         tls_pair_open(&pair);
         assert_int_equal(pair.turns, rows[i].turns);
         tls_pair_talk(&pair);
@@ -77,7 +62,7 @@ static void it_may_go_in_between(void **state)
         struct tls_pair pair;
         struct slow_key slow = {.ready = true, .fd = -1};
         begin(&pair, &(struct pause){.lean = true}, lean);
-        struct mu_key *key = make_remote(&pair.server, pair.server_leaf, &slow);
+        struct mu_key *key = slow_key_show(&pair.server, pair.server_leaf, &slow);
         tls_pair_start(&pair);
         while (pair.turns < place) {
             (void)tls_step(&pair, &pair.client, &pair.server);
