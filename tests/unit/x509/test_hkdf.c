@@ -257,6 +257,33 @@ static void secrets_of_traffic_are_told_to_who_listens(void **state)
     assert_int_equal(heard.count, 2 * 2);
 }
 
+/* What was to be kept and could not be is not derived from. */
+static void without_memory_nothing_is_kept(void **state)
+{
+    (void)state;
+    static const uint8_t key[32] = {1, 2, 3};
+    char digest[] = "SHA256";
+    int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+    uint8_t out[32];
+    OSSL_PARAM params[6] = {OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+                            OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0)};
+    (void)put_octets(params + 2, OSSL_KDF_PARAM_KEY, mu_slice_of(key, sizeof key));
+    (void)put_octets(params + 3, OSSL_KDF_PARAM_PREFIX, MU_SLICE_LIT("tls13 "));
+    (void)put_octets(params + 4, OSSL_KDF_PARAM_LABEL, MU_SLICE_LIT("key"));
+    params[5] = OSSL_PARAM_construct_end();
+    EVP_KDF *kdf = EVP_KDF_fetch(lean, "TLS13-KDF", NULL);
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+    mu_alloc_fail_after(1);
+    assert_int_not_equal(EVP_KDF_CTX_set_params(ctx, params), 1);
+    mu_alloc_fail_after(0);
+    assert_int_not_equal(EVP_KDF_derive(ctx, out, sizeof out, NULL), 1);
+    assert_int_equal(EVP_KDF_CTX_set_params(ctx, params), 1);
+    assert_int_equal(EVP_KDF_derive(ctx, out, sizeof out, NULL), 1);
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
+    mu_ossl_clear();
+}
+
 static void only_a_lean_context_is_heard(void **state)
 {
     (void)state;
@@ -272,6 +299,7 @@ int main(void)
         cmocka_unit_test(secrets_are_extracted_as_the_library_does),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(secrets_of_traffic_are_told_to_who_listens),
+        cmocka_unit_test(without_memory_nothing_is_kept),
         cmocka_unit_test(only_a_lean_context_is_heard),
     };
     return cmocka_run_group_tests(tests, lean_begin, lean_end);
