@@ -6,6 +6,7 @@
 #include "config/config.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define ISSUERS_MAX 64u
 
@@ -252,6 +253,23 @@ void ca_profiles_check(const char *dir, struct config_findings *findings)
     ca_profiles_done(&own);
 }
 
+/* Its root certificate without its store is an authority that has lost it, and no reason for a new
+ * one. */
+static bool fail_no_store(const struct ca *ca, const char *where, struct mutual_error *err)
+{
+    MU_AUTO(free) char *root = ca_text("%s/" CA_PART "/" CA_PART_ROOT_CERT, ca->dir);
+    if (root == NULL) {
+        return mu_fail_memory(err);
+    }
+    if (access(root, F_OK) == 0) {
+        return mu_fail(err, MUTUAL_E_FILE_MISSING,
+                       "the authority in \"%s\" has lost its store, \"%s\"", ca->dir, where) ||
+               mu_error_hint(err, "Restore it from the last backup; the keys are still there.");
+    }
+    return mu_fail(err, MUTUAL_E_FILE_MISSING, "there is no authority in \"%s\"", ca->dir) ||
+           mu_error_hint(err, "Make one with: mutual init; or name its directory by --dir.");
+}
+
 static bool open_store(struct ca *ca, enum ca_access access, struct mutual_error *err)
 {
     MU_AUTO(free) char *where = NULL;
@@ -264,8 +282,7 @@ static bool open_store(struct ca *ca, enum ca_access access, struct mutual_error
         return true;
     }
     if (why.code == MUTUAL_E_FILE_MISSING) {
-        return mu_fail(err, MUTUAL_E_FILE_MISSING, "there is no authority in \"%s\"", ca->dir) ||
-               mu_error_hint(err, "Make one with: mutual init; or name its directory by --dir.");
+        return fail_no_store(ca, where, err);
     }
     if (err != NULL) {
         *err = why;

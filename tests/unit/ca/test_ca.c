@@ -149,6 +149,24 @@ static void where_there_is_none_it_says_so(void **state)
     assert_non_null(strstr(err.hint, "mutual init"));
 }
 
+/* ... but nobody is told to make a new one beside the keys of one whose store is gone. */
+static void a_lost_store_is_told_from_no_authority(void **state)
+{
+    (void)state;
+    struct mutual_error err = {0};
+    struct ca *ca = NULL;
+    assert_int_equal(mkdir(at_home("lost"), 0700), 0);
+    assert_int_equal(mkdir(at_home("lost/authority"), 0700), 0);
+    FILE *root = fopen(at_home("lost/authority/ca.crt"), "we");
+    assert_non_null(root);
+    assert_int_equal(fclose(root), 0);
+    assert_fails(ca_open(at_home("lost"), CA_LOOK, "t", NOW, NULL, &ca, &err), &err,
+                 MUTUAL_E_FILE_MISSING);
+    assert_non_null(strstr(err.reason, "has lost its store"));
+    assert_non_null(strstr(err.hint, "backup"));
+    assert_null(strstr(err.hint, "mutual init"));
+}
+
 static void an_empty_store_is_no_authority(void **state)
 {
     (void)state;
@@ -170,4 +188,5 @@ CA_UNIT_MAIN(home_init, UNIT_CASE(it_knows_its_parts), UNIT_CASE(one_changes_whi
              UNIT_CASE(the_issuer_that_is_meant_stays_when_others_cannot_be_read),
              UNIT_CASE(what_is_refused_with_the_serial_is_not_issued),
              UNIT_CASE(the_audit_tells_who_acts), UNIT_CASE(where_there_is_none_it_says_so),
+             UNIT_CASE(a_lost_store_is_told_from_no_authority),
              UNIT_CASE(an_empty_store_is_no_authority))
