@@ -135,8 +135,13 @@ bool mu_buf_text(struct mu_buf *buf, const char *text)
     return mu_buf_append(buf, text, strlen(text));
 }
 
+/* Text is made of these: where there is room, nothing else is done. */
 bool mu_buf_byte(struct mu_buf *buf, uint8_t byte)
 {
+    if (buf->len < buf->max && buf->cap > buf->len + 1) {
+        buf->data[buf->len++] = byte;
+        return true;
+    }
     return mu_buf_append(buf, &byte, 1);
 }
 
@@ -146,11 +151,14 @@ bool mu_buf_printf(struct mu_buf *buf, const char *format, ...)
     va_start(args, format);
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    size_t cap = buf->cap - buf->len;
+    int n = vsnprintf(cap == 0 ? NULL : (char *)buf->data + buf->len, cap, format, args);
     va_end(args);
     uint8_t *room = n < 0 ? NULL : mu_buf_reserve(buf, (size_t)n);
     if (room != NULL) {
-        vsnprintf((char *)room, (size_t)n + 1, format, again);
+        if ((size_t)n >= cap) {
+            vsnprintf((char *)room, (size_t)n + 1, format, again);
+        }
         buf->len += (size_t)n;
     }
     va_end(again);

@@ -4,7 +4,6 @@
  */
 #include "base/base.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 void mu_json_init(struct mu_json *json, struct mu_buf *out)
@@ -111,8 +110,18 @@ void mu_json_string(struct mu_json *json, const char *key, const char *value)
 
 void mu_json_int(struct mu_json *json, const char *key, int64_t value)
 {
+    char digits[20]; /* of the least value with its sign */
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    if (value < 0) {
+        digits[--at] = '-';
+    }
     begin_value(json, key);
-    mu_buf_printf(json->out, "%" PRId64, value);
+    mu_buf_append(json->out, digits + at, sizeof digits - at);
 }
 
 void mu_json_bool(struct mu_json *json, const char *key, bool value)

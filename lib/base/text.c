@@ -10,10 +10,12 @@ static const char hex_digits[] = "0123456789abcdef";
 
 void mu_hex(struct mu_buf *out, struct mu_slice bytes)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
-        mu_buf_byte(out, (uint8_t)hex_digits[bytes.data[i] >> 4]);
-        mu_buf_byte(out, (uint8_t)hex_digits[bytes.data[i] & 15]);
+    uint8_t *room = mu_buf_reserve(out, 2 * bytes.len);
+    for (size_t i = 0; room != NULL && i < bytes.len; i++) {
+        room[2 * i] = (uint8_t)hex_digits[bytes.data[i] >> 4];
+        room[2 * i + 1] = (uint8_t)hex_digits[bytes.data[i] & 15];
     }
+    out->len += room == NULL ? 0 : 2 * bytes.len;
 }
 
 static int hex_value(uint8_t c)

@@ -149,7 +149,9 @@ void mu_story_log_text(const struct mutual_story *story, const struct mu_story_c
 static void message(struct mu_buf *out, const struct mutual_story *story)
 {
     const struct mutual_error *error = mu_story_error(story);
-    mu_buf_printf(out, "%s %s", mu_story_peer_role(story), mu_story_outcome(story));
+    mu_buf_text(out, mu_story_peer_role(story));
+    mu_buf_byte(out, ' ');
+    mu_buf_text(out, mu_story_outcome(story));
     if (error != NULL) {
         mu_buf_printf(out, ": %s", error->reason);
     }

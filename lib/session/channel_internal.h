@@ -7,6 +7,7 @@
 
 #include "session/record_internal.h"
 #include "session/session_internal.h"
+#include "x509/x509.h"
 
 /* Before this many records under one key a new one is taken: RFC 8446 section 5.5 allows
  * AES-GCM 2^24.5 full records. */
@@ -36,9 +37,9 @@ void mu_channel_drain(struct mu_channel *channel, struct mutual_wire *wire);
 
 /* ---- handover.c ------------------------------------------------------------------------------ */
 
-/* The library derives a traffic secret and takes it into use: mu_hkdf_heard_fn. */
-void mu_handover_hear(void *owner, struct mu_slice label, struct mu_slice secret);
-/* ... or tells it in a line of text. */
+/* The library derives a traffic secret, its key or its nonce, and takes it into use. */
+void mu_handover_hear(void *owner, const struct mu_hkdf_heard *heard);
+/* ... or tells the secret in a line of text. */
 void mu_handover_secret(const SSL *ssl, const char *line);
 /* A record was written or read, or a handshake message written, under what keys there are. */
 void mu_handover_record(struct mutual_session *session, bool write);

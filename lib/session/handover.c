@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From the library's record layer to ours, once a handshake of TLS 1.3 is over and the peer was
- * admitted. In a lean context the traffic secrets are heard where they are derived (x509/hkdf.c);
- * in any other they come by the key log callback, as text, which costs a tenth of a resumed
- * handshake. They go into the channel and nowhere else. Where each direction stands is counted
- * twice, by records and by messages. Whatever does not fit leaves the connection with the library.
+ * admitted. In a lean context the traffic secrets, and keys and nonces from them, are heard where
+ * they are derived (x509/hkdf.c); in any other the secrets come by the key log callback, as text,
+ * which costs a tenth of a resumed handshake. They go into the channel and nowhere else. Where each
+ * direction stands is counted twice, by records and by messages. Whatever does not fit leaves the
+ * connection with the library.
  */
 #include "session/channel_internal.h"
 
@@ -67,9 +68,48 @@ static void keep_secret(struct mutual_session *session, struct mu_slice secret,
     direction->count = 0;
 }
 
-void mu_handover_hear(void *owner, struct mu_slice label, struct mu_slice secret)
+static bool comes_from(const struct mu_channel *channel, const struct mu_direction *direction,
+                       enum mu_secret which, struct mu_slice from)
 {
-    keep_secret(owner, secret, label.data[0] == 'c' ? MU_SECRET_IN : MU_SECRET_OUT);
+    return (channel->secrets & which) != 0 && from.len == channel->secret_len &&
+           CRYPTO_memcmp(direction->secret, from.data, from.len) == 0;
+}
+
+/* What does not fit is left alone: it will be derived from the secret. */
+static uint8_t keep_part(uint8_t *part, size_t size, struct mu_slice heard)
+{
+    if (heard.len > size) {
+        return 0;
+    }
+    memcpy(part, heard.data, heard.len);
+    return (uint8_t)heard.len;
+}
+
+static void keep_key(struct mu_channel *channel, const struct mu_hkdf_heard *heard)
+{
+    bool in = comes_from(channel, &channel->in, MU_SECRET_IN, heard->from);
+    bool out = comes_from(channel, &channel->out, MU_SECRET_OUT, heard->from);
+    struct mu_direction *direction = in ? &channel->in : &channel->out;
+    if (!in && !out) {
+        return; /* of the handshake's traffic */
+    }
+    if (mu_slice_equal_text(heard->label, "key")) {
+        direction->key_len = keep_part(direction->key, sizeof direction->key, heard->out);
+    } else {
+        direction->iv_len = keep_part(direction->iv, sizeof direction->iv, heard->out);
+    }
+}
+
+void mu_handover_hear(void *owner, const struct mu_hkdf_heard *heard)
+{
+    struct mutual_session *session = owner;
+    if (mu_slice_equal_text(heard->label, "c ap traffic")) {
+        keep_secret(session, heard->out, MU_SECRET_IN);
+    } else if (mu_slice_equal_text(heard->label, "s ap traffic")) {
+        keep_secret(session, heard->out, MU_SECRET_OUT);
+    } else if (session->channel != NULL) {
+        keep_key(session->channel, heard);
+    }
 }
 
 void mu_handover_secret(const SSL *ssl, const char *line)
@@ -131,14 +171,13 @@ static bool find_suite(struct mutual_session *session)
     return len == session->channel->secret_len && mu_records_can(session->context->records, suite);
 }
 
-static bool derive(struct mutual_session *session)
+/* The key may have been heard beside its secret. */
+static bool key_direction(const struct mutual_session *session, struct mu_direction *direction)
 {
-    struct mu_channel *channel = session->channel;
-    struct mu_records *records = session->context->records;
-    uint64_t written = channel->out.count;
-    bool made = mu_direction_key(records, channel->suite, &channel->in) &&
-                mu_direction_key(records, channel->suite, &channel->out);
-    channel->out.count = written;
+    uint64_t count = direction->count;
+    bool made = mu_direction_is_keyed(direction, session->channel->suite) ||
+                mu_direction_key(session->context->records, session->channel->suite, direction);
+    direction->count = count;
     return made;
 }
 
@@ -147,7 +186,9 @@ void mu_handover_try(struct mutual_session *session)
     if (session->channel == NULL || session->engine != &mu_engine_library) {
         return;
     }
-    if (!is_certain(session) || !find_suite(session) || !derive(session)) {
+    if (!is_certain(session) || !find_suite(session) ||
+        !key_direction(session, &session->channel->in) ||
+        !key_direction(session, &session->channel->out)) {
         mu_channel_free(MU_TAKE(session->channel), session->context->records);
         return;
     }

@@ -5,35 +5,32 @@
  */
 #include "session/record_internal.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <string.h>
 
 #include "session/aead_internal.h"
 #include "session/session.h"
 #include "x509/x509.h"
 
-enum { HASHES = 2 };
-static const struct hash {
-    const char *name;
-    size_t len;
-} hashes[HASHES] = {{"SHA2-256", 32}, {"SHA2-384", 48}};
-
 static const struct suite {
     uint16_t number;
-    uint8_t hash;
+    const char *hash;
+    uint8_t secret_len; /* of the hash */
     uint8_t key_len;
     bool is_gcm;
     const char *cipher;
 } suites[] = {
-    {0x1301, 0, 16, true, "AES-128-GCM"},
-    {0x1302, 1, 32, true, "AES-256-GCM"},
-    {0x1303, 0, 32, false, "ChaCha20-Poly1305"},
+    {0x1301, "SHA2-256", 32, 16, true, "AES-128-GCM"},
+    {0x1302, "SHA2-384", 48, 32, true, "AES-256-GCM"},
+    {0x1303, "SHA2-256", 32, 32, false, "ChaCha20-Poly1305"},
 };
 
 struct mu_records {
     struct mu_aead *aeads[MU_COUNT(suites)];
-    EVP_MD *hashes[HASHES];
-    EVP_MD_CTX *scratch; /* for derivations; empty between them */
+    EVP_KDF *kdf;
 };
 
 static size_t index_of(uint16_t number)
@@ -48,7 +45,7 @@ static size_t index_of(uint16_t number)
 size_t mu_suite_secret_len(uint16_t suite)
 {
     size_t i = index_of(suite);
-    return i < MU_COUNT(suites) ? hashes[suites[i].hash].len : 0;
+    return i < MU_COUNT(suites) ? suites[i].secret_len : 0;
 }
 
 /* ---- what connections share ------------------------------------------------------------------ */
@@ -71,11 +68,8 @@ struct mu_records *mu_records_new(struct ossl_lib_ctx_st *libctx)
     for (size_t i = 0; records != NULL && i < MU_COUNT(suites); i++) {
         records->aeads[i] = new_aead(libctx, &suites[i]);
     }
-    for (size_t i = 0; records != NULL && i < HASHES; i++) {
-        records->hashes[i] = EVP_MD_fetch(libctx, hashes[i].name, NULL);
-    }
     if (records != NULL) {
-        records->scratch = EVP_MD_CTX_new();
+        records->kdf = EVP_KDF_fetch(libctx, OSSL_KDF_NAME_TLS1_3_KDF, NULL);
     }
     mu_ossl_clear();
     return records;
@@ -85,7 +79,7 @@ bool mu_records_can(const struct mu_records *records, uint16_t suite)
 {
     size_t i = index_of(suite);
     return records != NULL && i < MU_COUNT(suites) && records->aeads[i] != NULL &&
-           records->hashes[suites[i].hash] != NULL && records->scratch != NULL;
+           records->kdf != NULL;
 }
 
 void mu_records_free(struct mu_records *records)
@@ -95,11 +89,8 @@ void mu_records_free(struct mu_records *records)
             records->aeads[i]->free(records->aeads[i]);
         }
     }
-    for (size_t i = 0; records != NULL && i < HASHES; i++) {
-        EVP_MD_free(records->hashes[i]);
-    }
     if (records != NULL) {
-        EVP_MD_CTX_free(records->scratch);
+        EVP_KDF_free(records->kdf);
     }
     mu_free(records);
 }
@@ -114,31 +105,52 @@ void mu_records_forget(struct mu_records *records, uint16_t suite)
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-static bool expand(struct mu_records *records, const struct suite *row, const uint8_t *secret,
+/* HKDF-Expand-Label without a context (section 7.1). */
+static bool expand(const struct mu_records *records, const struct suite *row, uint8_t *secret,
                    const char *label, uint8_t *out, size_t out_len)
 {
-    const struct mu_hkdf_label what = {.prefix = MU_SLICE_LIT("tls13 "),
-                                       .label = mu_slice_text(label)};
-    return mu_hkdf_expand(records->scratch, records->hashes[row->hash],
-                          mu_slice_of(secret, hashes[row->hash].len), &what, out, out_len);
+    int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+    char hash[16]; /* parameters take no const */
+    char what[16];
+    char prefix[] = "tls13 ";
+    (void)snprintf(hash, sizeof hash, "%s", row->hash);
+    (void)snprintf(what, sizeof what, "%s", label);
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, secret, row->secret_len),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, prefix, strlen(prefix)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, what, strlen(what)),
+        OSSL_PARAM_construct_end()};
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(records->kdf);
+    bool done = ctx != NULL && EVP_KDF_derive(ctx, out, out_len, params) == 1;
+    EVP_KDF_CTX_free(ctx);
+    return done;
 }
 
 bool mu_direction_key(struct mu_records *records, uint16_t suite, struct mu_direction *direction)
 {
     const struct suite *row = &suites[index_of(suite)];
     direction->count = 0;
+    direction->key_len = row->key_len;
+    direction->iv_len = sizeof direction->iv;
     return expand(records, row, direction->secret, "key", direction->key, row->key_len) &&
            expand(records, row, direction->secret, "iv", direction->iv, sizeof direction->iv);
+}
+
+bool mu_direction_is_keyed(const struct mu_direction *direction, uint16_t suite)
+{
+    const struct suite *row = &suites[index_of(suite)];
+    return direction->key_len == row->key_len && direction->iv_len == sizeof direction->iv;
 }
 
 bool mu_direction_update(struct mu_records *records, uint16_t suite, struct mu_direction *direction)
 {
     const struct suite *row = &suites[index_of(suite)];
-    size_t len = hashes[row->hash].len;
     uint8_t next[sizeof direction->secret];
-    bool made = expand(records, row, direction->secret, "traffic upd", next, len);
+    bool made = expand(records, row, direction->secret, "traffic upd", next, row->secret_len);
     if (made) {
-        memcpy(direction->secret, next, len);
+        memcpy(direction->secret, next, row->secret_len);
     }
     mu_wipe(next, sizeof next);
     return made && mu_direction_key(records, suite, direction);

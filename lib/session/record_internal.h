@@ -34,6 +34,8 @@ struct mu_direction {
     uint8_t secret[48];
     uint8_t key[32];
     uint8_t iv[12];
+    uint8_t key_len; /* 0: not known yet */
+    uint8_t iv_len;
 };
 
 /* The library's algorithms, fetched once and set up anew for every record, so that a connection
@@ -53,6 +55,8 @@ size_t mu_suite_secret_len(uint16_t suite);
  * library failed. */
 bool mu_direction_key(struct mu_records *records, uint16_t suite,
                       struct mu_direction *direction) MUTUAL_MUST_CHECK;
+/* Has it a key and a nonce of the lengths that the suite wants? */
+bool mu_direction_is_keyed(const struct mu_direction *direction, uint16_t suite);
 /* Goes on to the next generation of the secret (section 7.2). */
 bool mu_direction_update(struct mu_records *records, uint16_t suite,
                          struct mu_direction *direction) MUTUAL_MUST_CHECK;

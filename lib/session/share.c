@@ -16,6 +16,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "x509/x509.h"
@@ -38,6 +39,8 @@ struct image {
     uint8_t sealed[8 * WORDS - 56];
 };
 _Static_assert(sizeof(struct image) == 8 * WORDS, "an image fills its place");
+#define HEAD_WORDS 7u /* before what is sealed */
+_Static_assert(offsetof(struct image, sealed) == 8 * HEAD_WORDS, "the seal begins with a word");
 #define OPEN_LEN 28u /* tag, epoch, until, len: sealed as additional data */
 
 struct mu_share {
@@ -188,22 +191,19 @@ static struct place *bucket_of(const struct mu_share *share, const uint8_t id[MU
     return share->places + MU_SHARE_WAYS * (mu_get_be64(id + 8) % buckets);
 }
 
-static void read_words(const struct place *place, struct image *image, size_t first, size_t count)
+static void read_words(const struct place *place, void *out, size_t first, size_t count)
 {
-    uint8_t *out = (uint8_t *)image + 8 * first;
     for (size_t i = 0; i < count; i++) {
         uint64_t word = atomic_load_explicit(&place->words[first + i], memory_order_relaxed);
-        memcpy(out + 8 * i, &word, 8);
+        memcpy((uint8_t *)out + 8 * i, &word, 8);
     }
 }
 
-/* From the first writing on nobody takes it, until the last. */
-static bool write_place(struct place *place, const struct image *image, size_t used)
+/* From the first writing on nobody takes it, until the last. Its stamp is a part of the seal, which
+ * no two images share. */
+static void write_place(struct place *place, const struct image *image, size_t used)
 {
-    uint64_t stamp = 0;
-    if (RAND_bytes((unsigned char *)&stamp, sizeof stamp) != 1) {
-        return false;
-    }
+    uint64_t stamp = mu_get_be64(image->mac);
     (void)atomic_exchange_explicit(&place->state, 0, memory_order_seq_cst);
     atomic_thread_fence(memory_order_seq_cst);
     for (size_t i = 0; 8 * i < used; i++) {
@@ -212,20 +212,20 @@ static bool write_place(struct place *place, const struct image *image, size_t u
         atomic_store_explicit(&place->words[i], word, memory_order_relaxed);
     }
     atomic_store_explicit(&place->state, stamp | 1, memory_order_release);
-    return true;
 }
 
 /* When what is there ends, for who needs room: an empty place first, then what is dead, then what
  * ends soonest. */
 static int64_t worth(const struct mu_share *share, struct place *place)
 {
-    struct image head;
     if (atomic_load_explicit(&place->state, memory_order_acquire) == 0) {
         return INT64_MIN;
     }
-    read_words(place, &head, 0, 3);
-    return key_of(share, mu_get_be64(head.epoch)) == NULL ? INT64_MIN + 1
-                                                          : (int64_t)mu_get_be64(head.until);
+    uint8_t epoch[8];
+    uint8_t until[8];
+    read_words(place, epoch, offsetof(struct image, epoch) / 8, 1);
+    read_words(place, until, offsetof(struct image, until) / 8, 1);
+    return key_of(share, mu_get_be64(epoch)) == NULL ? INT64_MIN + 1 : (int64_t)mu_get_be64(until);
 }
 
 bool mu_share_put(struct mu_share *share, const uint8_t id[MU_SHARE_ID], int64_t until_s,
@@ -248,10 +248,18 @@ bool mu_share_put(struct mu_share *share, const uint8_t id[MU_SHARE_ID], int64_t
     mu_wipe(plain, sizeof plain);
     struct place *bucket = bucket_of(share, id);
     struct place *least = bucket;
-    for (size_t i = 1; i < MU_SHARE_WAYS; i++) {
-        least = worth(share, &bucket[i]) < worth(share, least) ? &bucket[i] : least;
+    int64_t least_worth = worth(share, bucket);
+    for (size_t i = 1; i < MU_SHARE_WAYS && least_worth > INT64_MIN; i++) {
+        int64_t this_worth = worth(share, &bucket[i]);
+        if (this_worth < least_worth) {
+            least = &bucket[i];
+            least_worth = this_worth;
+        }
     }
-    return done && write_place(least, &image, sizeof image - sizeof image.sealed + len);
+    if (done) {
+        write_place(least, &image, sizeof image - sizeof image.sealed + len);
+    }
+    return done;
 }
 
 /* Takes what is in the place, if it is the one. Only one can: whoever sets the word to 0. */
@@ -265,7 +273,12 @@ static bool take_place(struct place *place, const uint8_t id[MU_SHARE_ID], struc
     if (memcmp(image->tag, id, sizeof image->tag) != 0) {
         return false;
     }
-    read_words(place, image, 0, WORDS);
+    read_words(place, image, 0, HEAD_WORDS);
+    size_t len = mu_get_be32(image->len);
+    if (len > sizeof image->sealed) {
+        return false;
+    }
+    read_words(place, image->sealed, HEAD_WORDS, (len + 7) / 8);
     atomic_thread_fence(memory_order_acquire);
     return atomic_compare_exchange_strong_explicit(&place->state, &state, 0, memory_order_acq_rel,
                                                    memory_order_relaxed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HKDF as TLS 1.3 uses it (RFC 5869, RFC 8446 section 7.1) over the library's digests, and the
- * provider's side of it: parameters in, secrets out.
+ * HKDF as TLS 1.3 uses it (RFC 5869, RFC 8446 section 7.1), and the provider's side of it:
+ * parameters in, secrets out.
  */
 #include "x509/hkdf.h"
 
@@ -10,56 +10,23 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/provider.h>
-#include <pthread.h>
 #include <string.h>
 
+#include "x509/lean_internal.h"
 #include "x509/turn.h"
 #include "x509/x509.h"
 
-enum { BLOCK_MAX = 128, LABEL_MAX = 255, CONTEXT_MAX = 255, INFO_MAX = 2 + 256 + 256 };
+enum { LABEL_MAX = 255, CONTEXT_MAX = 255, INFO_MAX = 2 + 256 + 256 };
+_Static_assert(INFO_MAX + MU_LEAN_HASH_MAX + 1 <= MU_LEAN_HMAC_TEXT, "one expansion is one text");
 
-/* ---- HMAC and HKDF --------------------------------------------------------------------------- */
+/* ---- HKDF-Expand-Label ----------------------------------------------------------------------- */
 
-/* One of HMAC's two hashes: H(key xor pad | parts). */
-static bool hash(EVP_MD_CTX *ctx, const EVP_MD *md, const uint8_t *key, uint8_t pad,
-                 const struct mu_slice *parts, size_t count, uint8_t *out)
-{
-    uint8_t block[BLOCK_MAX];
-    size_t size = (size_t)EVP_MD_get_block_size(md);
-    for (size_t i = 0; i < size; i++) {
-        block[i] = key[i] ^ pad;
-    }
-    bool done = EVP_DigestInit_ex2(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, block, size) == 1;
-    for (size_t i = 0; done && i < count; i++) {
-        done = parts[i].len == 0 || EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) == 1;
-    }
-    mu_wipe(block, sizeof block);
-    return done && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-}
-
-/* RFC 2104; a key is no longer than a block of the digest. */
-static bool hmac(EVP_MD_CTX *ctx, const EVP_MD *md, struct mu_slice key,
-                 const struct mu_slice *parts, size_t count, uint8_t *out)
-{
-    uint8_t whole[BLOCK_MAX] = {0};
-    uint8_t inner[MU_HKDF_MAX];
-    int size = EVP_MD_get_size(md);
-    int block = EVP_MD_get_block_size(md);
-    if (size <= 0 || size > (int)MU_HKDF_MAX || block <= 0 || block > BLOCK_MAX ||
-        key.len > (size_t)block) {
-        return false;
-    }
-    if (key.len > 0) {
-        memcpy(whole, key.data, key.len);
-    }
-    struct mu_slice rest = mu_slice_of(inner, (size_t)size);
-    bool done = hash(ctx, md, whole, 0x36, parts, count, inner) &&
-                hash(ctx, md, whole, 0x5c, &rest, 1, out);
-    mu_wipe(whole, sizeof whole);
-    mu_wipe(inner, sizeof inner);
-    /* its state is the result by now, or what led there */
-    return EVP_DigestInit_ex2(ctx, md, NULL) == 1 && done;
-}
+/* What is derived from a secret. */
+struct label {
+    struct mu_slice prefix; /* "tls13 " */
+    struct mu_slice label;
+    struct mu_slice context;
+};
 
 static size_t put_vector(uint8_t *at, struct mu_slice first, struct mu_slice second)
 {
@@ -74,14 +41,14 @@ static size_t put_vector(uint8_t *at, struct mu_slice first, struct mu_slice sec
 }
 
 /* HKDF-Expand (RFC 5869 section 2.3) with the structure HkdfLabel for its info. */
-bool mu_hkdf_expand(EVP_MD_CTX *ctx, const EVP_MD *md, struct mu_slice secret,
-                    const struct mu_hkdf_label *what, uint8_t *out, size_t len)
+static bool expand(const struct mu_lean_hash *hash, struct mu_slice secret,
+                   const struct label *what, uint8_t *out, size_t len)
 {
     uint8_t info[INFO_MAX];
-    uint8_t block[MU_HKDF_MAX];
-    size_t size = (size_t)EVP_MD_get_size(md);
-    if (len > UINT16_MAX || size == 0 || len > 255 * size ||
-        what->prefix.len + what->label.len > LABEL_MAX || what->context.len > CONTEXT_MAX) {
+    uint8_t block[MU_LEAN_HASH_MAX];
+    size_t size = mu_lean_hash_size(hash);
+    if (len > UINT16_MAX || len > 255 * size || what->prefix.len + what->label.len > LABEL_MAX ||
+        what->context.len > CONTEXT_MAX) {
         return false;
     }
     mu_put_be16(info, (uint16_t)len);
@@ -93,8 +60,10 @@ bool mu_hkdf_expand(EVP_MD_CTX *ctx, const EVP_MD *md, struct mu_slice secret,
         size_t more = len - at < size ? len - at : size;
         const struct mu_slice parts[] = {mu_slice_of(block, number > 1 ? size : 0),
                                          mu_slice_of(info, info_len), mu_slice_of(&number, 1)};
-        done = hmac(ctx, md, secret, parts, MU_COUNT(parts), block);
-        memcpy(out + at, block, more);
+        done = mu_lean_hmac(hash, secret, parts, MU_COUNT(parts), block);
+        if (done) {
+            memcpy(out + at, block, more);
+        }
         at += more;
     }
     mu_wipe(block, sizeof block);
@@ -105,12 +74,6 @@ bool mu_hkdf_expand(EVP_MD_CTX *ctx, const EVP_MD *md, struct mu_slice secret,
 }
 
 /* ---- the provider's side --------------------------------------------------------------------- */
-
-/* A constant of the process, as the tables in lean.c. */
-static const struct {
-    const char *name, *other;
-} hash_names[] = {{"SHA2-256", "SHA256"}, {"SHA2-384", "SHA384"}};
-static EVP_MD *hashes[MU_COUNT(hash_names)];
 
 /* Who listens in this thread. */
 static _Thread_local struct {
@@ -124,48 +87,10 @@ void mu_hkdf_listen(mu_hkdf_heard_fn *heard, void *owner)
     ear.owner = owner;
 }
 
-/* Of this thread: a digest that is begun again needs no memory. What is left in it after a
- * derivation is the padded result of an inner hash, from which nothing follows without the key. */
-static pthread_key_t scratches;
-static pthread_once_t scratches_once = PTHREAD_ONCE_INIT;
-static bool scratches_made;
-
-static void scratch_done(void *scratch)
-{
-    EVP_MD_CTX_free(scratch);
-}
-
-static void make_scratches(void)
-{
-    scratches_made = pthread_key_create(&scratches, scratch_done) == 0;
-}
-
-bool mu_hkdf_start(OSSL_LIB_CTX *libctx)
-{
-    bool all = pthread_once(&scratches_once, make_scratches) == 0 && scratches_made;
-    for (size_t i = 0; i < MU_COUNT(hash_names); i++) {
-        hashes[i] = EVP_MD_fetch(libctx, hash_names[i].name, NULL);
-        all = all && hashes[i] != NULL;
-    }
-    return all;
-}
-
-static EVP_MD_CTX *own_scratch(void)
-{
-    EVP_MD_CTX *scratch = pthread_getspecific(scratches);
-    if (scratch == NULL) {
-        scratch = EVP_MD_CTX_new();
-        if (pthread_setspecific(scratches, scratch) != 0) {
-            EVP_MD_CTX_free(MU_TAKE(scratch));
-        }
-    }
-    return scratch;
-}
-
 /* What to derive; a part whose data is NULL was not given. */
 enum part { KEY, SALT, PREFIX, LABEL, DATA, PARTS, PART_MAX = 256 };
 struct wish {
-    const EVP_MD *md;
+    const struct mu_lean_hash *hash;
     int mode;
     struct mu_slice parts[PARTS];
 };
@@ -213,14 +138,8 @@ static bool take_part(struct mu_slice *part, const OSSL_PARAM *param)
 static bool take_digest(struct wish *wish, const OSSL_PARAM *param)
 {
     const char *name = param->data_type == OSSL_PARAM_UTF8_STRING ? param->data : NULL;
-    wish->md = NULL;
-    for (size_t i = 0; name != NULL && i < MU_COUNT(hash_names); i++) {
-        if (OPENSSL_strcasecmp(name, hash_names[i].name) == 0 ||
-            OPENSSL_strcasecmp(name, hash_names[i].other) == 0) {
-            wish->md = hashes[i];
-        }
-    }
-    return wish->md != NULL;
+    wish->hash = name == NULL ? NULL : mu_lean_hash_find(name);
+    return wish->hash != NULL;
 }
 
 static bool take_mode(struct wish *wish, const OSSL_PARAM *param)
@@ -295,38 +214,31 @@ static int kdf_set_params(void *opaque, const OSSL_PARAM params[])
     return take_params(&wish, params) && keep(kdf, &wish) ? 1 : 0;
 }
 
-static struct mu_hkdf_label label_of(const struct wish *wish, struct mu_slice context)
+static struct label label_of(const struct wish *wish, struct mu_slice context)
 {
-    return (struct mu_hkdf_label){
+    return (struct label){
         .prefix = wish->parts[PREFIX], .label = wish->parts[LABEL], .context = context};
 }
 
 /* A step of section 7.1's schedule: what comes from above, derived, extracts what is new. Where
  * there is nothing new, or nothing above, zeros stand for it. */
-static bool extract(const struct wish *wish, EVP_MD_CTX *ctx, uint8_t *out, size_t size)
+static bool extract(const struct wish *wish, uint8_t *out, size_t size)
 {
-    static const uint8_t zeros[MU_HKDF_MAX];
-    uint8_t nothing[MU_HKDF_MAX]; /* the digest of no messages */
-    uint8_t above[MU_HKDF_MAX];
+    static const uint8_t zeros[MU_LEAN_HASH_MAX];
+    uint8_t above[MU_LEAN_HASH_MAX];
     bool done = true;
     struct mu_slice salt = mu_slice_of(zeros, 0);
     struct mu_slice new =
         wish->parts[KEY].data != NULL ? wish->parts[KEY] : mu_slice_of(zeros, size);
     if (wish->parts[SALT].data != NULL) {
-        const struct mu_hkdf_label derived = label_of(wish, mu_slice_of(nothing, size));
-        done = wish->parts[SALT].len == size && EVP_DigestInit_ex2(ctx, wish->md, NULL) == 1 &&
-               EVP_DigestFinal_ex(ctx, nothing, NULL) == 1 &&
-               mu_hkdf_expand(ctx, wish->md, wish->parts[SALT], &derived, above, size);
+        const struct label derived = label_of(wish, mu_lean_hash_nothing(wish->hash));
+        done = wish->parts[SALT].len == size &&
+               expand(wish->hash, wish->parts[SALT], &derived, above, size);
         salt = mu_slice_of(above, size);
     }
-    done = done && hmac(ctx, wish->md, salt, &new, 1, out);
+    done = done && mu_lean_hmac(wish->hash, salt, &new, 1, out);
     mu_wipe(above, sizeof above);
     return done;
-}
-
-static bool is_traffic(struct mu_slice label)
-{
-    return mu_slice_equal_text(label, "c ap traffic") || mu_slice_equal_text(label, "s ap traffic");
 }
 
 /* The first one after the exchange of keys. */
@@ -335,26 +247,37 @@ static bool begins_schedule(struct mu_slice label)
     return mu_slice_equal_text(label, "s hs traffic");
 }
 
+static bool is_of_traffic(struct mu_slice label)
+{
+    static const char *const labels[] = {"key", "iv", "c ap traffic", "s ap traffic"};
+    for (size_t i = 0; i < MU_COUNT(labels); i++) {
+        if (mu_slice_equal_text(label, labels[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int kdf_derive(void *opaque, unsigned char *out, size_t len, const OSSL_PARAM params[])
 {
     const struct kdf *kdf = opaque;
     struct wish wish = kdf->kept;
-    EVP_MD_CTX *ctx = own_scratch();
-    if (!take_params(&wish, params) || wish.md == NULL || ctx == NULL) {
+    if (!take_params(&wish, params) || wish.hash == NULL) {
         return 0;
     }
-    size_t size = (size_t)EVP_MD_get_size(wish.md);
     if (wish.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY) {
-        return len == size && extract(&wish, ctx, out, size) ? 1 : 0;
+        size_t size = mu_lean_hash_size(wish.hash);
+        return len == size && extract(&wish, out, size) ? 1 : 0;
     }
-    struct mu_hkdf_label what = label_of(&wish, wish.parts[DATA]);
+    struct label what = label_of(&wish, wish.parts[DATA]);
     if (wish.mode != EVP_KDF_HKDF_MODE_EXPAND_ONLY || wish.parts[KEY].data == NULL ||
         (begins_schedule(what.label) && !mu_turn()) ||
-        !mu_hkdf_expand(ctx, wish.md, wish.parts[KEY], &what, out, len)) {
+        !expand(wish.hash, wish.parts[KEY], &what, out, len)) {
         return 0;
     }
-    if (ear.heard != NULL && is_traffic(what.label)) {
-        ear.heard(ear.owner, what.label, mu_slice_of(out, len));
+    if (ear.heard != NULL && is_of_traffic(what.label)) {
+        const struct mu_hkdf_heard heard = {what.label, wish.parts[KEY], mu_slice_of(out, len)};
+        ear.heard(ear.owner, &heard);
     }
     return 1;
 }
@@ -364,9 +287,9 @@ static int kdf_get_params(void *opaque, OSSL_PARAM params[])
     const struct kdf *kdf = opaque;
     OSSL_PARAM *param = OSSL_PARAM_locate(params, OSSL_KDF_PARAM_SIZE);
     const struct wish *wish = &kdf->kept;
-    bool one = wish->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && wish->md != NULL;
+    bool one = wish->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && wish->hash != NULL;
     return param == NULL ||
-           OSSL_PARAM_set_size_t(param, one ? (size_t)EVP_MD_get_size(wish->md) : SIZE_MAX) == 1;
+           OSSL_PARAM_set_size_t(param, one ? mu_lean_hash_size(wish->hash) : SIZE_MAX) == 1;
 }
 
 static const OSSL_PARAM *kdf_settable(void *opaque, void *provider)

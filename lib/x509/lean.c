@@ -143,7 +143,10 @@ static void put_own_functions(void)
     OSSL_ALGORITHM *kdf = row_of(OSSL_OP_KDF, "TLS13-KDF", 9);
     OSSL_ALGORITHM *manager = row_of(OSSL_OP_KEYMGMT, "X25519", 6);
     const OSSL_ALGORITHM *exchange = row_of(OSSL_OP_KEYEXCH, "X25519", 6);
-    if (kdf != NULL && mu_hkdf_start(lean.full)) {
+    const OSSL_ALGORITHM *sha256 = row_of(OSSL_OP_DIGEST, "SHA2-256", 8);
+    const OSSL_ALGORITHM *sha384 = row_of(OSSL_OP_DIGEST, "SHA2-384", 8);
+    if (kdf != NULL && sha256 != NULL && sha384 != NULL &&
+        mu_lean_hmac_start(&native, sha256->implementation, sha384->implementation)) {
         kdf->implementation = mu_hkdf_functions();
     }
     if (manager != NULL && exchange != NULL) {

@@ -36,6 +36,24 @@ bool mu_lean_has_only(const OSSL_DISPATCH *table, const int *numbers);
 const OSSL_DISPATCH *mu_lean_x25519(const struct mu_lean_native *native,
                                     const OSSL_DISPATCH *manager, const OSSL_DISPATCH *exchange);
 
+/* SHA-256 and SHA-384 by the default provider, from its digests' tables, and HMAC over them; to be
+ * asked from any thread once started. False: the tables are not as expected, or it went wrong. */
+struct mu_lean_hash;
+bool mu_lean_hmac_start(const struct mu_lean_native *native, const OSSL_DISPATCH *sha256,
+                        const OSSL_DISPATCH *sha384) MUTUAL_MUST_CHECK;
+/* By either name that the library has for it; NULL: it is another. */
+const struct mu_lean_hash *mu_lean_hash_find(const char *name);
+#define MU_LEAN_HASH_MAX 48u
+size_t mu_lean_hash_size(const struct mu_lean_hash *hash);
+/* The hash of no bytes. */
+struct mu_slice mu_lean_hash_nothing(const struct mu_lean_hash *hash);
+/* HMAC of the parts, one after the other, into `out`, which has room for MU_LEAN_HASH_MAX. False:
+ * the key is longer than a block of the hash, the parts than MU_LEAN_HMAC_TEXT, or the library
+ * failed; then `out` is of no use. */
+#define MU_LEAN_HMAC_TEXT 640u
+bool mu_lean_hmac(const struct mu_lean_hash *hash, struct mu_slice key,
+                  const struct mu_slice *parts, size_t count, uint8_t *out) MUTUAL_MUST_CHECK;
+
 /* The decoder of SubjectPublicKeyInfo for one type of key. `manager`: its key manager's table. The
  * first MU_LEAN_DECODERS that are asked for are ours. */
 #define MU_LEAN_DECODERS 4u

@@ -49,6 +49,30 @@ static void a_buffer_stops_at_its_limit_and_says_so(void **state)
     assert_string_equal(mu_buf_str(&buf), "1234");
 }
 
+/* Around what is allocated, and around the limit. */
+static void every_length_is_printed_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789";
+    for (size_t max = 0; max < 140; max += 7) {
+        for (int len = 0; len < 140; len++) {
+            MU_AUTO(buf) struct mu_buf text;
+            mu_buf_init(&text, max);
+            bool whole = mu_buf_byte(&text, 'x') && mu_buf_printf(&text, "%0*d", len, 7);
+            size_t wanted = 1 + (size_t)(len == 0 ? 1 : len);
+            assert_int_equal(whole, wanted <= max);
+            assert_int_equal(text.failed, !whole);
+            assert_int_equal(text.len, whole ? wanted : max > 0);
+            for (size_t i = 0; mu_buf_byte(&text, (uint8_t)digits[i % 10]); i++) {
+                assert_true(text.len <= max);
+            }
+            assert_int_equal(text.len, max);
+            assert_int_equal(strlen(mu_buf_str(&text)), max);
+            assert_true(!whole || text.data[wanted - 1] == '7');
+        }
+    }
+}
+
 static void consuming_keeps_the_rest(void **state)
 {
     (void)state;
@@ -106,6 +130,7 @@ static void an_arena_aligns_zeroes_and_stops(void **state)
 
 UNIT_MAIN(UNIT_CASE(slices_compare_by_bytes_then_length),
           UNIT_CASE(a_secret_buffer_keeps_nothing_that_it_let_go),
-          UNIT_CASE(a_buffer_stops_at_its_limit_and_says_so), UNIT_CASE(consuming_keeps_the_rest),
-          UNIT_CASE(a_buffer_survives_a_failed_allocation), UNIT_CASE(integers_are_big_endian),
-          UNIT_CASE(an_arena_aligns_zeroes_and_stops))
+          UNIT_CASE(a_buffer_stops_at_its_limit_and_says_so),
+          UNIT_CASE(every_length_is_printed_whole_or_not_at_all),
+          UNIT_CASE(consuming_keeps_the_rest), UNIT_CASE(a_buffer_survives_a_failed_allocation),
+          UNIT_CASE(integers_are_big_endian), UNIT_CASE(an_arena_aligns_zeroes_and_stops))

@@ -51,6 +51,21 @@ static void shake(struct tls_raw *raw, struct tls_pair *pair)
     assert_true(mutual_session_admit(pair->server.session, pair->now_s)->allowed);
 }
 
+/* A key that was heard beside its secret is the one that follows from it. */
+static void assert_key(struct mutual_session *server, struct mu_direction *direction, bool heard)
+{
+    struct mu_direction derived = *direction;
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(server->ssl);
+    uint16_t suite = SSL_CIPHER_get_protocol_id(cipher);
+    assert_true(mu_direction_key(server->context->records, suite, &derived));
+    assert_true(mu_direction_is_keyed(&derived, suite));
+    assert_int_equal(mu_direction_is_keyed(direction, suite), heard);
+    if (heard) {
+        assert_memory_equal(direction->key, derived.key, derived.key_len);
+        assert_memory_equal(direction->iv, derived.iv, derived.iv_len);
+    }
+}
+
 /* Secrets are heard (through the lean context) or told as text; a ticket is given or none. */
 static void taken_over(const char *suite, OSSL_LIB_CTX *heard, bool ticket)
 {
@@ -65,6 +80,12 @@ static void taken_over(const char *suite, OSSL_LIB_CTX *heard, bool ticket)
     assert_int_equal(SSL_CTX_set_ciphersuites(raw.ctx, suite), 1);
     shake(&raw, &pair);
     assert_int_equal(SSL_CTX_get_keylog_callback(pair.server.context->ssl) == NULL, heard != NULL);
+    assert_key(pair.server.session, &pair.server.session->channel->in, heard != NULL);
+    assert_key(pair.server.session, &pair.server.session->channel->out, heard != NULL);
+    if (ticket) { /* of a length that does not fit: it will be derived */
+        memset(pair.server.session->channel->in.key, 1, 8);
+        pair.server.session->channel->in.key_len = 8;
+    }
     assert_talk(&raw, &pair);
     assert_true(is_ours(pair.server.session));
     struct mutual_session_info info;

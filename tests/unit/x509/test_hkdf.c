@@ -198,25 +198,29 @@ static void what_does_not_fit_is_refused(void **state)
 struct heard {
     unsigned count;
     char label[16];
+    uint8_t from[32];
     uint8_t secret[48];
 };
 
-static void hear(void *owner, struct mu_slice label, struct mu_slice secret)
+static void hear(void *owner, const struct mu_hkdf_heard *said)
 {
     struct heard *heard = owner;
     heard->count++;
-    (void)snprintf(heard->label, sizeof heard->label, "%.*s", (int)label.len,
-                   (const char *)label.data);
-    memcpy(heard->secret, secret.data, secret.len);
+    (void)snprintf(heard->label, sizeof heard->label, "%.*s", (int)said->label.len,
+                   (const char *)said->label.data);
+    assert_int_equal(said->from.len, sizeof heard->from);
+    memcpy(heard->from, said->from.data, said->from.len);
+    memcpy(heard->secret, said->out.data, said->out.len);
 }
+
+static const uint8_t traffic_key[32] = {1, 2, 3};
 
 static void derive_traffic(const char *label, uint8_t out[32])
 {
-    static const uint8_t key[32] = {1, 2, 3};
     const struct question q = {.digest = "SHA256",
                                .mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY,
                                .keyed = true,
-                               .key = mu_slice_of(key, sizeof key),
+                               .key = mu_slice_of(traffic_key, sizeof traffic_key),
                                .prefix = MU_SLICE_LIT("tls13 "),
                                .label = mu_slice_text(label)};
     assert_true(ask(lean, &q, out, 32));
@@ -229,12 +233,13 @@ static void *derive_elsewhere(void *nothing)
     return nothing;
 }
 
-static void secrets_of_traffic_are_told_to_who_listens(void **state)
+static void what_traffic_needs_is_told_to_who_listens(void **state)
 {
     (void)state;
     static const char *const silent[] = {"c hs traffic", "s hs traffic", "exp master",
-                                         "res master",   "traffic upd",  "key",
+                                         "res master",   "traffic upd",  "finished",
                                          "c ap traffi",  "c ap traffic1"};
+    static const char *const told[] = {"c ap traffic", "s ap traffic", "key", "iv"};
     struct heard heard = {0};
     uint8_t out[32];
     pthread_t thread;
@@ -243,18 +248,18 @@ static void secrets_of_traffic_are_told_to_who_listens(void **state)
         derive_traffic(silent[i], out);
     }
     assert_int_equal(heard.count, 0);
-    derive_traffic("c ap traffic", out);
-    assert_string_equal(heard.label, "c ap traffic");
-    assert_memory_equal(heard.secret, out, 32);
-    derive_traffic("s ap traffic", out);
-    assert_string_equal(heard.label, "s ap traffic");
-    assert_memory_equal(heard.secret, out, 32);
+    for (size_t i = 0; i < MU_COUNT(told); i++) {
+        derive_traffic(told[i], out);
+        assert_string_equal(heard.label, told[i]);
+        assert_memory_equal(heard.from, traffic_key, sizeof traffic_key);
+        assert_memory_equal(heard.secret, out, 32);
+    }
     assert_int_equal(pthread_create(&thread, NULL, derive_elsewhere, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(heard.count, 2 * 2); /* everything is asked twice */
+    assert_int_equal(heard.count, 2 * MU_COUNT(told)); /* everything is asked twice */
     mu_hkdf_listen(NULL, NULL);
     derive_traffic("c ap traffic", out);
-    assert_int_equal(heard.count, 2 * 2);
+    assert_int_equal(heard.count, 2 * MU_COUNT(told));
 }
 
 /* What was to be kept and could not be is not derived from. */
@@ -298,7 +303,7 @@ int main(void)
         cmocka_unit_test(every_answer_is_the_librarys),
         cmocka_unit_test(secrets_are_extracted_as_the_library_does),
         cmocka_unit_test(what_does_not_fit_is_refused),
-        cmocka_unit_test(secrets_of_traffic_are_told_to_who_listens),
+        cmocka_unit_test(what_traffic_needs_is_told_to_who_listens),
         cmocka_unit_test(without_memory_nothing_is_kept),
         cmocka_unit_test(only_a_lean_context_is_heard),
     };
