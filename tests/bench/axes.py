@@ -22,8 +22,9 @@ def axes(idle_most):
     workers."""
     idle = [(n, {"idle": n, "workers": math.ceil(n / idle_most)}) for n in (1000, 5000, 9000, 15000)]
     return {
-        "workers": Axis("workers, on as many processors",
-                        [(n, {"workers": n}) for n in (1, 2)], ["full"], BOTH, CPU),
+        "workers": Axis("workers, on as many processors, which a generator for each and the service share with them",
+                        [(n, {"workers": n, "together": True}) for n in (1, 2)], ["full"], BOTH,
+                        ["ops_per_s"] + CPU),
         "tls": Axis("version of TLS", [(v, {"tls": v}) for v in ("1.3", "1.2")],
                     ["full", "resumed"], BOTH, CPU),
         "alg": Axis("key of all certificates",

@@ -136,7 +136,7 @@ GRANT = ('  - {{grant: bench{number}, to: "*", from: [{{spiffe: "spiffe://bench.
          " owner: bench, why: measuring}}\n")
 
 # What may differ from one measurement to another; see axes.py.
-POINT = {"workers": 1, "tls": "1.3", "alg": "ec", "listeners": 1, "grants": 1, "side": "in"}
+POINT = {"workers": 1, "together": False, "tls": "1.3", "alg": "ec", "listeners": 1, "grants": 1, "side": "in"}
 
 # name: (configuration, its listeners, command, what fills the configuration's holes)
 PEERS = {

@@ -151,6 +151,14 @@ class Profile:
                 self.shares[words[1]] = float(words[0][:-1])
 
 
+PROXY_CPUS = {1: "0", 2: "0,1"}
+
+
+def beside(point):
+    """The processors of whoever is not the proxy."""
+    return PROXY_CPUS[point["workers"]] if point["workers"] > 1 or point["together"] else "1"
+
+
 # ---- measuring ------------------------------------------------------------------------------------
 
 
@@ -168,7 +176,7 @@ class Bench:
 
     def command(self, arguments, front, point, who="client"):
         o = self.options
-        words = ["taskset", "-c", "0,1" if point["workers"] > 1 else "1", str(self.tools / "mtls_load")]
+        words = ["taskset", "-c", beside(point), str(self.tools / "mtls_load")]
         words += shlex.split(arguments.format(
             handshakes=o.handshakes, pings=o.pings, bulk=o.bulk << 20, bulk64=(o.bulk << 20) // 16,
             pki=self.pki, **{"idle": o.idle, "parallel": 32, **point}))
@@ -212,6 +220,21 @@ class Bench:
             raise SystemExit(f"failed under {rate:.0f} knocks a second:\n{errors}{answer}")
         return json.loads(answer)
 
+    def crowd(self, peer, mode, arguments, front, point, pids):
+        """A generator for each worker, all at once; what they answer together."""
+        before = sum(cpu_seconds(pid) for pid in pids)
+        loads = [subprocess.Popen(self.command(arguments, front, point), stdout=subprocess.PIPE, text=True)
+                 for _ in range(point["workers"])]
+        answers = [load.communicate()[0] for load in loads]
+        if any(load.returncode != 0 for load in loads):
+            raise SystemExit(f"{peer}, {mode}: a generator of {len(loads)} failed\n" + "\n".join(answers))
+        answers = [json.loads(answer) for answer in answers]
+        for answer in answers:
+            self.judge(peer, mode, answer, point)
+        spent = sum(cpu_seconds(pid) for pid in pids) - before
+        return {**answers[0], "ops_per_s": sum(answer["ops_per_s"] for answer in answers),
+                "cpu_us_per_op": 1e6 * spent / sum(answer["ops"] for answer in answers)}
+
     def prove(self, peer, front, point):
         """The peer does mutual authentication: it takes the right certificate, before and after it
         refused to do without one and to take a stranger's. Of an outbound the service behind tells,
@@ -248,6 +271,8 @@ class Bench:
         before = {pid: cpu_seconds(pid) for pid in pids}
         if "knocks" in point:
             found = self.flood(arguments, front, point)
+        elif point["together"]:
+            found = self.crowd(peer, mode, arguments, front, point, pids)
         else:
             found = self.load(arguments, front, point, pids)
         if family(proxy.pid) != pids:
@@ -286,6 +311,9 @@ class Bench:
         point = {**proxies.POINT, "alg": self.options.alg, **(changed or {})}
         ports = free_ports(point["listeners"])
         with tempfile.TemporaryDirectory(dir=self.directory) as tmp, contextlib.ExitStack() as stack:
+            if point["together"]:
+                back = free_ports(1)[0]
+                stack.enter_context(self.running(f"{self.tools}/load_backend -p {back}", back, beside(point)))
             if point["side"] == "out":
                 service = free_ports(1)[0]
                 stack.enter_context(self.running(
@@ -293,8 +321,7 @@ class Bench:
                 back = service
             command = proxies.write(peer, point, ports, tmp, back=back, pki=self.pki,
                                     build=self.options.build)
-            cpus = "0,1" if point["workers"] > 1 else "0"
-            proxy = stack.enter_context(self.running(command, ports[0], cpus))
+            proxy = stack.enter_context(self.running(command, ports[0], PROXY_CPUS[point["workers"]]))
             return self.measure(peer, mode, ports[0], proxy, tmp, point)
 
     def round_of_modes(self, number, back):
