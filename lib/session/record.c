@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "session/aead_internal.h"
@@ -131,11 +132,12 @@ static bool expand(const struct mu_records *records, const struct suite *row, ui
 bool mu_direction_key(struct mu_records *records, uint16_t suite, struct mu_direction *direction)
 {
     const struct suite *row = &suites[index_of(suite)];
+    bool made = expand(records, row, direction->secret, "key", direction->key, row->key_len) &&
+                expand(records, row, direction->secret, "iv", direction->iv, sizeof direction->iv);
     direction->count = 0;
-    direction->key_len = row->key_len;
-    direction->iv_len = sizeof direction->iv;
-    return expand(records, row, direction->secret, "key", direction->key, row->key_len) &&
-           expand(records, row, direction->secret, "iv", direction->iv, sizeof direction->iv);
+    direction->key_len = made ? row->key_len : 0;
+    direction->iv_len = made ? sizeof direction->iv : 0;
+    return made;
 }
 
 bool mu_direction_is_keyed(const struct mu_direction *direction, uint16_t suite)

@@ -2,7 +2,7 @@
  *
  * The key schedule of TLS 1.3 as a lean context offers it to the library (TLS13-KDF), and who
  * listens to it. Through the library's own layers (a KDF over a MAC over a digest, each looked up
- * by name) one derivation costs three times its hashing, and a handshake makes twenty-seven.
+ * by name) one derivation costs three times its hashing, and a handshake makes some twenty.
  */
 #ifndef MU_X509_HKDF_H
 #define MU_X509_HKDF_H

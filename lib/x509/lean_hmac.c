@@ -2,7 +2,7 @@
  *
  * HMAC (RFC 2104) with the two hashes of TLS 1.3, asked of the default provider's functions
  * themselves. By the library's layer over them every beginning of a digest is a context given back
- * and a new one, and a handshake begins two hundred.
+ * and a new one, and the keys of a handshake take four dozen.
  */
 #include "x509/lean_internal.h"
 #include "x509/x509.h"
@@ -55,8 +55,8 @@ struct mu_slice mu_lean_hash_nothing(const struct mu_lean_hash *hash)
 
 /* ---- contexts of a thread -------------------------------------------------------------------- */
 
-/* One for each hash, begun anew for every use. What is left in one is the padded result of an inner
- * hash, from which nothing follows without the key. */
+/* One for each hash, begun anew before and after every use. What is left in one is the padded
+ * result of an inner hash, from which nothing follows without the key. */
 struct scratch {
     void *contexts[HASHES];
 };
@@ -108,9 +108,11 @@ static bool hash_of(const struct mu_lean_hash *hash, struct mu_slice text, uint8
 {
     void *context = context_of(hash);
     size_t len = 0;
-    return context != NULL && hash->init(context, NULL) == 1 &&
-           (text.len == 0 || hash->update(context, text.data, text.len) == 1) &&
-           hash->final(context, out, &len, hash->size) == 1 && len == hash->size;
+    bool done = context != NULL && hash->init(context, NULL) == 1 &&
+                (text.len == 0 || hash->update(context, text.data, text.len) == 1) &&
+                hash->final(context, out, &len, hash->size) == 1 && len == hash->size;
+    /* its state is the result by now, or what led there */
+    return context != NULL && hash->init(context, NULL) == 1 && done;
 }
 
 static void put_block(const struct mu_lean_hash *hash, struct mu_slice key, uint8_t pad,
@@ -123,7 +125,7 @@ static void put_block(const struct mu_lean_hash *hash, struct mu_slice key, uint
     memset(at + key.len, pad, hash->block - key.len);
 }
 
-/* Puts them one after the other; 0: there is no room. */
+/* Puts them one after the other; SIZE_MAX: there is no room. */
 static size_t put_parts(uint8_t *at, const struct mu_slice *parts, size_t count)
 {
     size_t len = 0;

@@ -47,7 +47,7 @@ const struct mu_lean_hash *mu_lean_hash_find(const char *name);
 size_t mu_lean_hash_size(const struct mu_lean_hash *hash);
 /* The hash of no bytes. */
 struct mu_slice mu_lean_hash_nothing(const struct mu_lean_hash *hash);
-/* HMAC of the parts, one after the other, into `out`, which has room for MU_LEAN_HASH_MAX. False:
+/* HMAC of the parts, one after the other, into `out`, which has room for one hash. False:
  * the key is longer than a block of the hash, the parts than MU_LEAN_HMAC_TEXT, or the library
  * failed; then `out` is of no use. */
 #define MU_LEAN_HMAC_TEXT 640u
