@@ -117,6 +117,7 @@ bool gate_init(struct gate *gate, struct worker *worker, struct mutual_error *er
     *gate = (struct gate){.worker = worker, .sources = mu_map_new()};
     TAILQ_INIT(&gate->round);
     TAILQ_INIT(&gate->going);
+    TAILQ_INIT(&gate->callers);
     TAILQ_INIT(&gate->new);
     TAILQ_INIT(&gate->begun);
     return gate->sources != NULL || mu_fail_memory(err);
@@ -248,10 +249,15 @@ static struct conn *next_conn(struct gate *gate)
     return NULL;
 }
 
-static bool has_work(const struct gate *gate)
+static bool has_handshake(const struct gate *gate)
 {
     return !TAILQ_EMPTY(&gate->going) ||
            (gate->shaking < gate->handshakes && !TAILQ_EMPTY(&gate->round));
+}
+
+static bool has_work(const struct gate *gate)
+{
+    return has_handshake(gate) || !TAILQ_EMPTY(&gate->callers);
 }
 
 static void on_work(void *owner);
@@ -261,7 +267,7 @@ static void hurry(struct gate *gate)
 {
     struct reactor *reactor = gate->worker->reactor;
     struct conn *oldest = TAILQ_FIRST(&gate->begun);
-    if (TAILQ_EMPTY(&gate->round) || oldest == NULL || has_work(gate)) {
+    if (TAILQ_EMPTY(&gate->round) || oldest == NULL || has_handshake(gate)) {
         return;
     }
     if (had_its_time(oldest, oldest->active_ns)) {
@@ -288,20 +294,40 @@ static int64_t rest_ns(struct gate *gate, int64_t now_ns)
     return gate->ended_ns + (again_ns < part_ns ? again_ns : part_ns) - now_ns;
 }
 
-/* One step in a turn. */
-static void on_work(void *owner)
+static void accept_one(struct gate *gate)
 {
-    struct gate *gate = owner;
-    struct reactor *reactor = gate->worker->reactor;
-    int64_t start_ns = mu_clock_mono_ns();
-    int64_t rest = rest_ns(gate, start_ns);
-    struct conn *conn = rest > 0 ? NULL : next_conn(gate);
+    struct listener *listener = TAILQ_FIRST(&gate->callers);
+    TAILQ_REMOVE(&gate->callers, listener, calls);
+    TAILQ_INSERT_TAIL(&gate->callers, listener, calls);
+    listener_accept(listener);
+}
+
+static void take_step(struct gate *gate, int64_t start_ns)
+{
+    struct conn *conn = next_conn(gate);
     if (conn != NULL) {
         conn->called = true;
         gate->until_ns = start_ns - gate->moved_ns < BUSY_NS ? start_ns + STEP_NS : 0;
         conn_drive(conn); /* its slot stays until the next turn, whatever becomes of it */
         conn->called = false;
         gate->until_ns = 0;
+    }
+}
+
+/* One step of a handshake in a turn, or one connection that is accepted, by turns. */
+static void on_work(void *owner)
+{
+    struct gate *gate = owner;
+    struct reactor *reactor = gate->worker->reactor;
+    int64_t start_ns = mu_clock_mono_ns();
+    int64_t rest = rest_ns(gate, start_ns);
+    if (rest <= 0 && has_work(gate)) {
+        gate->accepted = !TAILQ_EMPTY(&gate->callers) && !(gate->accepted && has_handshake(gate));
+        if (gate->accepted) {
+            accept_one(gate);
+        } else {
+            take_step(gate, start_ns);
+        }
         gate->ended_ns = mu_clock_mono_ns();
         gate->cost_ns = gate->ended_ns - start_ns;
         gate->used_ns = 0;
@@ -310,6 +336,28 @@ static void on_work(void *owner)
         reactor_defer_within(reactor, &gate->work, rest > 0 ? rest : 0, on_work, gate);
     }
     hurry(gate);
+}
+
+bool gate_lets_accept(struct gate *gate, struct listener *listener)
+{
+    struct reactor *reactor = gate->worker->reactor;
+    if (reactor_now_ns(reactor) - gate->moved_ns >= BUSY_NS) {
+        return true;
+    }
+    if (!listener->calling) {
+        listener->calling = true;
+        TAILQ_INSERT_TAIL(&gate->callers, listener, calls);
+        reactor_defer(reactor, &gate->work, on_work, gate);
+    }
+    return false;
+}
+
+void gate_forget(struct gate *gate, struct listener *listener)
+{
+    if (listener->calling) {
+        listener->calling = false;
+        TAILQ_REMOVE(&gate->callers, listener, calls);
+    }
 }
 
 /* The bytes that it was called for are the first of its handshake. */

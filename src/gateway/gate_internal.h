@@ -16,19 +16,23 @@
 #include "gateway/conn_internal.h"
 
 struct source;
+struct listener;
 TAILQ_HEAD(source_round, source);
+TAILQ_HEAD(listener_queue, listener);
 
 struct gate {
     struct worker *worker;
-    size_t places;                /* connections that are not admitted yet                 */
-    size_t share;                 /* of these, of one source                               */
-    size_t handshakes;            /* of these, with a handshake under way                  */
-    size_t knocking;              /* places taken                                          */
-    size_t shaking;               /* handshakes under way                                  */
-    struct mu_map *sources;       /* those that have a place, by address                   */
-    struct source_round round;    /* those with somebody who waits; the next in turn first */
-    struct conn_queue going;      /* handshakes that can go on                             */
-    struct conn_queue new, begun; /* who has a place: no handshake yet, or one; oldest first */
+    size_t places;                 /* connections that are not admitted yet                 */
+    size_t share;                  /* of these, of one source                               */
+    size_t handshakes;             /* of these, with a handshake under way                  */
+    size_t knocking;               /* places taken                                          */
+    size_t shaking;                /* handshakes under way                                  */
+    struct mu_map *sources;        /* those that have a place, by address                   */
+    struct source_round round;     /* those with somebody who waits; the next in turn first */
+    struct conn_queue going;       /* handshakes that can go on                             */
+    struct listener_queue callers; /* listeners with somebody to accept                     */
+    bool accepted;                 /* the last turn was one of these                         */
+    struct conn_queue new, begun;  /* who has a place: no handshake yet, or one; oldest first */
     struct event_deferred work;
     int64_t ended_ns, cost_ns; /* the last step: when it ended, what it took               */
     int64_t used_ns;           /* since then, by turns in which established traffic moved  */
@@ -46,6 +50,11 @@ void gate_done(struct gate *gate);
  * would have none left for those who are admitted. */
 void gate_limit(struct gate *gate, const struct config_flood *flood, size_t max);
 
+/* Somebody is there to be accepted. May that be now? If not, for established traffic moved lately,
+ * listener_accept() will be called in turns of its own until nobody is there any more. */
+bool gate_lets_accept(struct gate *gate, struct listener *listener);
+/* Nobody waits there any more. Safe to call again. */
+void gate_forget(struct gate *gate, struct listener *listener);
 /* Is there a place? Makes one, if there is none, by ending the oldest connection that has had its
  * time and is not admitted. */
 bool gate_has_place(struct gate *gate);

@@ -105,10 +105,23 @@ static bool accept_one(struct listener *listener)
     return errno != EAGAIN && errno != EINVAL && errno != EBADF;
 }
 
+void listener_accept(struct listener *listener)
+{
+    if (!may_accept(listener) || !accept_one(listener)) {
+        gate_forget(&listener->worker->gate, listener);
+        listeners_resume(&(struct listeners){.items = listener, .count = 1});
+    }
+}
+
 static void on_accept(void *owner, uint32_t events)
 {
     struct listener *listener = owner;
+    struct worker *worker = listener->worker;
     (void)events;
+    if (listener->service->facts->inbound != NULL && !gate_lets_accept(&worker->gate, listener)) {
+        reactor_unwatch(worker->reactor, &listener->watch);
+        return;
+    }
     for (int i = 0; i < ACCEPTS && may_accept(listener); i++) {
         if (!accept_one(listener)) {
             return;
@@ -154,6 +167,7 @@ void listeners_done(struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         struct listener *listener = &listeners->items[i];
+        gate_forget(&listener->worker->gate, listener);
         reactor_unwatch(listener->worker->reactor, &listener->watch);
         (void)close(listener->fd);
     }
@@ -166,7 +180,8 @@ void listeners_resume(struct listeners *listeners)
     for (size_t i = 0; i < listeners->count; i++) {
         struct listener *listener = &listeners->items[i];
         struct worker *worker = listener->worker;
-        if (listener->watch == EVENT_NO_WATCH && !event_timer_is_armed(&worker->resume) &&
+        if (listener->watch == EVENT_NO_WATCH && !listener->calling &&
+            !event_timer_is_armed(&worker->resume) &&
             listener->service->meter->figures[METER_open] < listener->service->max &&
             worker->slab.used < worker->max) {
             listeners_start(&(struct listeners){.items = listener, .count = 1});

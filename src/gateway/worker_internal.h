@@ -74,7 +74,9 @@ struct listener {
     struct worker *worker;
     struct service *service; /* of the generation in use */
     int fd;
-    event_watch watch; /* EVENT_NO_WATCH: paused */
+    event_watch watch; /* EVENT_NO_WATCH: paused, or at the gate */
+    bool calling;      /* it is at the gate, where it is taken in its turn */
+    TAILQ_ENTRY(listener) calls;
 };
 struct listeners {
     struct listener *items;
@@ -87,6 +89,9 @@ bool listeners_new(struct worker *worker, struct generation *generation, const i
 /* Accepts whatever may be accepted now, and watches. */
 void listeners_start(struct listeners *listeners);
 void listeners_done(struct listeners *listeners);
+/* It is its turn at the gate: accepts one, or leaves the gate, for nobody is there any more or
+ * there is no place. */
+void listener_accept(struct listener *listener);
 /* A connection ended: whoever paused for its sake may go on. */
 void listeners_resume(struct listeners *listeners);
 

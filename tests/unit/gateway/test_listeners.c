@@ -76,6 +76,93 @@ static void the_cap_of_the_worker(void **state)
     fixture_until(home.worker.slab.used == 0);
 }
 
+/* Established traffic moved just now. */
+static void move(void)
+{
+    home.worker.gate.moved_ns = mu_clock_mono_ns() + MU_NS_PER_S;
+}
+
+static void beside_traffic_one_in_a_turn(void **state)
+{
+    (void)state;
+    const struct listener *listener;
+    const uint64_t *accepted = &home.service.meter->figures[METER_accepted];
+    int fds[6];
+    listen_here();
+    listener = &home.worker.listeners.items[0];
+    move();
+    for (size_t i = 0; i < MU_COUNT(fds); i++) {
+        fds[i] = arrive();
+    }
+    for (uint64_t i = 1; i <= MU_COUNT(fds); i++) {
+        fixture_turn();
+        assert_true(listener->calling);
+        assert_int_equal(*accepted, i);
+    }
+    fixture_until(!listener->calling);
+    assert_int_not_equal(listener->watch, EVENT_NO_WATCH);
+    (void)close(fds[0]);
+    fds[0] = arrive(); /* it is heard again */
+    fixture_until(*accepted == MU_COUNT(fds) + 1);
+    for (size_t i = 0; i < MU_COUNT(fds); i++) {
+        (void)close(fds[i]);
+    }
+    fixture_until(home.worker.slab.used == 0);
+}
+
+/* Traffic goes first for as long again as it used, and at most three times what an accept took. */
+static void beside_traffic_that_uses_time_later(void **state)
+{
+    (void)state;
+    struct gate *gate = &home.worker.gate;
+    listen_here();
+    move();
+    gate->ended_ns = mu_clock_mono_ns();
+    gate->cost_ns = MU_NS_PER_S;
+    gate->used_ns = MU_NS_PER_S / 20;
+    int fd = arrive();
+    fixture_turn();
+    assert_true(home.worker.listeners.items[0].calling);
+    assert_int_equal(home.worker.slab.used, 0);
+    fixture_until(home.worker.slab.used == 1);
+    assert_true(mu_clock_mono_ns() - gate->ended_ns < MU_NS_PER_S);
+    (void)close(fd);
+    fixture_until(home.worker.slab.used == 0);
+}
+
+static void beside_traffic_the_cap_holds(void **state)
+{
+    (void)state; /* MUTUAL_E_CONNECTION_LIMIT */
+    home.service.max = 1;
+    listen_here();
+    move();
+    int first = arrive();
+    int second = arrive();
+    fixture_until(home.worker.slab.used == 1 && !home.worker.listeners.items[0].calling);
+    assert_int_equal(home.worker.listeners.items[0].watch, EVENT_NO_WATCH);
+    assert_true(fixture_logged("CONNECTION_LIMIT"));
+    (void)close(first);
+    fixture_until(home.service.meter->figures[METER_accepted] == 2);
+    (void)close(second);
+    fixture_until(home.worker.slab.used == 0);
+}
+
+static void a_listener_goes_that_waits_at_the_gate(void **state)
+{
+    (void)state;
+    listen_here();
+    move();
+    int first = arrive();
+    int second = arrive();
+    fixture_turn();
+    assert_true(home.worker.listeners.items[0].calling);
+    listeners_done(&home.worker.listeners);
+    assert_true(TAILQ_EMPTY(&home.worker.gate.callers));
+    (void)close(first);
+    (void)close(second);
+    fixture_until(home.worker.slab.used == 0);
+}
+
 static void a_listener_for_no_service(void **state)
 {
     (void)state;
@@ -89,4 +176,8 @@ static void a_listener_for_no_service(void **state)
 }
 
 UNIT_MAIN(FIXTURE_CASE(the_cap_of_a_service), FIXTURE_CASE(the_cap_of_the_worker),
+          FIXTURE_CASE(beside_traffic_one_in_a_turn),
+          FIXTURE_CASE(beside_traffic_that_uses_time_later),
+          FIXTURE_CASE(beside_traffic_the_cap_holds),
+          FIXTURE_CASE(a_listener_goes_that_waits_at_the_gate),
           FIXTURE_CASE(a_listener_for_no_service))
