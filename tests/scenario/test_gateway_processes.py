@@ -35,6 +35,18 @@ def test_children_are_locked_down(gateway, pki, backend):
             assert status["Uid"].split()[0] != "0", role
 
 
+def test_a_question_to_the_key_process_interrupts_nobody(gateway, pki, backend):
+    g = gateway(inbound(pki, backend))
+    assert os.sched_getscheduler(g.pids("keys")[0]) == os.SCHED_BATCH
+    assert os.sched_getscheduler(g.pids("worker")[0]) == os.SCHED_OTHER
+
+
+def test_a_scheduling_policy_that_somebody_chose_stays(gateway, pki, backend):
+    g = gateway(inbound(pki, backend), prefix=["chrt", "--idle", "0"])
+    for role in ("keys", "worker"):
+        assert os.sched_getscheduler(g.pids(role)[0]) == os.SCHED_IDLE, role
+
+
 def memory(pid):
     """Everything readable in a process."""
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
