@@ -45,9 +45,9 @@ struct server {
     bool over;
 };
 
-/* Whoever asks for a signature has more to do: on a processor that both share, the question must not
- * interrupt him, it waits until he does, and others that he asks in between are answered with it. A
- * policy that somebody chose (sched(7)) stays. */
+/* Whoever asks for a signature has more to do: on a processor that both share, the question must
+ * not interrupt him, it waits until he does, and others that he asks in between are answered with
+ * it. A policy that somebody chose (sched(7)) stays. */
 static void let_askers_go_on(void)
 {
     const struct sched_param usual = {0};

@@ -74,7 +74,8 @@ static unsigned nconn = 32, opening_max = 64;
 static uint64_t total_ops = 1000, warm_ops = 2;
 static uint64_t bytes = 64ull << 20;
 static unsigned msg_size = 64;
-static unsigned max_seconds = 60, hold_seconds = 5;
+static unsigned max_seconds = 60, hold_seconds = 5,
+                measured_seconds; /* -T; 0: as long as it takes */
 static int plain, trust_once, no_client_cert;
 static const char *ca_file, *cert_file, *key_file, *server_name = "localhost";
 static const char *groups = "X25519", *ciphers = "TLS_AES_256_GCM_SHA384";
@@ -704,7 +705,10 @@ static void loop_until_parked(uint64_t deadline)
             if (c->fd >= 0)
                 step(c);
         }
-        if (now_ns() > deadline) {
+        if (measuring && measured_seconds > 0 &&
+            now_ns() - t_start > measured_seconds * 1000000000ull) {
+            finished = 1;
+        } else if (now_ns() > deadline) {
             fprintf(stderr, "mtls_load: time limit, %u of %u parked\n", parked, nconn);
             failed++;
             finished = 1;
@@ -771,6 +775,7 @@ static void usage(void)
           "  -o connections opening at once  -P plain TCP  -V verify server chain once\n"
           "  -U issuer.key  each client certificate with a serial of its own  -2 TLS 1.2\n"
           "  -W ms  say WARM after the warm-up and wait so long\n"
+          "  -T seconds  no longer than that; what has no answer by then counts with its age\n"
           "  -X send no client certificate (must then fail)\n",
           stderr);
     exit(2);
@@ -784,7 +789,7 @@ static void parse(int argc, char **argv)
     target.sin_family = AF_INET;
     target.sin_port = htons(8443);
     target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    while ((opt = getopt(argc, argv, "m:t:A:C:K:U:W:c:n:w:b:s:p:d:H:N:G:x:L:u:o:PVX2")) != -1) {
+    while ((opt = getopt(argc, argv, "m:t:A:C:K:U:W:T:c:n:w:b:s:p:d:H:N:G:x:L:u:o:PVX2")) != -1) {
         switch (opt) {
         case 'm':
             for (i = 0; i <= M_HOLD && strcmp(optarg, mode_name[i]) != 0; i++)
@@ -864,6 +869,9 @@ static void parse(int argc, char **argv)
         case 'W':
             wait_ms = (unsigned)atoi(optarg);
             break;
+        case 'T':
+            measured_seconds = (unsigned)atoi(optarg);
+            break;
         case '2':
             tls12 = 1;
             break;
@@ -942,6 +950,9 @@ int main(int argc, char **argv)
         next_to_open = nconn;
         loop_until_parked(deadline);
         t_end = now_ns();
+        for (i = 0; i < nconn; i++)
+            if (conns[i].state != S_PARKED && conns[i].t0 < t_end)
+                record(t_end - conns[i].t0);
         sleep_ms(30);
         cpu_end = proxy_cpu();
         proxy_split(&user_end, &sys_end);

@@ -57,7 +57,7 @@ MODES = {
 # ... and those that only the axes need
 AXIS_MODES = {
     "latency": "-m hs -V -c {parallel} -n {handshakes} -w 4",
-    "flooded": "-m ping -s 64 -c 8 -n {pings} -w 50 -W 1000",
+    "flooded": "-m ping -s 64 -c 8 -n 2000000 -w 50 -W 1000 -T 4",
 }
 
 
@@ -233,6 +233,8 @@ class Bench:
                 ["taskset", "-c", "1", "chrt", "--idle", "0", str(self.tools / "knock"), "-t", f"127.0.0.1:{front}", "-r",
                  str(rate), "-d", "100"], stdout=subprocess.DEVNULL)
             answer, errors = load.communicate()
+            if knocker and knocker.poll() is not None:
+                raise SystemExit("the knocks ended before the measurement did")
             if knocker:
                 knocker.terminate()
                 knocker.wait()
