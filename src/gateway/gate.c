@@ -294,12 +294,19 @@ static int64_t rest_ns(struct gate *gate, int64_t now_ns)
     return gate->ended_ns + (again_ns < part_ns ? again_ns : part_ns) - now_ns;
 }
 
-static void accept_one(struct gate *gate)
+/* As many as a step has time for: whoever waits behind a flood in the kernel's queue is seen only
+ * when those before him are. */
+static void take_callers(struct gate *gate, int64_t start_ns)
 {
-    struct listener *listener = TAILQ_FIRST(&gate->callers);
-    TAILQ_REMOVE(&gate->callers, listener, calls);
-    TAILQ_INSERT_TAIL(&gate->callers, listener, calls);
-    listener_accept(listener);
+    struct listener *listener;
+    while ((listener = TAILQ_FIRST(&gate->callers)) != NULL) {
+        TAILQ_REMOVE(&gate->callers, listener, calls);
+        TAILQ_INSERT_TAIL(&gate->callers, listener, calls);
+        listener_accept(listener);
+        if (mu_clock_mono_ns() - start_ns >= STEP_NS) {
+            return;
+        }
+    }
 }
 
 static void take_step(struct gate *gate, int64_t start_ns)
@@ -314,7 +321,7 @@ static void take_step(struct gate *gate, int64_t start_ns)
     }
 }
 
-/* One step of a handshake in a turn, or one connection that is accepted, by turns. */
+/* In a turn one step of a handshake, or some connections that are accepted, alternately. */
 static void on_work(void *owner)
 {
     struct gate *gate = owner;
@@ -324,7 +331,7 @@ static void on_work(void *owner)
     if (rest <= 0 && has_work(gate)) {
         gate->accepted = !TAILQ_EMPTY(&gate->callers) && !(gate->accepted && has_handshake(gate));
         if (gate->accepted) {
-            accept_one(gate);
+            take_callers(gate, start_ns);
         } else {
             take_step(gate, start_ns);
         }

@@ -202,10 +202,12 @@ Counted in instructions by valgrind, since they are small.
   process; theirs do neither. stunnel has a thread for each connection, and is pinned to one processor like
   the rest.
 - *Along what grows*: one run of its own. Knocks are connections that send a hello and nothing more, at a
-  steady rate, by `tests/bench/knock.c`, which has the processor time that the generator leaves; the messages
-  measured then go over eight connections that stood before. A peer that answers some at once and lets the rest wait
-  shows it in the 999th of 1,000 and in how many it answers a second, not in the 99th of 100.
-  What two workers do is measured with everything on one processor, and then with everything on two, for there is no third one for the generator.
+  steady rate, by `tests/bench/knock.c`. It shares CPU 1 and has what the generator and the service leave, for these
+  are of the real-time class then; an idle class for who knocks was not enough, it ran up to a tick while they
+  waited. The messages measured go over eight connections that stood before, for four seconds, and the knocks last
+  longer; a message that has no answer by then counts with its age.
+  Two workers are measured with everything on one processor, and then with everything on two, for there is no
+  third one for the generator.
 - Tuned: {tuned}.
 - Caveats: the machine also did other work (load average {load}), so absolute figures wobble
   and ratios are what counts; one machine, one kernel; the CPU of an idle HAProxy differs much between
