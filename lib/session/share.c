@@ -275,8 +275,9 @@ static bool take_place(struct place *place, const uint8_t id[MU_SHARE_ID], struc
     }
     read_words(place, image, 0, HEAD_WORDS);
     size_t len = mu_get_be32(image->len);
-    len =
-        len < sizeof image->sealed ? len : sizeof image->sealed; /* the seal tells what is amiss */
+    if (len > sizeof image->sealed) {
+        len = sizeof image->sealed; /* the seal tells what is amiss */
+    }
     read_words(place, image->sealed, HEAD_WORDS, (len + 7) / 8);
     atomic_thread_fence(memory_order_acquire);
     return atomic_compare_exchange_strong_explicit(&place->state, &state, 0, memory_order_acq_rel,

@@ -351,11 +351,10 @@ bool gate_lets_accept(struct gate *gate, struct listener *listener)
     if (reactor_now_ns(reactor) - gate->moved_ns >= BUSY_NS) {
         return true;
     }
-    if (!listener->calling) {
-        listener->calling = true;
-        TAILQ_INSERT_TAIL(&gate->callers, listener, calls);
-        reactor_defer(reactor, &gate->work, on_work, gate);
-    }
+    mu_assert(!listener->calling); /* for then it is not watched */
+    listener->calling = true;
+    TAILQ_INSERT_TAIL(&gate->callers, listener, calls);
+    reactor_defer(reactor, &gate->work, on_work, gate);
     return false;
 }
 

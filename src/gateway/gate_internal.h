@@ -31,10 +31,10 @@ struct gate {
     struct source_round round;     /* those with somebody who waits; the next in turn first */
     struct conn_queue going;       /* handshakes that can go on                             */
     struct listener_queue callers; /* listeners with somebody to accept                     */
-    bool accepted;                 /* the last turn was one of these                         */
+    bool accepted;                 /* the last turn was one of theirs                       */
     struct conn_queue new, begun;  /* who has a place: no handshake yet, or one; oldest first */
     struct event_deferred work;
-    int64_t ended_ns, cost_ns; /* the last step: when it ended, what it took               */
+    int64_t ended_ns, cost_ns; /* the last step, or accepts: when it ended, what it took */
     int64_t used_ns;           /* since then, by turns in which established traffic moved  */
     int64_t until_ns;          /* of this step: then it gives way; 0: it need not          */
     int64_t moved_ns;          /* when established traffic moved last                      */

@@ -79,12 +79,15 @@ static void out_of_descriptors(struct listener *listener, int sys)
                    on_resume, worker);
 }
 
-/* False: there is nothing more to accept now. */
+/* False: there is nothing more to accept now, or no place for it. */
 static bool accept_one(struct listener *listener)
 {
     struct mutual_error err = {0};
     struct sockaddr_storage peer = {0};
     socklen_t len = sizeof peer;
+    if (!may_accept(listener)) {
+        return false;
+    }
     int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd != -1) {
         peer.ss_family = len < sizeof peer.ss_family ? AF_UNIX : peer.ss_family;
@@ -107,7 +110,7 @@ static bool accept_one(struct listener *listener)
 
 void listener_accept(struct listener *listener)
 {
-    if (!may_accept(listener) || !accept_one(listener)) {
+    if (!accept_one(listener)) {
         gate_forget(&listener->worker->gate, listener);
         listeners_resume(&(struct listeners){.items = listener, .count = 1});
     }
@@ -122,10 +125,9 @@ static void on_accept(void *owner, uint32_t events)
         reactor_unwatch(worker->reactor, &listener->watch);
         return;
     }
-    for (int i = 0; i < ACCEPTS && may_accept(listener); i++) {
-        if (!accept_one(listener)) {
-            return;
-        }
+    int left = ACCEPTS;
+    while (left > 0 && accept_one(listener)) {
+        left--;
     }
 }
 

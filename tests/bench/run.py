@@ -233,9 +233,9 @@ class Bench:
                 ["taskset", "-c", "1", "chrt", "--idle", "0", str(self.tools / "knock"), "-t", f"127.0.0.1:{front}", "-r",
                  str(rate), "-d", "100"], stdout=subprocess.DEVNULL)
             answer, errors = load.communicate()
-            if knocker and knocker.poll() is not None:
-                raise SystemExit("the knocks ended before the measurement did")
             if knocker:
+                if knocker.poll() is not None:
+                    raise SystemExit("the knocks ended before the measurement did")
                 knocker.terminate()
                 knocker.wait()
         if load.returncode != 0:

@@ -77,8 +77,9 @@ static void the_cap_of_the_worker(void **state)
 }
 
 /* Established traffic moved just now. */
-static void move(void)
+static void listen_beside_traffic(void)
 {
+    listen_here();
     home.worker.gate.moved_ns = mu_clock_mono_ns() + MU_NS_PER_S;
 }
 
@@ -94,8 +95,7 @@ static void beside_traffic_some_in_a_turn(void **state)
     const int64_t step_ns = INT64_C(60) * 1000;
     const uint64_t *accepted = &home.service.meter->figures[METER_accepted];
     int fds[16];
-    listen_here();
-    move();
+    listen_beside_traffic();
     for (size_t i = 0; i < MU_COUNT(fds); i++) {
         fds[i] = arrive();
     }
@@ -120,8 +120,7 @@ static void beside_traffic_that_uses_time_later(void **state)
 {
     (void)state;
     struct gate *gate = &home.worker.gate;
-    listen_here();
-    move();
+    listen_beside_traffic();
     gate->ended_ns = mu_clock_mono_ns();
     gate->cost_ns = MU_NS_PER_S;
     gate->used_ns = MU_NS_PER_S / 20;
@@ -139,8 +138,7 @@ static void beside_traffic_the_cap_holds(void **state)
 {
     (void)state; /* MUTUAL_E_CONNECTION_LIMIT */
     home.service.max = 1;
-    listen_here();
-    move();
+    listen_beside_traffic();
     int first = arrive();
     int second = arrive();
     fixture_until(home.worker.slab.used == 1 && !calls());
@@ -156,8 +154,7 @@ static void a_listener_goes_that_waits_at_the_gate(void **state)
 {
     (void)state;
     struct gate *gate = &home.worker.gate;
-    listen_here();
-    move();
+    listen_beside_traffic();
     gate->ended_ns = mu_clock_mono_ns() + MU_NS_PER_S;
     int fd = arrive();
     fixture_turn();
